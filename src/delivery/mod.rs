@@ -1,0 +1,1 @@
+//! A picture request, step by step.

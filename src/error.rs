@@ -1,0 +1,73 @@
+//! What every room's error has in common: whose fault it is, a stable code, and what the caller can do about it.
+//!
+//! A room keeps one `thiserror` enum and implements [`Fault`] for it; `http/problem.rs` alone turns a [`Kind`]
+//! into a status. So no room knows HTTP, and http knows no room's errors.
+
+use std::borrow::Cow;
+
+/// Whose fault it is and what kind of answer it deserves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// The request cannot be understood: a wrong option, value or combination.
+    BadRequest,
+    /// The caller may not have this, and saying so reveals nothing.
+    Forbidden,
+    /// There is no such thing, or the caller must not learn that there is.
+    NotFound,
+    MethodNotAllowed,
+    /// It was valid once.
+    Expired,
+    /// More bytes than the limit.
+    TooLarge,
+    /// The bytes are not a picture that we know.
+    UnsupportedMedia,
+    /// A picture, but one that cannot or must not be processed.
+    Unprocessable,
+    /// No byte range that was asked for exists.
+    RangeNotSatisfiable,
+    /// The caller's own rate.
+    RateLimited,
+    /// The source answered wrongly or not at all.
+    SourceFailed,
+    SourceTimeout,
+    /// We have more work than time.
+    Overloaded,
+    OutOfSpace,
+    /// Our own mistake.
+    Internal,
+}
+
+/// The machine-readable part of an answer about a bad request.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Detail {
+    /// The option or field that is wrong, as the caller wrote it.
+    pub option: Option<String>,
+    /// Byte offset of the wrong part in the spec, counted from 0.
+    pub position: Option<usize>,
+    /// What would have been accepted, in words or as a list.
+    pub allowed: Option<String>,
+    /// The nearest thing that exists.
+    pub did_you_mean: Option<String>,
+    /// Seconds after which a retry makes sense.
+    pub retry_after: Option<u64>,
+}
+
+/// An error that knows how it wants to be answered.
+pub trait Fault: std::error::Error + Send + Sync + 'static {
+    fn kind(&self) -> Kind;
+
+    /// A stable slug, e.g. `unknown_option`; part of the public contract (`docs/api.md`).
+    fn code(&self) -> &'static str;
+
+    /// What the caller may read. Errors of our own hide their inner text, everybody else's say what to fix.
+    fn message(&self) -> Cow<'static, str> {
+        match self.kind() {
+            Kind::Internal => Cow::Borrowed("something went wrong on our side; the log has the request id"),
+            _ => Cow::Owned(self.to_string()),
+        }
+    }
+
+    fn detail(&self) -> Detail {
+        Detail::default()
+    }
+}

@@ -1,0 +1,1 @@
+//! OpenDAL operators and key layout.

@@ -1,0 +1,1 @@
+//! Logs, metric names, request ids.

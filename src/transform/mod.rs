@@ -1,0 +1,3 @@
+//! The URL grammar and the pixels it asks for: text → canonical [`Spec`] → resolved [`Plan`] → rendered bytes.
+//! Knows nothing of HTTP, async or the database.
+pub mod plan;

@@ -1,0 +1,108 @@
+//! The resolved form of a spec: geometry and output settings with nothing left to decide. Its `Display` is part of
+//! the cache key, so two URLs that mean the same picture of the same source print the same plan.
+
+use crate::codec::{Format, Orientation, Rect};
+
+/// How the bytes of one variant are made from the bytes of its original.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// Applied before `ops`, whose coordinates are those of the upright picture.
+    pub orientation: Orientation,
+    /// In the order of execution.
+    pub ops: Vec<Op>,
+    /// Size of the result in pixels.
+    pub width: u32,
+    pub height: u32,
+    pub output: Output,
+}
+
+/// One operation on the picture as it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Op {
+    /// Keep this part of the picture.
+    Crop(Rect),
+    /// Scale to exactly these sides.
+    Resize { width: u32, height: u32, kernel: Kernel },
+    /// Put the picture at (x, y) of a canvas filled with a colour; never smaller than the picture.
+    Canvas { width: u32, height: u32, x: u32, y: u32, background: Option<Colour> },
+    /// Quarter turns clockwise, 1…3.
+    Rotate(u8),
+    /// Mirror top to bottom.
+    Flip,
+    /// Mirror left to right.
+    Flop,
+}
+
+/// The resampling filter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Kernel {
+    Nearest,
+    Linear,
+    Cubic,
+    Mitchell,
+    Lanczos2,
+    #[default]
+    Lanczos3,
+}
+
+/// Straight sRGB with alpha, 0…255 each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Colour {
+    pub r: u8,
+    pub g: u8,
+    pub b: u8,
+    pub a: u8,
+}
+
+/// What is written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Output {
+    pub format: Format,
+    /// The original bytes, metadata stripped, pixels untouched; `ops` is empty.
+    pub original: bool,
+    pub quality: Quality,
+    /// The codec's own speed scale, chosen here so that equal keys mean equal bytes.
+    pub effort: u8,
+    /// JPEG: progressive scans; PNG: Adam7. `None` = the encoder's rule (JPEG over 10 KB).
+    pub progressive: Option<bool>,
+    pub subsample: Subsample,
+    pub metadata: Metadata,
+    /// What shows through where the format has no alpha.
+    pub flatten: Colour,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Quality {
+    Auto(AutoQuality),
+    /// 1…100 on the codec's own scale.
+    Fixed(u8),
+    Lossless,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum AutoQuality {
+    Best,
+    #[default]
+    Good,
+    Eco,
+    Low,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Subsample {
+    #[default]
+    Auto,
+    S444,
+    S420,
+}
+
+/// What of EXIF, XMP and IPTC the result carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Metadata {
+    None,
+    /// Artist and copyright only.
+    #[default]
+    Copyright,
+    /// Everything, GPS and serials included.
+    All,
+}

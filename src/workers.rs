@@ -1,0 +1,1 @@
+//! The bounded CPU pool and the memory budget.
