@@ -3,7 +3,11 @@
 //!
 //! Untrusted bytes meet [`Limits`] in [`probe`] before any decoder allocates a pixel.
 
+pub mod error;
+
 use std::time::Instant;
+
+pub use error::CodecError;
 
 /// A picture format that we can recognise. What can be decoded or encoded is a narrower question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
