@@ -3,7 +3,10 @@
 //!
 //! Untrusted bytes meet [`Limits`] in [`probe`] before any decoder allocates a pixel.
 
+pub mod colour;
 pub mod error;
+pub(crate) mod jpeg;
+pub mod malloc;
 
 use std::time::Instant;
 
