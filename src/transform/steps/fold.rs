@@ -36,7 +36,7 @@ pub(crate) struct Placed {
 const BLOCK: u32 = 8;
 
 /// How much larger than the result the decoder may leave a picture for the better filter to finish.
-const OVERSAMPLE: f64 = 1.0;
+const OVERSAMPLE: f64 = 1.5;
 
 impl<'a> Folded<'a> {
     /// `None` where a crop leaves its picture, which a resolved plan never does.
