@@ -4,9 +4,12 @@
 //! Untrusted bytes meet [`Limits`] in [`probe`] before any decoder allocates a pixel.
 
 mod avif;
+pub mod colour;
 pub mod error;
 mod exif;
 mod gif;
+pub(crate) mod jpeg;
+pub mod malloc;
 pub mod metadata;
 mod png;
 mod probe;
@@ -218,7 +221,7 @@ pub fn decode(bytes: &[u8], header: &Header, request: &DecodeRequest) -> Result<
     let region = request.whole_region(header)?;
     check_deadline(request.deadline)?;
     let decoded = match format {
-        Format::Jpeg => return Err(CodecError::Unsupported { format, why: NOT_YET }),
+        Format::Jpeg => jpeg::decode(bytes, request)?,
         Format::Png => png::decode(bytes, header, request, region)?,
         Format::Webp => webp::decode(bytes, header, request, region)?,
         Format::Gif => gif::decode(bytes, header, request, region)?,
@@ -261,7 +264,17 @@ pub fn encode(bitmap: &Bitmap, request: &EncodeRequest<'_>) -> Result<Vec<u8>, C
     }
     check_deadline(request.deadline)?;
     match format {
-        Format::Jpeg => Err(CodecError::Unsupported { format, why: NOT_YET }),
+        Format::Jpeg => {
+            let options = jpeg::EncodeOptions {
+                quality: if request.lossless { 100 } else { request.quality },
+                full_chroma: request.subsample_444,
+                progressive: request.progressive,
+                exif: request.exif,
+                icc: request.icc,
+                deadline: request.deadline,
+            };
+            jpeg::encode(bitmap, &options)
+        }
         Format::Png => png::encode(bitmap, request),
         Format::Webp => webp::encode(bitmap, request),
         Format::Avif => avif::encode(bitmap, request),
@@ -299,14 +312,15 @@ const NOT_YET: &str = "not yet supported";
 fn jpeg_memory(header: &Header, request: &DecodeRequest) -> u64 {
     let (width, height) = (u64::from(header.width), u64::from(header.height));
     let (rw, rh) = request.region.map_or((width, height), |r| (u64::from(r.width), u64::from(r.height)));
-    // The smallest n of libjpeg's n/8 whose result is at least the target.
-    let eighths = request.target.map_or(8, |(tw, th)| {
-        (1..8).find(|n| rw * n >= u64::from(tw) * 8 && rh * n >= u64::from(th) * 8).unwrap_or(8)
+    // What `jpeg::decode` does at most: a region whose edges fall between scaled pixels is decoded twice as large.
+    let slack = if request.region.is_some() { 2 } else { 1 };
+    let denominator = request.target.map_or(1, |(tw, th)| {
+        let fits = |d: &u64| rw >= u64::from(tw) * d * slack && rh >= u64::from(th) * d * slack;
+        [8, 4, 2].into_iter().find(fits).unwrap_or(1)
     });
     let channels = 4;
-    let scaled = |side: u64| (side * eighths).div_ceil(8);
-    let output = scaled(rw) * scaled(rh) * channels;
-    let rows = scaled(width) * channels * 64;
+    let output = rw.div_ceil(denominator) * rh.div_ceil(denominator) * channels;
+    let rows = width.div_ceil(denominator) * channels * 64 * 2;
     let coefficients =
         if header.progressive { width.next_multiple_of(16) * height.next_multiple_of(16) * 6 } else { 0 };
     output + rows + coefficients
