@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::codec::{self, Bitmap, CodecError, Decoded, EncodeRequest, Format, Header};
+use crate::codec::metadata::Keep;
+use crate::codec::{self, Bitmap, CodecError, Decoded, EncodeRequest, Format, Header, StripError};
 use crate::error::{Detail, Fault, Kind};
 use crate::transform::plan::{Colour, Metadata, Op, Output, Plan, Subsample};
 use crate::transform::quality;
@@ -37,6 +38,8 @@ pub struct Timings {
 pub enum RenderError {
     #[error(transparent)]
     Codec(#[from] CodecError),
+    #[error(transparent)]
+    Original(#[from] StripError),
     /// The plan was not made for this picture: our own mistake.
     #[error("the plan does not fit the picture: {0}")]
     Plan(&'static str),
@@ -48,6 +51,7 @@ impl Fault for RenderError {
     fn kind(&self) -> Kind {
         match self {
             Self::Codec(error) => error.kind(),
+            Self::Original(error) => error.kind(),
             Self::Plan(_) | Self::Resize(_) => Kind::Internal,
         }
     }
@@ -55,6 +59,7 @@ impl Fault for RenderError {
     fn code(&self) -> &'static str {
         match self {
             Self::Codec(error) => error.code(),
+            Self::Original(error) => error.code(),
             Self::Plan(_) | Self::Resize(_) => "internal",
         }
     }
@@ -62,6 +67,7 @@ impl Fault for RenderError {
     fn detail(&self) -> Detail {
         match self {
             Self::Codec(error) => error.detail(),
+            Self::Original(error) => error.detail(),
             Self::Plan(_) | Self::Resize(_) => Detail::default(),
         }
     }
@@ -110,7 +116,7 @@ fn original(bytes: &[u8], header: &Header, plan: &Plan) -> Result<Rendered, Rend
     let (width, height) = header.oriented();
     let bytes = match plan.output.metadata {
         Metadata::All => bytes.to_vec(),
-        Metadata::Copyright | Metadata::None => codec::metadata::strip(bytes, header.format)?,
+        Metadata::Copyright | Metadata::None => codec::strip(bytes, header.format)?.into_owned(),
     };
     let timings = Timings { transform: start.elapsed(), ..Timings::default() };
     Ok(Rendered { bytes, width, height, format: header.format, timings })
@@ -193,7 +199,12 @@ fn encode(
     deadline: Instant,
 ) -> Result<Vec<u8>, RenderError> {
     let setting = quality::setting(output.format, output.quality);
-    let exif = codec::metadata::extract(source, header.format, output.metadata);
+    let keep = match output.metadata {
+        Metadata::None => Keep::None,
+        Metadata::Copyright => Keep::Copyright,
+        Metadata::All => Keep::All,
+    };
+    let exif = codec::metadata::extract(source, header.format, keep);
     let request = EncodeRequest {
         format: output.format,
         quality: setting.number,

@@ -35,8 +35,12 @@ pub(crate) struct Placed {
 /// JPEG blocks are scaled as a whole: a region that begins and ends with one stays exact at every scale.
 const BLOCK: u32 = 8;
 
-/// How much larger than the result the decoder may leave a picture for the better filter to finish.
+/// How much larger than the result the decoder may leave a picture, for the better filter to finish: what DCT scaling
+/// loses next to it is then below what sharp's own rule loses, and a 12 MP photo still reaches 336 px at 1/8.
 const OVERSAMPLE: f64 = 1.5;
+
+/// Up to so many stored pixels decoding takes a millisecond or two, so they are decoded in full for the filter alone.
+const SMALL: u64 = 500_000;
 
 impl<'a> Folded<'a> {
     /// `None` where a crop leaves its picture, which a resolved plan never does.
@@ -145,6 +149,9 @@ impl<'a> Folded<'a> {
             return None;
         }
         let (ratio_x, ratio_y) = self.ratio();
+        if u64::from(wanted.width) * u64::from(wanted.height) <= SMALL {
+            return None;
+        }
         let side = |wanted: u32, ratio: f64| {
             ((f64::from(wanted) * OVERSAMPLE / ratio).ceil() as u32).clamp(1, wanted)
         };
