@@ -275,7 +275,7 @@ mod tests {
     fn refuses_what_libjpeg_would_refuse_or_hide() {
         assert_eq!(header(b"GIF89a"), Err(CodecError::NotAnImage));
         assert_eq!(header(b""), Err(CodecError::NotAnImage));
-        for (at, value) in [(0, 12), (1, 0xFF), (5, 2), (7, 0x52), (7, 0x20)] {
+        for (at, value) in [(0, 12), (2, 0), (5, 2), (7, 0x52), (7, 0x20)] {
             let mut sof = SOF.to_vec();
             sof[at] = value;
             header(&file(&[(0xC0, &sof), (SOS, &[3])])).unwrap_err();
