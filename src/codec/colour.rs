@@ -26,7 +26,7 @@ pub fn to_srgb(mut bitmap: Bitmap, icc: Option<&[u8]>) -> Result<Bitmap, CodecEr
         (Layout::Cmyk, profile) => {
             let transform =
                 profile.filter(|p| p.color_space == DataColorSpace::Cmyk).and_then(|p| cmyk_transform(&p));
-            Ok(inks_to_rgb(bitmap, transform.as_deref()))
+            Ok(inks_to_rgb(&bitmap, transform.as_deref()))
         }
         (Layout::Rgb | Layout::Rgba, Some(profile)) if profile.color_space == DataColorSpace::Rgb => {
             if !is_srgb(&profile) {
@@ -150,7 +150,7 @@ fn cmyk_transform(profile: &ColorProfile) -> Option<std::sync::Arc<Transform>> {
     transform(profile, CmsLayout::Rgba, &ColorProfile::new_srgb(), CmsLayout::Rgb)
 }
 
-fn inks_to_rgb(bitmap: Bitmap, transform: Option<&Transform>) -> Bitmap {
+fn inks_to_rgb(bitmap: &Bitmap, transform: Option<&Transform>) -> Bitmap {
     let mut data = vec![0; bitmap.data.len() / 4 * 3];
     let mut press = None;
     for (inks, rgb) in bitmap.data.chunks(BATCH * 4).zip(data.chunks_mut(BATCH * 3)) {
@@ -206,10 +206,8 @@ impl Press {
                 let covered = table[usize::from(*ink)];
                 count /= 2;
                 for i in 0..count {
-                    for channel in 0..3 {
-                        let (without, with) = (mix[2 * i][channel], mix[2 * i + 1][channel]);
-                        mix[i][channel] = without + (with - without) * covered;
-                    }
+                    let (without, with) = (mix[2 * i], mix[2 * i + 1]);
+                    mix[i] = std::array::from_fn(|c| without[c] + (with[c] - without[c]) * covered);
                 }
             }
             for (out, value) in rgb.iter_mut().zip(mix[0]) {

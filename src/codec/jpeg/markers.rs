@@ -44,9 +44,8 @@ struct Component {
 ///
 /// What libjpeg would refuse, or we do, is refused here already.
 pub(crate) fn header(bytes: &[u8]) -> Result<JpegHeader, CodecError> {
-    let mut segments = Segments::new(bytes)?;
     let mut frame: Option<JpegHeader> = None;
-    while let Some(segment) = segments.next() {
+    for segment in Segments::new(bytes)? {
         match segment.marker {
             0xC0..=0xCF if !matches!(segment.marker, 0xC4 | 0xC8 | 0xCC) => {
                 if frame.is_some() {
