@@ -1,1 +1,4 @@
 //! Integration tests
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+mod golden;
