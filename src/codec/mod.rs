@@ -86,8 +86,8 @@ pub struct Header {
     pub has_alpha: bool,
     /// Bits per channel as stored.
     pub depth: u8,
-    /// A JPEG in several scans (progressive, or not interleaved), which holds all its coefficients in memory while
-    /// it is decoded; an interlaced PNG, which is held whole.
+    /// Has to be held whole while it is decoded, however small it will be made: a JPEG in several scans
+    /// (progressive, or not interleaved), an interlaced PNG, a lossless or animated WebP.
     pub progressive: bool,
 }
 

@@ -137,6 +137,7 @@ fn interlaced(
     Ok(())
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "for map_err")]
 fn undecodable(error: DecodingError) -> CodecError {
     broken(&error.to_string())
 }

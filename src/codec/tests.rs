@@ -206,4 +206,19 @@ fn what_is_reserved_follows_what_is_asked_for() {
     assert!(memory(&Header { progressive: true, ..png }, small) > 36_000_000);
     let gif = Header { format: Format::Gif, ..header };
     assert!(memory(&gif, small) >= 4000 * 3000 * 4 * 2);
+    let webp = Header { format: Format::Webp, ..gif };
+    assert!(memory(&webp, small) < 4_000_000);
+    assert!(memory(&Header { progressive: true, ..webp }, small) > 48_000_000);
+}
+
+#[test]
+fn a_png_may_carry_more_text_than_pixels() {
+    let file = encode(&bitmap(Layout::Rgb, 10, 10), &request(Format::Png)).unwrap();
+    for (kind, megabytes) in [(*b"tEXt", 10), (*b"iTXt", 10), (*b"prVt", 10), (*b"eXIf", 1)] {
+        let chunk = strip::png_chunk(kind, &vec![b'a'; megabytes << 20]);
+        // Behind the header, which ends at byte 33.
+        let fat = [&file[..33], &chunk, &file[33..]].concat();
+        assert!(decoded(&fat).bitmap == decoded(&file).bitmap, "{kind:?}");
+        assert!(*strip(&fat, Format::Png).unwrap() == file, "{kind:?}");
+    }
 }
