@@ -190,6 +190,19 @@ impl Server {
         std::fs::read_to_string(self.home.path().join("log.txt")).unwrap_or_default()
     }
 
+    /// Whether any result has reached the disk tier.
+    pub fn cache_has_bytes(&self) -> bool {
+        fn holds_data(path: &Path) -> bool {
+            let Ok(entries) = std::fs::read_dir(path) else { return false };
+            entries.flatten().any(|entry| match entry.metadata() {
+                Ok(meta) if meta.is_dir() => holds_data(&entry.path()),
+                Ok(meta) => std::os::unix::fs::MetadataExt::blocks(&meta) > 8,
+                Err(_) => false,
+            })
+        }
+        holds_data(&self.home.path().join("data/cache"))
+    }
+
     pub fn path(&self) -> PathBuf {
         self.home.path().to_owned()
     }
