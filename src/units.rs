@@ -7,6 +7,16 @@ use std::time::Duration;
 
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 
+mod auto;
+mod cidr;
+mod clock;
+mod secret;
+
+pub use auto::Auto;
+pub use cidr::{Cidr, CidrError};
+pub use clock::{TimeOfDay, TimeOfDayError};
+pub use secret::Secret;
+
 /// A number of bytes: `32MB` (decimal), `256MiB` (binary) or a plain number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ByteSize(pub u64);
@@ -130,13 +140,9 @@ fn scaled(
 
 impl fmt::Display for ByteSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (unit, name) in [
-            (1 << 40, "TiB"),
-            (1 << 30, "GiB"),
-            (1 << 20, "MiB"),
-            (1_000_000_000, "GB"),
-            (1_000_000, "MB"),
-        ] {
+        for (unit, name) in
+            [(1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1_000_000_000, "GB"), (1_000_000, "MB")]
+        {
             if self.0 >= unit && self.0.is_multiple_of(unit) {
                 return write!(f, "{}{name}", self.0 / unit);
             }
