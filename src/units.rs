@@ -7,6 +7,16 @@ use std::time::Duration;
 
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 
+mod auto;
+mod cidr;
+mod clock;
+mod secret;
+
+pub use auto::Auto;
+pub use cidr::{Cidr, CidrError};
+pub use clock::{TimeOfDay, TimeOfDayError};
+pub use secret::Secret;
+
 /// A number of bytes: `32MB` (decimal), `256MiB` (binary) or a plain number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ByteSize(pub u64);
