@@ -59,6 +59,14 @@ impl DeliveryError {
         })
     }
 
+    pub(crate) fn is_change(&self) -> bool {
+        match self {
+            Self::Changed => true,
+            Self::Shared(error) => error.is_change(),
+            _ => false,
+        }
+    }
+
     /// Whether asking again at once would fail in the same way, so that the answer may be remembered for a moment.
     pub(crate) fn is_lasting(&self) -> bool {
         matches!(

@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use crate::cache::Key;
 use crate::delivery::{Delivery, DeliveryError, Request};
-use crate::source::Policy;
 use crate::transform::{Subject, Target, cost, supported};
+use crate::units::Policy;
 
 /// The answer of `/explain/…`.
 #[derive(Debug, Serialize)]
@@ -48,7 +48,7 @@ impl Delivery {
         let policy = match &target.subject {
             Subject::Image { .. } => self.policies.library,
             Subject::Object { source, .. } => {
-                self.origins.sources().get(source).map_or(Policy::Signed, |source| source.unsigned())
+                self.origins.sources().get(source).map_or(Policy::Signed, |source| source.policy())
             }
         };
         let mut explanation = Explanation {

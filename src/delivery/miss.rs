@@ -46,7 +46,9 @@ impl Kitchen {
         let bytes = self.origins.read(&origin).await?;
         let fetched = Instant::now();
         let header = origin.header.clone();
-        self.metrics.decode(header.format.name());
+        if !plan.output.original {
+            self.metrics.decode(header.format.name());
+        }
         let rendered = permit.run(move |deadline| render(&bytes, &header, &plan, deadline)).await??;
         self.metrics.encoded(rendered.format.name());
         let spent = Timing {

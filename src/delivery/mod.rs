@@ -11,6 +11,7 @@ mod origin;
 mod policy;
 pub mod respond;
 
+use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -28,7 +29,7 @@ use self::respond::{CacheStatus, Content, Extras, Freshness, Picture, Terms, Var
 use crate::cache::{Cache, Found, Key, Negative, Outcome, now_ms};
 use crate::codec::Limits;
 use crate::library::Library;
-use crate::source::Sources;
+use crate::source::{Source, Sources};
 use crate::telemetry::metrics::Metrics;
 use crate::transform::plan::Plan;
 use crate::transform::{Client, Presets, ResolveLimits, SourceFacts, Spec, Subject, Target, UrlContext, resolve};
@@ -38,7 +39,7 @@ use crate::workers::Workers;
 pub struct Parts {
     pub library: Library,
     pub sources: Sources,
-    pub cache: Cache<DeliveryError>,
+    pub cache: Arc<Cache<DeliveryError>>,
     pub workers: Workers,
     pub metrics: Arc<Metrics>,
     pub limits: Limits,
@@ -60,7 +61,7 @@ pub struct Delivery {
     urls: UrlContext,
     policies: Policies,
     origins: Arc<Origins>,
-    cache: Cache<DeliveryError>,
+    cache: Arc<Cache<DeliveryError>>,
     /// Failures that would only repeat themselves, for at most [`NEGATIVE`].
     failures: Negative<Key, Arc<DeliveryError>>,
     kitchen: Kitchen,
@@ -69,6 +70,7 @@ pub struct Delivery {
     cors: Cors,
     public_url: String,
     library_freshness: Freshness,
+    source_freshness: HashMap<String, Freshness>,
 }
 
 /// One request as it arrived.
@@ -91,6 +93,11 @@ const REMEMBERED_FAILURES: std::num::NonZeroUsize = std::num::NonZeroUsize::new(
 impl Delivery {
     pub fn new(parts: Parts) -> Self {
         let Parts { library, sources, cache, workers, metrics, .. } = parts;
+        let freshness = |source: &Source| {
+            let terms = source.cache_control();
+            (source.name().to_owned(), Freshness::new(terms.max_age.0, terms.stale_while_revalidate.0))
+        };
+        let source_freshness = sources.iter().map(freshness).collect();
         let origins = Arc::new(Origins::new(library, sources, parts.limits, Arc::clone(&metrics)));
         Self {
             urls: UrlContext {
@@ -108,11 +115,20 @@ impl Delivery {
             cors: parts.cors,
             public_url: parts.public_url,
             library_freshness: parts.library_freshness,
+            source_freshness,
         }
     }
 
     /// `GET` and `HEAD` of a picture.
     pub async fn picture(&self, request: Request<'_>) -> Result<Response<Body>, DeliveryError> {
+        match self.attempt(request).await {
+            // The source has been asked anew meanwhile, so the second attempt sees the new version.
+            Err(error) if error.is_change() => self.attempt(request).await,
+            answer => answer,
+        }
+    }
+
+    async fn attempt(&self, request: Request<'_>) -> Result<Response<Body>, DeliveryError> {
         let target = Target::parse(request.path, request.query, &self.urls)?;
         let spec = self.authorise(&target)?;
         let origin = self.origins.find(&target.subject).await?;
@@ -166,7 +182,7 @@ impl Delivery {
             Subject::Image { .. } => self.policies.library,
             Subject::Object { source, .. } => {
                 let found = self.origins.sources().get(source);
-                found.ok_or_else(|| DeliveryError::NoSource(source.clone()))?.unsigned()
+                found.ok_or_else(|| DeliveryError::NoSource(source.clone()))?.policy()
             }
         };
         self.policies.apply(policy, &target.spec)
@@ -192,13 +208,12 @@ impl Delivery {
     fn cache_control(&self, target: &Target, origin: &Origin) -> HeaderValue {
         let freshness = match &target.subject {
             Subject::Image { .. } => &self.library_freshness,
-            Subject::Object { source, .. } => match self.origins.sources().get(source) {
-                Some(source) => source.freshness(),
-                None => &self.library_freshness,
-            },
+            Subject::Object { source, .. } => {
+                self.source_freshness.get(source).unwrap_or(&self.library_freshness)
+            }
         };
         let left = origin.expires_ms.map(|at| Duration::from_millis(at.saturating_sub(now_ms())));
-        freshness.header(Terms { versioned: target.cache_buster, private: origin.private, at_most: left })
+        freshness.header(Terms { versioned: target.cache_buster, private: false, at_most: left })
     }
 
     fn extras(&self, target: &Target, spec: &Spec, plan: &Plan, vary: Vary, hints: &Hints) -> Extras {

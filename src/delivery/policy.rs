@@ -2,9 +2,9 @@
 //! signatures say otherwise (`presets`, `signed`).
 
 use crate::delivery::error::DeliveryError;
-use crate::source::Policy;
 use crate::transform::plan::{Metadata, Plan};
 use crate::transform::{Ladder, Spec};
+use crate::units::Policy;
 
 /// The policies of one server.
 #[derive(Debug, Clone)]
