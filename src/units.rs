@@ -51,6 +51,18 @@ pub enum Policy {
     Signed,
 }
 
+impl Policy {
+    /// As it is written in a configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Ladder => "ladder",
+            Self::Presets => "presets",
+            Self::Signed => "signed",
+        }
+    }
+}
+
 /// Why a quantity was not understood; the text says what would have been.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{given}` is not {expected}")]

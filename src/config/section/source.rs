@@ -70,6 +70,21 @@ impl Source {
         self.revalidate.get_or_insert(Span(Duration::from_secs(seconds)));
     }
 
+    /// As the room `source` takes it.
+    pub fn to_room(&self) -> crate::source::Config {
+        crate::source::Config {
+            scheme: self.scheme.to_room(),
+            root: self.root.clone(),
+            unsigned: self.unsigned,
+            revalidate: self.revalidate,
+            cache_control: crate::source::CacheControl {
+                max_age: self.cache_control.max_age,
+                stale_while_revalidate: self.cache_control.stale_while_revalidate,
+            },
+            ..crate::source::Config::default()
+        }
+    }
+
     /// `name` is the full name of the section, `sources.x`.
     pub fn validate(&self, name: &str) -> Result<(), String> {
         Backend {

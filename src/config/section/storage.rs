@@ -19,6 +19,16 @@ pub enum Scheme {
 }
 
 impl Scheme {
+    pub(super) fn to_room(self) -> crate::storage::Scheme {
+        match self {
+            Self::Fs => crate::storage::Scheme::Fs,
+            Self::Memory => crate::storage::Scheme::Memory,
+            Self::Http => crate::storage::Scheme::Http,
+            Self::S3 => crate::storage::Scheme::S3,
+            Self::Webdav => crate::storage::Scheme::Webdav,
+        }
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Self::Fs => "fs",
@@ -82,6 +92,15 @@ impl Storage {
 
     pub(in crate::config) fn derive(&mut self, base: &Path) {
         derive_root(self.scheme, self.root.as_mut(), base);
+    }
+
+    /// As the room `storage` takes it.
+    pub fn to_room(&self) -> crate::storage::Config {
+        crate::storage::Config {
+            scheme: self.scheme.to_room(),
+            root: self.root.clone(),
+            ..crate::storage::Config::default()
+        }
     }
 
     /// `name` is the full name of the section, `storages.x`.
