@@ -82,15 +82,15 @@ fn run(
     deadline: Instant,
 ) -> Result<Option<Vec<u8>>, CodecError> {
     let Some(mut encoder) = Encoder::start(setup, deadline)? else { return Ok(None) };
-    if let Some(exif) = exif.filter(|e| !e.is_empty() && EXIF_LABEL.len() + e.len() <= MAX_SEGMENT) {
-        if let Encoded::Full = encoder.app(1, &[EXIF_LABEL, exif].concat())? {
-            return Ok(None);
-        }
+    if let Some(exif) = exif.filter(|e| !e.is_empty() && EXIF_LABEL.len() + e.len() <= MAX_SEGMENT)
+        && let Encoded::Full = encoder.app(1, &[EXIF_LABEL, exif].concat())?
+    {
+        return Ok(None);
     }
-    if let Some(icc) = icc.filter(|p| (1..=MAX_ICC).contains(&p.len())) {
-        if let Encoded::Full = encoder.icc(icc)? {
-            return Ok(None);
-        }
+    if let Some(icc) = icc.filter(|p| (1..=MAX_ICC).contains(&p.len()))
+        && let Encoded::Full = encoder.icc(icc)?
+    {
+        return Ok(None);
     }
     let row = bitmap.width as usize * bitmap.layout.channels();
     for rows in bitmap.data.chunks(row * BATCH) {

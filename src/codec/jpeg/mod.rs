@@ -5,6 +5,8 @@ mod decode;
 mod encode;
 mod markers;
 mod sys;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use decode::decode;
 pub(crate) use encode::{EncodeOptions, encode};

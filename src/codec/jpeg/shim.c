@@ -178,6 +178,8 @@ int px_decoder_crop(px_decoder *d, uint32_t *x, uint32_t *width) {
 
 int px_decoder_skip(px_decoder *d, uint32_t rows) {
   if (setjmp(d->guard.jump)) return d->guard.status;
+  /* libjpeg does not report progress from in there. */
+  on_progress((j_common_ptr)&d->jpeg);
   if (jpeg_skip_scanlines(&d->jpeg, rows) != rows) ERREXIT(&d->jpeg, JERR_CANT_SUSPEND);
   return PX_OK;
 }
