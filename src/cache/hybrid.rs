@@ -87,7 +87,7 @@ impl Hybrid {
         });
         let mut writer = None;
         if layout.disk > 0 {
-            let mut task = Writer { shared: Arc::clone(&shared), root, pause, hanging: Vec::new() };
+            let task = Writer { shared: Arc::clone(&shared), root, pause, hanging: Vec::new() };
             task.try_open().await;
             writer = Some(tokio::spawn(task.run()));
         }
@@ -446,7 +446,7 @@ impl Writer {
         self.try_open().await;
     }
 
-    async fn try_open(&mut self) {
+    async fn try_open(&self) {
         match Disk::open(&self.root, self.shared.layout).await {
             Ok(disk) => {
                 self.shared.set_disk(Some(disk));
