@@ -36,6 +36,21 @@ pub struct Rate {
     pub per: Duration,
 }
 
+/// What may be asked for without a signature: of a source, of the library, with a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Policy {
+    /// Everything.
+    Open,
+    /// Listed sizes and qualities, to which others are snapped; no costly effects.
+    #[default]
+    Ladder,
+    /// Configured presets only.
+    Presets,
+    /// Nothing.
+    Signed,
+}
+
 /// Why a quantity was not understood; the text says what would have been.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{given}` is not {expected}")]
@@ -136,6 +151,17 @@ fn scaled(
     let factor = factor(unit.trim()).ok_or_else(wrong)?;
     let value = number * factor;
     if value.is_finite() && value < u64::MAX as f64 { Ok(value) } else { Err(wrong()) }
+}
+
+impl fmt::Display for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Open => "open",
+            Self::Ladder => "ladder",
+            Self::Presets => "presets",
+            Self::Signed => "signed",
+        })
+    }
 }
 
 impl fmt::Display for ByteSize {

@@ -1,1 +1,3 @@
 //! Logs, metric names, request ids.
+
+pub mod metrics;

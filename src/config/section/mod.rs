@@ -28,20 +28,7 @@ pub(super) mod uploads;
 /// HMAC keys shorter than this are guessed rather than broken.
 pub(super) const MIN_SECRET: usize = 16;
 
-/// What may be asked of a picture without a signature.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Policy {
-    /// Everything.
-    Open,
-    /// Listed sizes and qualities; others are snapped to them.
-    #[default]
-    Ladder,
-    /// Presets only.
-    Presets,
-    /// Nothing.
-    Signed,
-}
+pub use crate::units::Policy;
 
 /// Names stand in URLs and in environment variables.
 pub(super) fn validate_name(section: &str, name: &str) -> Result<(), String> {
