@@ -4,12 +4,12 @@ use crate::app;
 use crate::cli::Failure;
 use crate::config::Config;
 use crate::error::Fault;
-use crate::transform::{Spec, SpecError, supported};
+use crate::transform::{Spec, SpecError};
 
 pub(super) fn run(config: &Config, spec: &str) -> Result<(), Failure> {
     let presets = app::presets(config)?;
     let parsed = Spec::parse(spec, &presets).map_err(|error| Failure::usage(in_words(spec, &error)))?;
-    let answer = serde_json::json!({ "canonical": parsed.to_string(), "supported": supported(&parsed).is_ok() });
+    let answer = serde_json::json!({ "canonical": parsed.to_string(), "supported": parsed.check_supported().is_ok() });
     println!("{answer}");
     Ok(())
 }

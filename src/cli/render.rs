@@ -9,7 +9,7 @@ use crate::cli::Failure;
 use crate::codec::{CodecError, Format, Probe, probe};
 use crate::config::Config;
 use crate::transform::render::render;
-use crate::transform::{Client, ResolveLimits, SourceFacts, Spec, resolve};
+use crate::transform::{Accepts, Client, ResolveLimits, SourceFacts, Spec, resolve};
 
 pub(super) fn run(config: &Config, input: &Path, spec: &str, output: &Path) -> Result<(), Failure> {
     let limits = app::codec_limits(config);
@@ -22,12 +22,9 @@ pub(super) fn run(config: &Config, input: &Path, spec: &str, output: &Path) -> R
     };
     // The name of the output plays the part of `Accept`: `f_auto` gives what it says.
     let wanted = output.extension().and_then(|name| Format::from_name(name.to_str()?));
-    let client = Client {
-        avif: wanted == Some(Format::Avif),
-        webp: wanted == Some(Format::Webp),
-        ..Client::default()
-    };
-    let facts = SourceFacts { header: &header, focal: None };
+    let accepts = Accepts { avif: wanted == Some(Format::Avif), webp: wanted == Some(Format::Webp) };
+    let client = Client { accepts, ..Client::default() };
+    let facts = SourceFacts { header: header.clone(), focal: None };
     let limits = ResolveLimits { max_result_side: config.images.max_result_side };
     let plan = resolve(&parsed, &facts, &client, &limits).map_err(wrong)?;
     let made = render(&bytes, &header, &plan, Instant::now() + config.images.timeout.0)?;

@@ -3,9 +3,8 @@
 use serde::Serialize;
 
 use crate::cache::Key;
-use crate::delivery::{Delivery, DeliveryError, Request};
-use crate::transform::{Subject, Target, cost, supported};
-use crate::units::Policy;
+use crate::delivery::{Delivery, DeliveryError, Request, client};
+use crate::transform::{Target, cost};
 
 /// The answer of `/explain/…`.
 #[derive(Debug, Serialize)]
@@ -43,14 +42,9 @@ pub struct Info {
 impl Delivery {
     pub async fn explain(&self, request: Request<'_>) -> Result<Explanation, DeliveryError> {
         let target = Target::parse(request.path, request.query, &self.urls)?;
-        let spec = self.authorise(&target)?;
+        let client = client(request.headers);
+        let (policy, spec) = self.authorise(&target, &client)?;
         let origin = self.origins.find(&target.subject).await?;
-        let policy = match &target.subject {
-            Subject::Image { .. } => self.policies.library,
-            Subject::Object { source, .. } => {
-                self.origins.sources().get(source).map_or(Policy::Signed, |source| source.policy())
-            }
-        };
         let mut explanation = Explanation {
             canonical: spec.to_string(),
             resolved: None,
@@ -60,10 +54,10 @@ impl Delivery {
             height: None,
             cost: None,
             policy: policy.name(),
-            supported: supported(&spec).is_ok(),
+            supported: spec.check_supported().is_ok(),
         };
         if explanation.supported {
-            let (plan, _, _) = self.resolve(&spec, &target, &origin, request.headers)?;
+            let plan = self.resolve(&spec, &origin, &client)?;
             let resolved = plan.to_string();
             let key = Key::variant(&origin.identity(), origin.generation, &resolved, &[]);
             explanation.key = Some(key.to_string());

@@ -22,7 +22,7 @@ use self::conditional::{ETag, LastModified, Precondition, Validators};
 use self::cors::Cors;
 pub use self::error::DeliveryError;
 use self::miss::Kitchen;
-use self::negotiate::{Accepts, Hints};
+use self::negotiate::Hints;
 use self::origin::{Origin, Origins};
 pub use self::policy::Policies;
 use self::respond::{CacheStatus, Content, Extras, Freshness, Picture, Terms, Vary};
@@ -33,6 +33,7 @@ use crate::source::{Source, Sources};
 use crate::telemetry::metrics::Metrics;
 use crate::transform::plan::Plan;
 use crate::transform::{Client, Presets, ResolveLimits, SourceFacts, Spec, Subject, Target, UrlContext, resolve};
+use crate::units::Policy;
 use crate::workers::Workers;
 
 /// What the rooms below hand to delivery, and what configuration says about URLs.
@@ -130,10 +131,10 @@ impl Delivery {
 
     async fn attempt(&self, request: Request<'_>) -> Result<Response<Body>, DeliveryError> {
         let target = Target::parse(request.path, request.query, &self.urls)?;
-        let spec = self.authorise(&target)?;
+        let client = client(request.headers);
+        let (_, spec) = self.authorise(&target, &client)?;
         let origin = self.origins.find(&target.subject).await?;
-        let (plan, vary, hints) = self.resolve(&spec, &target, &origin, request.headers)?;
-        policy::output_allowed(&plan)?;
+        let plan = self.resolve(&spec, &origin, &client)?;
         let key = Key::variant(&origin.identity(), origin.generation, &plan.to_string(), &[]);
 
         let etag = ETag::strong(key.etag().trim_matches('"'));
@@ -143,11 +144,11 @@ impl Delivery {
             content_type: HeaderValue::from_static(plan.output.format.mime()),
             validators,
             cache_control: self.cache_control(&target, &origin),
-            vary,
+            vary: vary(&target.spec),
             allow_origin: self.cors.answer(request.headers),
             cache_status: None,
             timing: None,
-            extras: self.extras(&target, &spec, &plan, vary, &hints),
+            extras: self.extras(&target, &spec, &plan, &client),
         };
         match conditional::precondition(request.method, request.headers, validators) {
             Precondition::Proceed => {}
@@ -176,8 +177,8 @@ impl Delivery {
         &self.cors
     }
 
-    /// The spec that will be rendered: what was asked for, or what the policy makes of it.
-    fn authorise(&self, target: &Target) -> Result<Spec, DeliveryError> {
+    /// The policy that holds, and the spec that will be rendered: what was asked for, or what the policy makes of it.
+    fn authorise(&self, target: &Target, client: &Client) -> Result<(Policy, Spec), DeliveryError> {
         let policy = match &target.subject {
             Subject::Image { .. } => self.policies.library,
             Subject::Object { source, .. } => {
@@ -185,24 +186,12 @@ impl Delivery {
                 found.ok_or_else(|| DeliveryError::NoSource(source.clone()))?.policy()
             }
         };
-        self.policies.apply(policy, &target.spec)
+        Ok((policy, self.policies.apply(policy, &target.spec, client)?))
     }
 
-    fn resolve(
-        &self,
-        spec: &Spec,
-        target: &Target,
-        origin: &Origin,
-        headers: &HeaderMap,
-    ) -> Result<(Plan, Vary, Hints), DeliveryError> {
-        let hints = Hints::from_headers(headers);
-        let accepts = Accepts::from_headers(headers);
-        let client = Client { avif: accepts.avif, webp: accepts.webp, dpr: hints.dpr, width: hints.width };
-        let facts = SourceFacts { header: &origin.header, focal: origin.focal };
-        let plan = resolve(spec, &facts, &client, &self.resolve_limits)?;
-        let asks = spec.asks();
-        let _ = target;
-        Ok((plan, Vary { accept: asks.format, dpr: asks.dpr, width: asks.width }, hints))
+    fn resolve(&self, spec: &Spec, origin: &Origin, client: &Client) -> Result<Plan, DeliveryError> {
+        let facts = SourceFacts { header: origin.header.clone(), focal: origin.focal };
+        Ok(resolve(spec, &facts, client, &self.resolve_limits)?)
     }
 
     fn cache_control(&self, target: &Target, origin: &Origin) -> HeaderValue {
@@ -216,7 +205,7 @@ impl Delivery {
         freshness.header(Terms { versioned: target.cache_buster, private: false, at_most: left })
     }
 
-    fn extras(&self, target: &Target, spec: &Spec, plan: &Plan, vary: Vary, hints: &Hints) -> Extras {
+    fn extras(&self, target: &Target, spec: &Spec, plan: &Plan, client: &Client) -> Extras {
         let tag = match &target.subject {
             Subject::Image { id } => id,
             Subject::Object { source, .. } => source,
@@ -225,7 +214,7 @@ impl Delivery {
         let disposition = (target.download || name.is_some())
             .then(|| respond::disposition(target.download, Some(&file_name(name, tag, plan))));
         Extras {
-            content_dpr: hints.dpr.filter(|_| vary.dpr).and_then(respond::content_dpr),
+            content_dpr: client.dpr.filter(|_| target.spec.varies().dpr).and_then(respond::content_dpr),
             disposition,
             cache_tag: respond::cache_tags([tag.as_str()]),
             link: respond::canonical_link(&format!("{}{}", self.public_url, target.subject.url(spec))),
@@ -260,6 +249,16 @@ impl Delivery {
             }
         }
     }
+}
+
+fn client(headers: &HeaderMap) -> Client {
+    let hints = Hints::from_headers(headers);
+    Client { accepts: negotiate::accepts(headers), dpr: hints.dpr, width: hints.width }
+}
+
+fn vary(asked: &Spec) -> Vary {
+    let varies = asked.varies();
+    Vary { accept: varies.accept, dpr: varies.dpr, width: varies.width }
 }
 
 fn cache_status(outcome: Outcome) -> CacheStatus {

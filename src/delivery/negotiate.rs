@@ -3,6 +3,8 @@
 
 use http::header::{ACCEPT, HeaderMap, HeaderName};
 
+use crate::transform::Accepts;
+
 pub const SEC_CH_DPR: HeaderName = HeaderName::from_static("sec-ch-dpr");
 pub const SEC_CH_WIDTH: HeaderName = HeaderName::from_static("sec-ch-width");
 const DPR: HeaderName = HeaderName::from_static("dpr");
@@ -12,34 +14,26 @@ const WIDTH: HeaderName = HeaderName::from_static("width");
 ///
 /// Only an explicit mention counts: browsers without AVIF or WebP send `image/*` and `*/*` as well, so a wildcard
 /// says nothing. Where both are named, AVIF is granted only if its q-value is not below WebP's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct Accepts {
-    pub avif: bool,
-    pub webp: bool,
-}
-
-impl Accepts {
-    pub fn from_headers(headers: &HeaderMap) -> Self {
-        let (mut avif, mut webp) = (None, None);
-        for line in headers.get_all(ACCEPT) {
-            for range in split_unquoted(line.as_bytes(), b',') {
-                let mut parts = split_unquoted(range, b';');
-                let Some(media_type) = parts.next().map(<[u8]>::trim_ascii) else { continue };
-                let slot = if media_type.eq_ignore_ascii_case(b"image/avif") {
-                    &mut avif
-                } else if media_type.eq_ignore_ascii_case(b"image/webp") {
-                    &mut webp
-                } else {
-                    continue;
-                };
-                let quality = quality(parts);
-                // Named twice: the refusal wins, so the order of the lines makes no class of its own.
-                *slot = Some(slot.map_or(quality, |q: u16| q.min(quality)));
-            }
+pub fn accepts(headers: &HeaderMap) -> Accepts {
+    let (mut avif, mut webp) = (None, None);
+    for line in headers.get_all(ACCEPT) {
+        for range in split_unquoted(line.as_bytes(), b',') {
+            let mut parts = split_unquoted(range, b';');
+            let Some(media_type) = parts.next().map(<[u8]>::trim_ascii) else { continue };
+            let slot = if media_type.eq_ignore_ascii_case(b"image/avif") {
+                &mut avif
+            } else if media_type.eq_ignore_ascii_case(b"image/webp") {
+                &mut webp
+            } else {
+                continue;
+            };
+            let quality = quality(parts);
+            // Named twice: the refusal wins, so the order of the lines makes no class of its own.
+            *slot = Some(slot.map_or(quality, |q: u16| q.min(quality)));
         }
-        let (avif, webp) = (avif.unwrap_or(0), webp.unwrap_or(0));
-        Self { avif: avif > 0 && avif >= webp, webp: webp > 0 }
     }
+    let (avif, webp) = (avif.unwrap_or(0), webp.unwrap_or(0));
+    Accepts { avif: avif > 0 && avif >= webp, webp: webp > 0 }
 }
 
 /// Client hints, by their registered names or the older ones without `Sec-CH-`.
@@ -133,7 +127,7 @@ mod tests {
         for line in lines {
             headers.append(ACCEPT, HeaderValue::from_bytes(line.as_bytes()).unwrap());
         }
-        match Accepts::from_headers(&headers) {
+        match accepts(&headers) {
             Accepts { avif: true, webp: true } => "both",
             Accepts { avif: true, webp: false } => "avif",
             Accepts { avif: false, webp: true } => "webp",

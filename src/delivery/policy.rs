@@ -2,8 +2,8 @@
 //! signatures say otherwise (`presets`, `signed`).
 
 use crate::delivery::error::DeliveryError;
-use crate::transform::plan::{Metadata, Plan};
-use crate::transform::{Ladder, Spec};
+use crate::transform::plan::Metadata;
+use crate::transform::{Client, Ladder, Spec};
 use crate::units::Policy;
 
 /// The policies of one server.
@@ -16,25 +16,20 @@ pub struct Policies {
 
 impl Policies {
     /// The spec that is rendered for an unsigned request.
-    pub(crate) fn apply(&self, policy: Policy, spec: &Spec) -> Result<Spec, DeliveryError> {
+    pub(crate) fn apply(&self, policy: Policy, spec: &Spec, client: &Client) -> Result<Spec, DeliveryError> {
+        if spec.metadata() == Metadata::All {
+            return Err(DeliveryError::NeedsSignature {
+                option: "md".to_owned(),
+                why: "`md_all` keeps GPS position and serial numbers",
+            });
+        }
         match policy {
             Policy::Open => Ok(spec.clone()),
-            Policy::Ladder => Ok(self.ladder.apply(spec)?),
+            Policy::Ladder => Ok(self.ladder.apply(spec, client)?),
             Policy::Presets | Policy::Signed => Err(DeliveryError::NeedsSignature {
                 option: "sig".to_owned(),
                 why: "unsigned requests are switched off for it",
             }),
         }
     }
-}
-
-/// Metadata with places and serial numbers leaves only with the owner or a signature, whatever the policy.
-pub(crate) fn output_allowed(plan: &Plan) -> Result<(), DeliveryError> {
-    if plan.output.metadata == Metadata::All {
-        return Err(DeliveryError::NeedsSignature {
-            option: "md".to_owned(),
-            why: "`md_all` keeps GPS position and serial numbers",
-        });
-    }
-    Ok(())
 }
