@@ -226,7 +226,7 @@ mod tests {
                 for name in [ACCEPT, SEC_CH_DPR, SEC_CH_WIDTH] {
                     headers.insert(name, value.clone());
                 }
-                Accepts::from_headers(&headers);
+                accepts(&headers);
                 Hints::from_headers(&headers);
             }
         }
