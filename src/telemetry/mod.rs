@@ -1,1 +1,4 @@
 //! Logs, metric names, request ids.
+
+pub mod logging;
+pub mod mask;
