@@ -1,1 +1,7 @@
 //! The HTTP shell.
+
+pub mod context;
+pub mod page;
+pub mod problem;
+pub mod server;
+mod watch;
