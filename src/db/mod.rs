@@ -22,7 +22,7 @@ pub use value::{Row, Value};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// `sqlite://<path>`, `postgres://…` or `mysql://…`; unset = SQLite in `data_dir/pixedge.db`.
+    /// `sqlite:<path>`, `postgres://…` or `mysql://…`; unset = SQLite in `data_dir/pixedge.db`.
     pub url: Option<String>,
 }
 
@@ -152,11 +152,13 @@ enum Engine {
 impl Engine {
     fn of(url: &str) -> Result<Self, String> {
         let wrong = || {
-            "database.url must begin with `sqlite://`, `postgres://` or `mysql://`; leave it out for SQLite in \
+            "database.url must begin with `sqlite:`, `postgres://` or `mysql://`; leave it out for SQLite in \
              data_dir"
                 .to_owned()
         };
-        let (scheme, rest) = url.split_once("://").ok_or_else(wrong)?;
+        let (scheme, rest) = url.split_once(':').ok_or_else(wrong)?;
+        // `sqlite:/a`, `sqlite:a` and `sqlite:///a`: SQLite has no host.
+        let rest = rest.strip_prefix("//").unwrap_or(rest);
         match scheme {
             "sqlite" if !rest.is_empty() => Ok(Self::Sqlite(PathBuf::from(rest))),
             "postgres" | "postgresql" => Ok(Self::Postgres),
@@ -165,7 +167,6 @@ impl Engine {
         }
     }
 }
-
 
 /// Makes the file before SQLite does, readable by its owner alone: it holds password and token hashes. The
 /// write-ahead log inherits the mode.

@@ -42,9 +42,9 @@ pub(super) async fn same(tx: &mut Tx, new: &NewImage, same: Sameness) -> Result<
     let sha256 = new.stored.sha256.to_string();
     let rows = tx.rows(select!("WHERE sha256 = ? ORDER BY pk"), &[sha256.into()]).await?;
     let images = images(&rows)?;
-    Ok(images.into_iter().find(|image| {
-        image.owner == new.owner && (same == Sameness::Content || image.name == new.name)
-    }))
+    Ok(images
+        .into_iter()
+        .find(|image| image.owner == new.owner && (same == Sameness::Content || image.name == new.name)))
 }
 
 /// Takes a repeated image out of the trash and gives it the expiry that the repeat asked for.

@@ -1,20 +1,19 @@
 //! How a source is written in the configuration.
 
-use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::storage::{Scheme, Setting, is_name, refuse_unknown};
+use crate::storage::{Scheme, is_name};
 use crate::units::{Policy, Span};
 
 /// One entry of `sources`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// `fs` or `memory`; `s3`, `webdav`, `http` and `https` are known but not built yet.
+    /// `fs` or `memory`; `s3`, `webdav` and `http` are known but not built yet.
     pub scheme: Scheme,
     /// The folder (fs), or the prefix within the bucket or server. Nothing outside of it is read.
     pub root: Option<PathBuf>,
@@ -28,9 +27,6 @@ pub struct Config {
     pub timeout: Span,
     /// Reads at once; more wait.
     pub concurrency: NonZeroUsize,
-    /// OpenDAL's own keys for the scheme, such as `bucket` and `endpoint`.
-    #[serde(flatten)]
-    pub options: BTreeMap<String, Setting>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -52,7 +48,6 @@ impl Default for Config {
             cache_control: CacheControl::default(),
             timeout: Span(Duration::from_secs(10)),
             concurrency: NonZeroUsize::new(64).expect("not zero"),
-            options: BTreeMap::new(),
         }
     }
 }
@@ -77,7 +72,7 @@ impl Config {
         if self.timeout.0.is_zero() {
             return Err(format!("sources.{name}.timeout must be longer than nothing; leave it out for 10s"));
         }
-        refuse_unknown(&format!("sources.{name}"), self.scheme, &self.options, KEYS)
+        Ok(())
     }
 
     pub(super) fn revalidate(&self) -> Span {
@@ -85,6 +80,3 @@ impl Config {
         self.revalidate.unwrap_or(Span(Duration::from_secs(default)))
     }
 }
-
-const KEYS: &[&str] =
-    &["scheme", "root", "unsigned", "revalidate", "cache_control", "timeout", "concurrency"];

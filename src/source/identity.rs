@@ -101,7 +101,9 @@ impl Slot {
         }
         let _asking = self.asking.lock().await;
         // Somebody may have asked while we waited.
-        if let Some(known) = self.known().filter(|known| matches!(known.freshness(revalidate), Freshness::Fresh)) {
+        if let Some(known) =
+            self.known().filter(|known| matches!(known.freshness(revalidate), Freshness::Fresh))
+        {
             return known.said.map_err(|Missing| SourceError::NotFound);
         }
         self.ask(source, path).await

@@ -11,6 +11,7 @@ use std::future::Future;
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -57,6 +58,8 @@ struct Inner {
     /// As many reads at once as the store can be asked for.
     reads: Semaphore,
     known: Mutex<LruCache<Box<str>, Arc<Slot>>>,
+    /// How often the source was asked what an object is.
+    asked: AtomicU64,
 }
 
 enum Store {
@@ -117,6 +120,7 @@ impl Source {
                 store,
                 reads: Semaphore::new(config.concurrency.get()),
                 known: Mutex::new(LruCache::new(REMEMBERED)),
+                asked: AtomicU64::new(0),
             }),
         })
     }
@@ -263,6 +267,11 @@ impl Source {
         Ok(())
     }
 
+    /// How often the source was asked what an object is, since the start.
+    pub fn asked(&self) -> u64 {
+        self.inner.asked.load(Ordering::Relaxed)
+    }
+
     /// Whether the source can be reached at all, for `check` and the log at start.
     pub async fn check(&self) -> Result<(), SourceError> {
         self.bounded(async {
@@ -275,6 +284,7 @@ impl Source {
     }
 
     async fn ask(&self, path: &SourcePath) -> Result<Stat, SourceError> {
+        self.inner.asked.fetch_add(1, Ordering::Relaxed);
         match &self.inner.store {
             Store::Fs(root) => {
                 let stat = root.stat(path.as_str()).await.map_err(|error| self.fs_failed(error))?;

@@ -11,7 +11,9 @@ pub enum StorageError {
     Config(String),
     #[error("storages.{name}: scheme {scheme} is not built yet; use fs")]
     NotBuilt { name: String, scheme: &'static str },
-    #[error("there is no storage named `{name}`: it was removed from the configuration while images still need it")]
+    #[error(
+        "there is no storage named `{name}`: it was removed from the configuration while images still need it"
+    )]
     Unknown { name: String },
     #[error("storage `{name}` holds no object {key}")]
     Missing { name: String, key: String },
@@ -70,10 +72,7 @@ fn is_full(error: &opendal::Error) -> bool {
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
         if let Some(io) = error.downcast_ref::<std::io::Error>() {
-            return matches!(
-                io.kind(),
-                std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded
-            );
+            return matches!(io.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded);
         }
         cause = error.source();
     }

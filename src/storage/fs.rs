@@ -108,8 +108,9 @@ impl Root {
         use rustix::io::Errno;
 
         let handle = self.handle()?;
-        let open =
-            |name: &Path, resolve| openat2(&handle, name, flags(), Mode::empty(), ResolveFlags::BENEATH | resolve);
+        let open = |name: &Path, resolve| {
+            openat2(&handle, name, flags(), Mode::empty(), ResolveFlags::BENEATH | resolve)
+        };
         match open(Path::new(name), ResolveFlags::NO_MAGICLINKS) {
             Ok(file) => Ok(file.into()),
             Err(Errno::XDEV) => {
@@ -140,7 +141,8 @@ impl Root {
         let root = self.path.canonicalize().map_err(|source| self.broken(source))?;
         let real = root.join(name).canonicalize().map_err(|error| match error.raw_os_error() {
             Some(code) => missing(rustix::io::Errno::from_raw_os_error(code)),
-            None => error.into(),
+            // A NUL byte, which is refused before the system sees it.
+            None => FsError::NotFound,
         })?;
         real.strip_prefix(&root).map(Path::to_owned).map_err(|_| FsError::NotFound)
     }
@@ -212,8 +214,15 @@ fn flags() -> rustix::fs::OFlags {
 fn missing(error: rustix::io::Errno) -> FsError {
     use rustix::io::Errno;
     match error {
-        Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::NAMETOOLONG | Errno::XDEV | Errno::INVAL
-        | Errno::NXIO | Errno::ISDIR | Errno::NODEV => FsError::NotFound,
+        Errno::NOENT
+        | Errno::NOTDIR
+        | Errno::LOOP
+        | Errno::NAMETOOLONG
+        | Errno::XDEV
+        | Errno::INVAL
+        | Errno::NXIO
+        | Errno::ISDIR
+        | Errno::NODEV => FsError::NotFound,
         other => FsError::Io(other.into()),
     }
 }
@@ -225,6 +234,7 @@ fn read_exactly(file: &File, offset: u64, len: usize) -> io::Result<Bytes> {
 }
 
 /// File I/O waits on a disk and not on a core, so it goes to tokio's pool and leaves the workers to the pixels.
+#[allow(clippy::disallowed_methods, reason = "waiting for a disk is no work for the workers")]
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, FsError> + Send + 'static,
 ) -> Result<T, FsError> {

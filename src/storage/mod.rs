@@ -9,18 +9,18 @@ mod key;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::stream::BoxStream;
-use futures_util::{StreamExt, TryStreamExt};
+use futures_util::{Stream, StreamExt, TryStreamExt};
 use opendal::{Operator, services};
 use sha2::{Digest, Sha256};
-use tokio::io::AsyncReadExt;
 
-pub(crate) use config::{is_name, refuse_unknown};
-pub use config::{Config, LOCAL, Scheme, Setting, nearest};
+pub(crate) use config::is_name;
+pub use config::{Config, LOCAL, Scheme};
 pub use error::StorageError;
 pub use key::{ContentHash, KeyError, Md5, ObjectKey};
 
@@ -119,23 +119,27 @@ impl Storage {
         self.sync_folders(key).await
     }
 
-    /// The same from a file, read from its current position in pieces. What arrives is hashed again: a file that
-    /// changed since its key was made must not be stored under it.
-    pub async fn put_file(
+    /// The same from pieces that are `len` bytes together. They are hashed on the way: what is not the content that
+    /// the key was made from must not be stored under it.
+    pub async fn put_stream<S>(
         &self,
         key: &ObjectKey,
         hash: &ContentHash,
         len: u64,
-        mut file: tokio::fs::File,
-    ) -> Result<(), StorageError> {
+        pieces: S,
+    ) -> Result<(), StorageError>
+    where
+        S: Stream<Item = std::io::Result<Bytes>> + Send,
+    {
         if self.holds(key, len).await? {
             return Ok(());
         }
-        let mut writer = self.dal.writer(key.as_str()).await.map_err(|error| self.failed(key, error))?;
-        match self.copy(key, hash, &mut file, &mut writer).await {
+        let writer = self.dal.writer_with(key.as_str()).chunk(WRITE_PIECE).await;
+        let mut writer = writer.map_err(|error| self.failed(key, error))?;
+        match self.copy(key, hash, pieces, &mut writer).await {
             Ok(()) => self.sync_folders(key).await,
             Err(error) => {
-                // The temporary file goes; should this fail too, the sweep at the next start has it.
+                // The temporary file goes; should this fail too, the sweep at a later start has it.
                 let _ = writer.abort().await;
                 Err(error)
             }
@@ -219,26 +223,15 @@ impl Storage {
         &self,
         key: &ObjectKey,
         hash: &ContentHash,
-        file: &mut tokio::fs::File,
+        pieces: impl Stream<Item = std::io::Result<Bytes>> + Send,
         writer: &mut opendal::Writer,
     ) -> Result<(), StorageError> {
+        let mut pieces = pin!(pieces);
         let mut hasher = Sha256::new();
-        let mut piece = BytesMut::new();
-        loop {
-            piece.reserve(COPY_PIECE);
-            // Fill the piece: OpenDAL's fs takes a hop for every write.
-            while piece.len() < COPY_PIECE {
-                let read =
-                    file.read_buf(&mut piece).await.map_err(|error| StorageError::from_io(&self.name, error))?;
-                if read == 0 {
-                    break;
-                }
-            }
-            if piece.is_empty() {
-                break;
-            }
+        while let Some(piece) = pieces.next().await {
+            let piece = piece.map_err(|error| StorageError::from_io(&self.name, error))?;
             hasher.update(&piece);
-            writer.write(piece.split().freeze()).await.map_err(|error| self.failed(key, error))?;
+            writer.write(piece).await.map_err(|error| self.failed(key, error))?;
         }
         if ContentHash(hasher.finalize().into()) != *hash {
             return Err(StorageError::Changed);
@@ -296,15 +289,18 @@ impl Storage {
 /// retry half-way.
 pub fn layered(dal: Operator) -> Operator {
     use opendal::layers::{ConcurrentLimitLayer, RetryLayer, TimeoutLayer};
-    dal.layer(TimeoutLayer::new().with_timeout(Duration::from_secs(10)).with_io_timeout(Duration::from_secs(10)))
-        .layer(RetryLayer::new().with_max_times(2).with_min_delay(Duration::from_millis(100)).with_jitter())
-        .layer(ConcurrentLimitLayer::new(64))
+    dal.layer(
+        TimeoutLayer::new().with_timeout(Duration::from_secs(10)).with_io_timeout(Duration::from_secs(10)),
+    )
+    .layer(RetryLayer::new().with_max_times(2).with_min_delay(Duration::from_millis(100)).with_jitter())
+    .layer(ConcurrentLimitLayer::new(64))
 }
 
 /// Beneath the root, because a rename is atomic only within one file system.
 const TEMPORARY: &str = ".temporary";
 const ABANDONED: Duration = Duration::from_secs(24 * 3600);
-const COPY_PIECE: usize = 1 << 20;
+/// OpenDAL's fs takes a hop through the blocking pool for every write.
+const WRITE_PIECE: usize = 1 << 20;
 
 #[cfg(test)]
 mod tests;

@@ -26,10 +26,9 @@ fn temporary_files(dir: &Path) -> usize {
     std::fs::read_dir(dir.join("objects").join(TEMPORARY)).unwrap().count()
 }
 
-async fn file_of(dir: &Path, content: &[u8]) -> tokio::fs::File {
-    let path = dir.join("upload");
-    std::fs::write(&path, content).unwrap();
-    tokio::fs::File::open(path).await.unwrap()
+fn pieces_of(content: &[u8]) -> impl Stream<Item = std::io::Result<Bytes>> + Send {
+    let pieces: Vec<_> = content.chunks(300_000).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
+    futures_util::stream::iter(pieces)
 }
 
 /// The same promises, whatever the store.
@@ -38,7 +37,10 @@ async fn suite(storage: &Storage) {
     let (_, key, bytes) = object(&content);
     assert!(matches!(storage.stat(&key).await, Err(StorageError::Missing { .. })));
     assert!(matches!(storage.read(&key, 9).await, Err(StorageError::Missing { .. })));
-    assert!(matches!(storage.stream(&key, 0..1).await.err(), Some(StorageError::Missing { .. })) || storage.local.is_none());
+    assert!(
+        matches!(storage.stream(&key, 0..1).await.err(), Some(StorageError::Missing { .. }))
+            || storage.local.is_none()
+    );
     storage.delete(&key).await.unwrap();
     storage.put_bytes(&key, bytes.clone()).await.unwrap();
     storage.put_bytes(&key, bytes.clone()).await.unwrap();
@@ -52,10 +54,8 @@ async fn suite(storage: &Storage) {
     storage.delete(&key).await.unwrap();
     assert!(matches!(storage.stat(&key).await, Err(StorageError::Missing { .. })));
 
-    let dir = tempfile::tempdir().unwrap();
     let (hash, key, _) = object(&content);
-    let file = file_of(dir.path(), &content).await;
-    storage.put_file(&key, &hash, 2_500_000, file).await.unwrap();
+    storage.put_stream(&key, &hash, 2_500_000, pieces_of(&content)).await.unwrap();
     assert_eq!(storage.read(&key, u64::MAX).await.unwrap(), bytes);
     let (_, empty, bytes) = object(b"");
     storage.put_bytes(&empty, bytes).await.unwrap();
@@ -75,13 +75,15 @@ async fn memory_keeps_the_promises() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_not_what_its_key_says_is_not_stored() {
+async fn what_is_not_the_content_of_its_key_is_not_stored() {
     let dir = tempfile::tempdir().unwrap();
     let storage = local(dir.path()).await;
     let (hash, key, _) = object(b"what was hashed");
-    let file = file_of(dir.path(), b"what came later").await;
-    let stored = storage.put_file(&key, &hash, 15, file).await;
+    let stored = storage.put_stream(&key, &hash, 15, pieces_of(b"what came later")).await;
     assert!(matches!(stored, Err(StorageError::Changed)), "{stored:?}");
+    let broken = [Ok(Bytes::from_static(b"what")), Err(std::io::ErrorKind::ConnectionReset.into())];
+    let stored = storage.put_stream(&key, &hash, 15, futures_util::stream::iter(broken)).await;
+    assert!(matches!(stored, Err(StorageError::Failed { .. })), "{stored:?}");
     assert!(matches!(storage.stat(&key).await, Err(StorageError::Missing { .. })));
     assert_eq!(temporary_files(dir.path()), 0);
 }
@@ -95,9 +97,8 @@ async fn wherever_a_put_dies_the_key_shows_nothing_or_everything() {
     for polls in 0..1000 {
         let dir = tempfile::tempdir().unwrap();
         let storage = local(dir.path()).await;
-        let file = file_of(dir.path(), &content).await;
         finished = {
-            let mut put = pin!(storage.put_file(&key, &hash, 3_000_000, file));
+            let mut put = pin!(storage.put_stream(&key, &hash, 3_000_000, pieces_of(&content)));
             let mut left = polls;
             std::future::poll_fn(|context| match put.as_mut().poll(context) {
                 Poll::Ready(done) => Poll::Ready(done.map(|()| true).unwrap()),
@@ -115,8 +116,7 @@ async fn wherever_a_put_dies_the_key_shows_nothing_or_everything() {
             Err(error) => panic!("after {polls} polls: {error}"),
         }
         // Once more succeeds, whatever the dead one left.
-        let file = file_of(dir.path(), &content).await;
-        storage.put_file(&key, &hash, 3_000_000, file).await.unwrap();
+        storage.put_stream(&key, &hash, 3_000_000, pieces_of(&content)).await.unwrap();
         assert_eq!(storage.read(&key, u64::MAX).await.unwrap(), content);
         if finished {
             break;
@@ -146,7 +146,8 @@ async fn what_a_killed_process_left_is_swept_after_a_day() {
         file.set_modified(SystemTime::now() - Duration::from_secs(age)).unwrap();
     }
     local(dir.path()).await;
-    let left: Vec<_> = std::fs::read_dir(&temporary).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let left: Vec<_> =
+        std::fs::read_dir(&temporary).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["young"]);
 }
 
@@ -157,20 +158,10 @@ async fn what_is_not_built_or_not_listed_says_so() {
         let configs: BTreeMap<String, Config> = yaml_serde::from_str(yaml).unwrap();
         Storages::open(&configs, default, dir.path(), dir.path()).await.err().unwrap().to_string()
     };
-    let text = open("far: { scheme: s3, bucket: b, secret_access_key: hush }", LOCAL).await;
+    let text = open("far: { scheme: s3 }", LOCAL).await;
     assert!(text.contains("storages.far") && text.contains("not built yet"), "{text}");
     assert!(open("{}", "far").await.contains("storage_default"));
     assert!(open("a: { scheme: fs }", LOCAL).await.contains("storages.a.root"));
-    assert!(open("a: { scheme: https }", LOCAL).await.contains("sources"));
-    assert!(open("a: { scheme: fs, rot: x }", LOCAL).await.contains("storages.a"));
-    let text = open("a: { scheme: fs, root: x, rooot: y }", LOCAL).await;
-    assert!(text.contains("`rooot`") && text.contains("`root`"), "{text}");
+    assert!(open("a: { scheme: http }", LOCAL).await.contains("sources"));
     assert!(open("A: { scheme: memory }", LOCAL).await.contains("`A`"));
-}
-
-#[test]
-fn a_setting_does_not_print_itself() {
-    let config: Config = yaml_serde::from_str("{ scheme: s3, secret_access_key: hush, port: 9000 }").unwrap();
-    assert_eq!(config.options["port"], Setting("9000".to_owned()));
-    assert!(!format!("{config:?}").contains("hush"));
 }
