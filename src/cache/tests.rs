@@ -98,7 +98,9 @@ async fn hits_write_nothing_to_disk() {
 #[tokio::test]
 #[ignore = "started by `what_was_written_survives_kill_9`"]
 async fn dies_after_inserting() {
-    let Ok(root) = std::env::var("PIXEDGE_TEST_KILLED_CACHE") else { return };
+    #[expect(clippy::disallowed_methods, reason = "the way from the test that starts this process")]
+    let root = std::env::var("PIXEDGE_TEST_KILLED_CACHE");
+    let Ok(root) = root else { return };
     let cache = open(&config(32, 64), Path::new(&root)).await;
     for n in 0..100 {
         cache.insert(key(n), &entry(n, 20_000));
