@@ -46,6 +46,7 @@ fn check(document: &str, files: &[(String, String)], exists: &dyn Fn(&str) -> bo
         wrong.push(format!("the arrows run in a circle: {}", cycle.join(" -> ")));
     }
 
+    let moved = moved(files);
     let mut rooms: BTreeMap<&str, &str> = BTreeMap::new();
     for (path, text) in files {
         let Some(room) = room_of(path) else {
@@ -58,7 +59,8 @@ fn check(document: &str, files: &[(String, String)], exists: &dyn Fn(&str) -> bo
         if room == "lib" && imports::has_use(text) {
             wrong.push(format!("{path}: lib.rs names the rooms and re-exports nothing"));
         }
-        for import in imports::of(text, depth_of(path)) {
+        let depth = moved.get(path).copied().unwrap_or_else(|| depth_of(path));
+        for import in imports::of(text, depth) {
             let at = format!("{path}:{}", import.line);
             let to = import.room.as_str();
             if to == "*" {
@@ -101,6 +103,18 @@ fn depth_of(path: &str) -> usize {
     let inside = path.strip_prefix("src/").unwrap_or(path);
     let own = !matches!(inside, "lib.rs" | "main.rs") && !inside.ends_with("/mod.rs");
     inside.matches('/').count() + usize::from(own)
+}
+
+/// Files that a `#[path = "…"]` puts below the file that names them, with the depth that they have there.
+fn moved(files: &[(String, String)]) -> BTreeMap<String, usize> {
+    let mut moved = BTreeMap::new();
+    for (path, text) in files {
+        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let names =
+            text.lines().filter_map(|line| line.trim().strip_prefix("#[path = \"")?.split('"').next());
+        moved.extend(names.map(|name| (format!("{folder}/{name}"), depth_of(path) + 1)));
+    }
+    moved
 }
 
 /// A small house that is in order, for the tests to break.
@@ -198,6 +212,14 @@ fn what_only_looks_like_an_import_is_none() {
     ] {
         assert_eq!(verdict(DOCUMENT, &[("src/cache/key.rs", source)]), Vec::<String>::new(), "{source}");
     }
+}
+
+#[test]
+fn a_file_that_is_put_elsewhere_counts_from_there() {
+    let key = ("src/cache/key.rs", "#[path = \"key_tests.rs\"]\nmod tests;");
+    let tests = |source| verdict(DOCUMENT, &[key, ("src/cache/key_tests.rs", source)]);
+    assert_eq!(tests("use super::super::http;"), Vec::<String>::new());
+    finds(&tests("use super::super::super::http;"), &["no arrow cache -> http"]);
 }
 
 #[test]
