@@ -35,11 +35,12 @@ pub(crate) struct Placed {
 /// JPEG blocks are scaled as a whole: a region that begins and ends with one stays exact at every scale.
 const BLOCK: u32 = 8;
 
-/// How much larger than the result the decoder may leave a picture, for the better filter to finish: what DCT scaling
-/// loses next to it is then below what sharp's own rule loses, and a 12 MP photo still reaches 336 px at 1/8.
+/// How much larger than the result a JPEG may be left, for the better filter to finish: what DCT scaling loses next to
+/// that filter then stays below what sharp's own rule loses, and a 12 MP photo still reaches 336 px at 1/8. The other
+/// decoders average areas and leave room themselves.
 const OVERSAMPLE: f64 = 1.5;
 
-/// Up to so many stored pixels decoding takes a millisecond or two, so they are decoded in full for the filter alone.
+/// Up to so many stored pixels a JPEG takes a millisecond or two, so it is decoded in full for the filter alone.
 const SMALL: u64 = 500_000;
 
 impl<'a> Folded<'a> {
@@ -74,7 +75,7 @@ impl<'a> Folded<'a> {
     pub(crate) fn request(&self, header: &Header, deadline: Instant) -> DecodeRequest {
         let wanted = self.wanted(header);
         let region = (wanted != whole((header.width, header.height))).then_some(wanted);
-        DecodeRequest { region, target: self.target(wanted), deadline }
+        DecodeRequest { region, target: self.target(header.format, wanted), deadline }
     }
 
     /// Finds the window in the `decoded` size of what [`Self::request`] asked for.
@@ -144,16 +145,17 @@ impl<'a> Folded<'a> {
         Rect { x, y, width, height }
     }
 
-    fn target(&self, wanted: Rect) -> Option<(u32, u32)> {
+    fn target(&self, format: Format, wanted: Rect) -> Option<(u32, u32)> {
         if matches!(self.kernel?, Kernel::Nearest) {
             return None;
         }
         let (ratio_x, ratio_y) = self.ratio();
-        if u64::from(wanted.width) * u64::from(wanted.height) <= SMALL {
+        let oversample = if format == Format::Jpeg { OVERSAMPLE } else { 1.0 };
+        if format == Format::Jpeg && u64::from(wanted.width) * u64::from(wanted.height) <= SMALL {
             return None;
         }
         let side = |wanted: u32, ratio: f64| {
-            ((f64::from(wanted) * OVERSAMPLE / ratio).ceil() as u32).clamp(1, wanted)
+            ((f64::from(wanted) * oversample / ratio).ceil() as u32).clamp(1, wanted)
         };
         let target = (side(wanted.width, ratio_x), side(wanted.height, ratio_y));
         (target != (wanted.width, wanted.height)).then_some(target)
@@ -233,7 +235,7 @@ mod tests {
         let request = folded.request(&header, Instant::now());
         // 50 px at 1/10 are 500 stored ones, less the filter's 31, on a block's border.
         assert_eq!(request.region, Some(rect(464, 0, 3536 - 464, 3000)));
-        assert_eq!(request.target, Some((308, 300)));
+        assert_eq!(request.target, Some((461, 450)));
         let placed = folded.place(&header, ((3536 - 464) / 8, 375));
         assert_eq!(placed.view, rect(0, 0, 384, 375));
         assert_eq!(placed.area, Area { left: 4.5, top: 0.0, width: 375.0, height: 375.0 });

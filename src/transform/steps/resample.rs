@@ -62,6 +62,7 @@ pub(crate) fn resample(
     let source = CroppedImage::new(&source, view.x, view.y, view.width, view.height).map_err(refused)?;
     let stride = size.0 as usize * channels;
     let rows = (BAND_BYTES / (view.width as usize * channels)).max(16);
+    let enlarges = area.width < f64::from(size.0) && area.height < f64::from(size.1);
     let mut resizer = Resizer::new();
     let mut done = 0;
     for band in data.chunks_mut(rows * stride) {
@@ -69,7 +70,7 @@ pub(crate) fn resample(
         let rows = (band.len() / stride) as u32;
         let part = rows_of(area, done, rows, size.1);
         let mut target = Image::from_slice_u8(size.0, rows, band, pixel_type).map_err(refused)?;
-        resizer.resize(&source, &mut target, &options(kernel, clamped(part, view))).map_err(refused)?;
+        resizer.resize(&source, &mut target, &options(kernel, clamped(part, view), enlarges)).map_err(refused)?;
         done += rows;
     }
     if weigh {
@@ -107,12 +108,14 @@ fn clamped(area: Area, view: Rect) -> Area {
     Area { left, top, width, height }
 }
 
-fn options(kernel: Kernel, area: Area) -> ResizeOptions {
+fn options(kernel: Kernel, area: Area, enlarges: bool) -> ResizeOptions {
     let convolution = ResizeAlg::Convolution;
     let algorithm = match kernel {
         Kernel::Nearest => ResizeAlg::Nearest,
         Kernel::Linear => convolution(FilterType::Bilinear),
         Kernel::Cubic => convolution(FilterType::CatmullRom),
+        // Lanczos rings around edges that are enlarged; libvips, too, takes the bicubic there.
+        Kernel::Lanczos2 | Kernel::Lanczos3 if enlarges => convolution(FilterType::CatmullRom),
         Kernel::Mitchell => convolution(FilterType::Mitchell),
         Kernel::Lanczos2 => convolution(
             Filter::new("Lanczos2", lanczos2, 2.0).map_or(FilterType::CatmullRom, FilterType::Custom),
@@ -194,7 +197,7 @@ mod tests {
         let banded = resample(picture.clone(), view, area, (600, 40), Kernel::Lanczos3, soon()).unwrap();
         let mut once = Image::new(600, 40, PixelType::U8x3);
         let source = ImageRef::new(12_000, 80, &picture.data, PixelType::U8x3).unwrap();
-        Resizer::new().resize(&source, &mut once, &options(Kernel::Lanczos3, area)).unwrap();
+        Resizer::new().resize(&source, &mut once, &options(Kernel::Lanczos3, area, false)).unwrap();
         let once = Bitmap { data: once.into_vec(), ..banded.clone() };
         assert!(distance(&banded, &once) <= 1);
     }
