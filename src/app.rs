@@ -20,12 +20,13 @@ use crate::db::Db;
 use crate::delivery::cors::Cors;
 use crate::delivery::respond::Freshness;
 use crate::delivery::{Delivery, Policies};
-use crate::http::page::{Page, Picture};
+use crate::http::page::Page;
 use crate::http::router::{self, Readiness, Router};
 use crate::http::server::{Server, Stop};
 use crate::library::{Library, Visibility};
 use crate::source::{CacheControl, Sources};
 use crate::storage::Storages;
+use crate::telemetry::logging;
 use crate::telemetry::metrics::Metrics;
 use crate::transform::{Ladder, Presets};
 use crate::units::Policy;
@@ -70,7 +71,7 @@ const DEMO: [(&str, &str, &[u8]); 4] = [
     ("demo", "demo.jpg", include_bytes!("../fixtures/demo/demo.jpg")),
     ("demo-portrait", "demo-portrait.jpg", include_bytes!("../fixtures/demo/demo-portrait.jpg")),
     ("demo-alpha", "demo-alpha.png", include_bytes!("../fixtures/demo/demo-alpha.png")),
-    ("demo-wide", "demo-wide.jpg", include_bytes!("../fixtures/demo/demo-wide.jpg")),
+    ("demo-parrots", "demo-parrots.jpg", include_bytes!("../fixtures/demo/demo-parrots.jpg")),
 ];
 
 impl App {
@@ -89,8 +90,9 @@ impl App {
                 .map_err(|error| part("demo pictures", error))?;
         }
         let sources = sources(&config)?;
-        let cache = Cache::open(&config.cache, cache_dir(&config), Arc::clone(&metrics)).await;
-        let workers = Workers::new(&worker_config(&config), Arc::clone(&metrics));
+        let cache = Cache::open(&cache_config(&config), cache_dir(&config), Arc::clone(&metrics)).await;
+        let workers = Workers::start(&worker_config(&config), Arc::clone(&metrics))
+            .map_err(|error| part("worker threads", error))?;
         Ok(Self { config, metrics, library, sources, cache: Arc::new(cache), workers, presets, demo })
     }
 
@@ -126,7 +128,7 @@ impl App {
             presets: self.presets.clone(),
             policies: Policies { library: library.unsigned, ladder: Ladder::new(&images.ladder) },
             ipx_source: ipx.source.clone(),
-            ignored_query_keys: http.ignore_query.clone(),
+            ignored_query: http.ignore_query.clone(),
             cors: Cors::new(&http.cors).map_err(|text| AppError::Part { part: "http", text })?,
             public_url: public_url.to_owned(),
             library_freshness: Freshness::new(max_age.0, stale_while_revalidate.0),
@@ -175,11 +177,11 @@ impl Listening {
     pub async fn run(self) -> Result<(), AppError> {
         let Self { app, public, admin, public_url, .. } = self;
         let stop = Stop::new();
-        let pictures = if app.demo { DEMO.map(|(id, _, _)| Picture::new(id)).to_vec() } else { Vec::new() };
         let parts = Arc::new(router::Parts {
             delivery: app.delivery(&public_url)?,
             metrics: Arc::clone(&app.metrics),
-            page: Page::new(&public_url, &pictures),
+            page: Page::new(&public_url),
+            demo: app.demo,
             stop: stop.clone(),
             ready: app.readiness(),
             trusted_proxies: app.config.http.trusted_proxies.clone(),
@@ -193,7 +195,7 @@ impl Listening {
                 stop.ask();
             }
         });
-        let server = Server::new(crate::http::server::Config::default(), app.config.log.access, stop);
+        let server = Server::new(crate::http::server::Config::default(), logging(&app.config).access, stop);
         let service = |admin| TowerToHyperService::new(Router::new(Arc::clone(&parts), admin));
         let serve_admin = async {
             if let Some(listener) = admin {
@@ -262,8 +264,7 @@ fn ingest_into(config: &Config, library: Library) -> Ingest {
 
 /// The configured presets, each checked by the grammar.
 pub fn presets(config: &Config) -> Result<Presets, AppError> {
-    Presets::new(config.presets.iter().map(|(name, spec)| (name.as_str(), spec.as_str())))
-        .map_err(|error| part("presets", error))
+    Presets::new(&config.presets).map_err(|text| AppError::Part { part: "presets", text })
 }
 
 /// What originals may be, as the decoders want to know it.
@@ -287,6 +288,29 @@ fn worker_config(config: &Config) -> workers::Config {
     }
 }
 
+fn cache_config(config: &Config) -> crate::cache::Config {
+    crate::cache::Config { memory: config.cache.memory, disk: config.cache.disk, path: config.cache.path.clone() }
+}
+
+/// The log section as `telemetry` takes it.
+pub fn logging(config: &Config) -> logging::Config {
+    use crate::config::{Access, Format};
+    let log = &config.log;
+    logging::Config {
+        level: format!("{:?}", log.level).to_ascii_lowercase(),
+        format: match log.format {
+            Format::Text => logging::Format::Text,
+            Format::Json => logging::Format::Json,
+        },
+        access: match log.access {
+            Access::Off => logging::Access::Off,
+            Access::Sampled => logging::Access::Sampled,
+            Access::All => logging::Access::All,
+        },
+        file: log.file.clone(),
+    }
+}
+
 fn cache_dir(config: &Config) -> std::path::PathBuf {
     config.cache.path.clone().unwrap_or_else(|| config.data_dir.join("cache"))
 }
@@ -295,7 +319,7 @@ async fn library(config: &Config) -> Result<Library, AppError> {
     let data_dir = &config.data_dir;
     std::fs::create_dir_all(data_dir)
         .map_err(|error| AppError::DataDir { path: data_dir.display().to_string(), error })?;
-    let db = crate::db::Config { url: config.database.url.clone() };
+    let db = crate::db::Config { url: config.database.url.as_ref().map(|url| url.expose().to_owned()) };
     let db = Db::open(&db, data_dir).await.map_err(|error| part("database", error))?;
     let storages: BTreeMap<String, storage::Config> = config
         .storages

@@ -5,30 +5,21 @@ use std::path::Path;
 use crate::app;
 use crate::cli::{Failure, runtime};
 use crate::config::Config;
-use crate::upload::Imported;
+use crate::upload::{Imported, Outcome};
 
 pub(super) fn run(config: &Config, dir: &Path) -> Result<(), Failure> {
-    let (mut new, mut known, mut skipped) = (0, 0, 0);
-    runtime()?.block_on(async {
+    let summary = runtime()?.block_on(async {
         let ingest = app::ingest(config).await?;
-        ingest
-            .import_dir(dir, |progress| match progress {
-                Imported::New { id, path } => {
-                    new += 1;
-                    println!("{id} {}", path.display());
-                }
-                Imported::Known { id, path } => {
-                    known += 1;
-                    println!("{id} {}", path.display());
-                }
-                Imported::Skipped { path, reason } => {
-                    skipped += 1;
-                    eprintln!("skipped {}: {reason}", path.display());
-                }
-            })
-            .await
-            .map_err(Failure::from)
+        ingest.import_dir(dir, report).await.map_err(Failure::from)
     })?;
-    eprintln!("{new} imported, {known} already there, {skipped} skipped");
+    eprintln!("{} imported, {} already there, {} skipped", summary.added, summary.known, summary.skipped);
     Ok(())
+}
+
+/// One line a picture on standard output, for scripts; what was left out goes to standard error.
+fn report(Imported { path, outcome }: &Imported<'_>) {
+    match outcome {
+        Outcome::Added(image) | Outcome::Known(image) => println!("{} {path}", image.id),
+        Outcome::Skipped(reason) => eprintln!("skipped {path}: {reason}"),
+    }
 }

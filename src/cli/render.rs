@@ -18,7 +18,7 @@ pub(super) fn run(config: &Config, input: &Path, spec: &str, output: &Path) -> R
     let bytes = std::fs::read(input).map_err(|error| Failure::usage(format!("{}: {error}", input.display())))?;
     let header = match probe(&bytes, bytes.len() as u64, &limits)? {
         Probe::Complete(header) => header,
-        Probe::NeedMore => return Err(CodecError::NotAnImage.into()),
+        Probe::NeedMore(_) => return Err(CodecError::NotAnImage.into()),
     };
     // The name of the output plays the part of `Accept`: `f_auto` gives what it says.
     let wanted = output.extension().and_then(|name| Format::from_name(name.to_str()?));

@@ -1,12 +1,12 @@
 //! `pixedge serve`.
 
-use crate::app::App;
+use crate::app::{self, App};
 use crate::cli::{Failure, runtime};
 use crate::config::Config;
 use crate::telemetry::logging;
 
 pub(super) fn run(config: Config, demo: bool) -> Result<(), Failure> {
-    logging::init(&config.log)?;
+    logging::init(&app::logging(&config))?;
     let runtime = runtime()?;
     runtime.block_on(async {
         let app = App::build(config, demo).await?;
@@ -15,7 +15,6 @@ pub(super) fn run(config: Config, demo: bool) -> Result<(), Failure> {
         for hint in listening.hints() {
             println!("  {hint}");
         }
-        listening.run().await;
-        Ok(())
+        Ok(listening.run().await?)
     })
 }

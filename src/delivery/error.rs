@@ -36,6 +36,8 @@ pub enum DeliveryError {
     NoImage(String),
     #[error("there is no source `{0}`")]
     NoSource(String),
+    #[error("the source `{0}` has paths, not addresses: `~…` is for http sources")]
+    NoAddress(String),
     /// Allowed, but not to everybody.
     #[error("`{option}` needs a signed URL here: {why}")]
     NeedsSignature { option: String, why: &'static str },
@@ -55,7 +57,7 @@ impl DeliveryError {
             Self::Workers(error) => error,
             Self::Lost(error) => error,
             Self::Shared(error) => error.as_ref(),
-            Self::NoImage(_) | Self::NoSource(_) | Self::NeedsSignature { .. } | Self::Changed => return None,
+            Self::NoImage(_) | Self::NoSource(_) | Self::NoAddress(_) | Self::NeedsSignature { .. } | Self::Changed => return None,
         })
     }
 
@@ -79,7 +81,7 @@ impl DeliveryError {
 impl Fault for DeliveryError {
     fn kind(&self) -> Kind {
         match self {
-            Self::NoImage(_) | Self::NoSource(_) => Kind::NotFound,
+            Self::NoImage(_) | Self::NoSource(_) | Self::NoAddress(_) => Kind::NotFound,
             Self::NeedsSignature { .. } => Kind::Forbidden,
             Self::Changed => Kind::SourceFailed,
             other => other.inner().map_or(Kind::Internal, Fault::kind),
@@ -88,7 +90,7 @@ impl Fault for DeliveryError {
 
     fn code(&self) -> &'static str {
         match self {
-            Self::NoImage(_) | Self::NoSource(_) => "not_found",
+            Self::NoImage(_) | Self::NoSource(_) | Self::NoAddress(_) => "not_found",
             Self::NeedsSignature { .. } => "needs_signature",
             Self::Changed => "source_failed",
             other => other.inner().map_or("internal", Fault::code),

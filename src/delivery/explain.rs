@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::cache::Key;
 use crate::delivery::{Delivery, DeliveryError, Request, client};
-use crate::transform::{Target, cost};
+use crate::transform::cost;
 
 /// The answer of `/explain/…`.
 #[derive(Debug, Serialize)]
@@ -41,7 +41,7 @@ pub struct Info {
 
 impl Delivery {
     pub async fn explain(&self, request: Request<'_>) -> Result<Explanation, DeliveryError> {
-        let target = Target::parse(request.path, request.query, &self.urls)?;
+        let target = self.parse(request)?;
         let client = client(request.headers);
         let (policy, spec) = self.authorise(&target, &client)?;
         let origin = self.origins.find(&target.subject).await?;
@@ -70,7 +70,7 @@ impl Delivery {
     }
 
     pub async fn info(&self, request: Request<'_>) -> Result<Info, DeliveryError> {
-        let target = Target::parse(request.path, request.query, &self.urls)?;
+        let target = self.parse(request)?;
         let origin = self.origins.find(&target.subject).await?;
         let (width, height) = origin.header.oriented();
         Ok(Info {

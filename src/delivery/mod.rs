@@ -50,7 +50,7 @@ pub struct Parts {
     /// The source (or the library) that `/_ipx/` paths go to.
     pub ipx_source: Option<String>,
     /// Query keys that are nobody's business, such as `utm_source`.
-    pub ignored_query_keys: Vec<String>,
+    pub ignored_query: Vec<String>,
     pub cors: Cors,
     /// Base of canonical links, without a slash at the end.
     pub public_url: String,
@@ -59,7 +59,9 @@ pub struct Parts {
 
 /// The read side. Shared by all connections.
 pub struct Delivery {
-    urls: UrlContext,
+    presets: Presets,
+    ipx_source: Option<String>,
+    ignored_query: Vec<String>,
     policies: Policies,
     origins: Arc<Origins>,
     cache: Arc<Cache<DeliveryError>>,
@@ -101,11 +103,9 @@ impl Delivery {
         let source_freshness = sources.iter().map(freshness).collect();
         let origins = Arc::new(Origins::new(library, sources, parts.limits, Arc::clone(&metrics)));
         Self {
-            urls: UrlContext {
-                presets: parts.presets,
-                ipx_source: parts.ipx_source,
-                ignored_query_keys: parts.ignored_query_keys,
-            },
+            presets: parts.presets,
+            ipx_source: parts.ipx_source,
+            ignored_query: parts.ignored_query,
             policies: parts.policies,
             kitchen: Kitchen { origins: Arc::clone(&origins), workers, metrics: Arc::clone(&metrics) },
             origins,
@@ -130,7 +130,7 @@ impl Delivery {
     }
 
     async fn attempt(&self, request: Request<'_>) -> Result<Response<Body>, DeliveryError> {
-        let target = Target::parse(request.path, request.query, &self.urls)?;
+        let target = self.parse(request)?;
         let client = client(request.headers);
         let (_, spec) = self.authorise(&target, &client)?;
         let origin = self.origins.find(&target.subject).await?;
@@ -177,6 +177,15 @@ impl Delivery {
         &self.cors
     }
 
+    fn parse(&self, request: Request<'_>) -> Result<Target, DeliveryError> {
+        let context = UrlContext {
+            presets: &self.presets,
+            ipx_source: self.ipx_source.as_deref(),
+            ignored_query: &self.ignored_query,
+        };
+        Ok(Target::parse(request.path, request.query, &context)?)
+    }
+
     /// The policy that holds, and the spec that will be rendered: what was asked for, or what the policy makes of it.
     fn authorise(&self, target: &Target, client: &Client) -> Result<(Policy, Spec), DeliveryError> {
         let policy = match &target.subject {
@@ -202,7 +211,7 @@ impl Delivery {
             }
         };
         let left = origin.expires_ms.map(|at| Duration::from_millis(at.saturating_sub(now_ms())));
-        freshness.header(Terms { versioned: target.cache_buster, private: false, at_most: left })
+        freshness.header(Terms { versioned: target.extras.version.is_some(), private: false, at_most: left })
     }
 
     fn extras(&self, target: &Target, spec: &Spec, plan: &Plan, client: &Client) -> Extras {
@@ -210,14 +219,14 @@ impl Delivery {
             Subject::Image { id } => id,
             Subject::Object { source, .. } => source,
         };
-        let name = target.file_name.as_deref().or(target.name.as_deref());
-        let disposition = (target.download || name.is_some())
-            .then(|| respond::disposition(target.download, Some(&file_name(name, tag, plan))));
+        let name = target.extras.file_name.as_deref().or(target.name.as_deref());
+        let disposition = (target.extras.download || name.is_some())
+            .then(|| respond::disposition(target.extras.download, Some(&file_name(name, tag, plan))));
         Extras {
             content_dpr: client.dpr.filter(|_| target.spec.varies().dpr).and_then(respond::content_dpr),
             disposition,
             cache_tag: respond::cache_tags([tag.as_str()]),
-            link: respond::canonical_link(&format!("{}{}", self.public_url, target.subject.url(spec))),
+            link: respond::canonical_link(&format!("{}{}", self.public_url, target.canonical_path(spec))),
         }
     }
 

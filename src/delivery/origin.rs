@@ -13,7 +13,7 @@ use crate::delivery::error::DeliveryError;
 use crate::library::{Image, Library, Visibility};
 use crate::source::{self, Source, SourcePath, Sources};
 use crate::telemetry::metrics::Metrics;
-use crate::transform::Subject;
+use crate::transform::{ObjectPath, Subject};
 
 /// One version of one original.
 #[derive(Clone)]
@@ -67,7 +67,11 @@ impl Origins {
     pub(crate) async fn find(&self, subject: &Subject) -> Result<Origin, DeliveryError> {
         match subject {
             Subject::Image { id } => self.image(id).await,
-            Subject::Object { source, path } => self.object(source, path).await,
+            Subject::Object { source, path: ObjectPath::Key(key) } => self.object(source, key).await,
+            // Only http sources have addresses of their own, and none is built yet.
+            Subject::Object { source, path: ObjectPath::Url(_) } => {
+                Err(DeliveryError::NoAddress(source.clone()))
+            }
         }
     }
 
@@ -115,7 +119,7 @@ impl Origins {
         })
     }
 
-    /// Reads as much of the beginning as the header needs: 64 KiB at first, four times as much each time.
+    /// Reads as much of the beginning as the header needs: 64 KiB at first, then what the format says it takes.
     async fn read_header(
         &self,
         source: &Source,
@@ -128,8 +132,8 @@ impl Origins {
             let prefix = source.read(path, Some(0..upto), self.limits.max_bytes).await?;
             match codec::probe(&prefix, len, &self.limits)? {
                 Probe::Complete(header) => return Ok(header),
-                Probe::NeedMore if upto == len => return Err(codec::CodecError::NotAnImage.into()),
-                Probe::NeedMore => ask = ask.saturating_mul(4),
+                Probe::NeedMore(_) if upto == len => return Err(codec::CodecError::NotAnImage.into()),
+                Probe::NeedMore(needed) => ask = needed.max(ask.saturating_mul(2)),
             }
         }
     }

@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
-use http::{Method, Request};
+use http::Method;
+use http::request::Parts;
 
 use crate::delivery::cors::{AllowOrigin, Cors};
 
@@ -104,11 +105,11 @@ impl fmt::Display for RequestId {
 }
 
 impl Asked {
-    pub fn of<B>(request: &Request<B>, cors: &Cors) -> Self {
+    pub fn of(request: &Parts, cors: &Cors) -> Self {
         Self {
-            id: request.extensions().get::<Context>().map_or(RequestId::NONE, |context| context.id.clone()),
-            head: request.method() == Method::HEAD,
-            allow_origin: cors.answer(request.headers()),
+            id: request.extensions.get::<Context>().map_or(RequestId::NONE, |context| context.id.clone()),
+            head: request.method == Method::HEAD,
+            allow_origin: cors.answer(&request.headers),
         }
     }
 }

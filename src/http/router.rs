@@ -7,6 +7,7 @@ use std::task::{Context as TaskContext, Poll};
 
 use futures_util::future::BoxFuture;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
+use http::request::Parts as Head;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use serde::Serialize;
 
@@ -66,6 +67,8 @@ pub struct Parts {
     pub delivery: Delivery,
     pub metrics: Arc<Metrics>,
     pub page: Page,
+    /// Whether the library has the picture `demo`.
+    pub demo: bool,
     pub stop: Stop,
     pub ready: Readiness,
     pub trusted_proxies: Vec<Cidr>,
@@ -84,12 +87,12 @@ impl Router {
         Self { parts, admin }
     }
 
-    async fn answer(self, request: Request<Body>) -> Response<Body> {
-        let path = request.uri().path();
+    async fn answer(self, request: Head) -> Response<Body> {
+        let path = request.uri.path();
         let found = ROUTES.iter().find(|(pattern, _)| pattern.fits(path)).map(|(_, route)| *route);
-        let response = match (found, request.method()) {
+        let response = match (found, &request.method) {
             (None, _) => no_route(path, &["/i/", "/r/", "/_ipx/", "/info/", "/explain/", "/healthz"], &self.asked(&request)),
-            (Some(_), &Method::OPTIONS) => self.parts.delivery.preflight(request.headers(), READ),
+            (Some(_), &Method::OPTIONS) => self.parts.delivery.preflight(&request.headers, READ),
             (Some(route), &Method::GET | &Method::HEAD) => self.read(route, &request).await,
             (Some(_), method) => wrong_method(method, READ, &self.asked(&request)),
         };
@@ -97,25 +100,25 @@ impl Router {
         response
     }
 
-    async fn read(&self, route: Route, request: &Request<Body>) -> Response<Body> {
+    async fn read(&self, route: Route, request: &Head) -> Response<Body> {
         let Parts { delivery, page, .. } = &*self.parts;
         let asks = delivery::Request {
-            method: request.method(),
-            path: request.uri().path(),
-            query: request.uri().query(),
-            headers: request.headers(),
+            method: &request.method,
+            path: request.uri.path(),
+            query: request.uri.query(),
+            headers: &request.headers,
         };
         let outcome = match route {
             Route::Image | Route::Object | Route::Ipx => delivery.picture(asks).await,
             Route::Explain => delivery.explain(asks).await.map(|explained| json(&explained)),
             Route::Info => delivery.info(asks).await.map(|info| json(&info)),
-            Route::Page => Ok(page.response()),
+            Route::Page => Ok(page.answer(&request.method, &request.headers, self.parts.demo)),
             Route::Health => Ok(health()),
             Route::Ready => Ok(self.ready().await),
             Route::Metrics => Ok(self.metrics(request)),
         };
         let mut response = outcome.unwrap_or_else(|error| problem(&error, &self.asked(request)));
-        if request.method() == Method::HEAD {
+        if request.method == Method::HEAD {
             *response.body_mut() = Body::empty();
         }
         response
@@ -137,9 +140,9 @@ impl Router {
     }
 
     /// Counters tell strangers what a server is busy with, so only this machine or the operator's listener sees them.
-    fn metrics(&self, request: &Request<Body>) -> Response<Body> {
-        let peer = request.extensions().get::<Context>().map(|context| context.peer.ip());
-        let client = peer.map(|peer| resolved_client(peer, request.headers(), &self.parts.trusted_proxies));
+    fn metrics(&self, request: &Head) -> Response<Body> {
+        let peer = request.extensions.get::<Context>().map(|context| context.peer.ip());
+        let client = peer.map(|peer| resolved_client(peer, &request.headers, &self.parts.trusted_proxies));
         if !self.admin && !client.is_some_and(|client: IpAddr| client.to_canonical().is_loopback()) {
             return no_route("/metrics", &[], &self.asked(request));
         }
@@ -148,7 +151,7 @@ impl Router {
         response
     }
 
-    fn asked(&self, request: &Request<Body>) -> Asked {
+    fn asked(&self, request: &Head) -> Asked {
         Asked::of(request, self.parts.delivery.cors())
     }
 }
@@ -164,7 +167,9 @@ impl tower::Service<Request<Body>> for Router {
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let router = self.clone();
-        Box::pin(async move { Ok(router.answer(request).await) })
+        // No route reads a body yet; holding it would keep it from being drained.
+        let (head, _) = request.into_parts();
+        Box::pin(async move { Ok(router.answer(head).await) })
     }
 }
 

@@ -166,6 +166,11 @@ impl Library {
         Ok(())
     }
 
+    /// Whether the database answers.
+    pub async fn check(&self) -> Result<(), LibraryError> {
+        Ok(self.db.ping().await?)
+    }
+
     fn storage(&self, image: &Image) -> Result<&Storage, LibraryError> {
         Ok(self.storages.get(&image.storage)?)
     }

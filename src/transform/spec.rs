@@ -1,6 +1,6 @@
 //! A spec: what a URL asks to be made of a picture. [`Spec`] is always canonical, so equal pictures are equal specs.
 
-use std::fmt;
+use std::fmt::{self, Display as _};
 
 use crate::transform::draft::Draft;
 use crate::transform::error::SpecError;

@@ -1,6 +1,6 @@
 //! The values of options after parsing: exact, canonical and never wrong. Their `Display` is canonical text.
 
-use std::fmt;
+use std::fmt::{self, Display as _};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

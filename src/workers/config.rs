@@ -5,29 +5,20 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::time::Duration;
 
-use serde::de::{self, Deserialize, Deserializer, Visitor};
-
-use crate::units::{ByteSize, Span};
+use crate::units::{Auto, ByteSize, Span};
 
 /// The keys of the section `images` that are about workers.
 #[derive(Debug, Clone, PartialEq, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Threads that decode and encode; `auto` = the cores that this process may use.
-    pub workers: Auto<usize>,
+    pub workers: Auto<u32>,
     /// Memory that pictures in work may take at once; `auto` = half of the machine's or the container's, 2GiB at most.
     pub memory_budget: Auto<ByteSize>,
     /// Who would wait longer for a worker than this is refused on arrival.
     pub queue: Span,
     /// How long one picture may take once it is a worker's turn, its fetch included.
     pub timeout: Span,
-}
-
-/// A value, or `auto`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Auto<T> {
-    Auto,
-    Fixed(T),
 }
 
 impl Default for Config {
@@ -41,18 +32,18 @@ impl Default for Config {
     }
 }
 
-const MOST_WORKERS: usize = 1024;
+const MOST_WORKERS: u32 = 1024;
 const LEAST_BUDGET: u64 = 16 << 20;
 const MOST_AUTO_BUDGET: u64 = 2 << 30;
 
 impl Config {
     pub fn validate(&self) -> Result<(), String> {
-        if let Auto::Fixed(workers) = self.workers
+        if let Auto::Value(workers) = self.workers
             && !(1..=MOST_WORKERS).contains(&workers)
         {
             return Err(format!("`images.workers` is {workers}: give it 1 to {MOST_WORKERS}, or auto"));
         }
-        if let Auto::Fixed(budget) = self.memory_budget
+        if let Auto::Value(budget) = self.memory_budget
             && budget.0 < LEAST_BUDGET
         {
             return Err(format!("`images.memory_budget` is {budget}: give it at least 16MiB, or auto"));
@@ -66,7 +57,7 @@ impl Config {
     /// The number of threads for requests that somebody waits for.
     pub(super) fn threads(&self) -> usize {
         match self.workers {
-            Auto::Fixed(workers) => workers.clamp(1, MOST_WORKERS),
+            Auto::Value(workers) => workers.clamp(1, MOST_WORKERS) as usize,
             Auto::Auto => std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
         }
     }
@@ -74,7 +65,7 @@ impl Config {
     /// In bytes.
     pub(super) fn budget(&self) -> u64 {
         match self.memory_budget {
-            Auto::Fixed(budget) => budget.0,
+            Auto::Value(budget) => budget.0,
             Auto::Auto => (available_memory() / 2).clamp(LEAST_BUDGET, MOST_AUTO_BUDGET),
         }
     }
@@ -112,50 +103,6 @@ fn limit_of_groups(groups: &str, mount: &Path) -> Option<u64> {
         }
     }
     limits.into_iter().min()
-}
-
-impl<'de, T: FromWritten> Deserialize<'de> for Auto<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Written<T>(std::marker::PhantomData<T>);
-        impl<T: FromWritten> Visitor<'_> for Written<T> {
-            type Value = Auto<T>;
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                write!(f, "{} or `auto`", T::EXPECTED)
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Auto<T>, E> {
-                if text == "auto" {
-                    return Ok(Auto::Auto);
-                }
-                T::from_written(text)
-                    .map(Auto::Fixed)
-                    .ok_or_else(|| E::custom(format!("`{text}` is not {} or `auto`", T::EXPECTED)))
-            }
-            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Auto<T>, E> {
-                self.visit_str(&number.to_string())
-            }
-        }
-        deserializer.deserialize_any(Written(std::marker::PhantomData))
-    }
-}
-
-/// What may stand beside `auto`. A number arrives as text from the environment.
-trait FromWritten: Sized {
-    const EXPECTED: &'static str;
-    fn from_written(text: &str) -> Option<Self>;
-}
-
-impl FromWritten for usize {
-    const EXPECTED: &'static str = "a number";
-    fn from_written(text: &str) -> Option<Self> {
-        text.parse().ok()
-    }
-}
-
-impl FromWritten for ByteSize {
-    const EXPECTED: &'static str = "a size like `512MiB`";
-    fn from_written(text: &str) -> Option<Self> {
-        text.parse().ok()
-    }
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use admission::{Admission, Entrance};
-pub use config::{Auto, Config};
+pub use config::Config;
 use pool::Pool;
 
 use crate::error::{Detail, Fault, Kind};

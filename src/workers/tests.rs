@@ -14,8 +14,8 @@ const MIB: u64 = 1 << 20;
 
 fn start(threads: usize, budget: u64, queue_s: u64) -> Workers {
     let config = Config {
-        workers: Auto::Fixed(threads),
-        memory_budget: Auto::Fixed(ByteSize(budget * MIB)),
+        workers: Auto::Value(threads),
+        memory_budget: Auto::Value(ByteSize(budget * MIB)),
         queue: Span(Duration::from_secs(queue_s)),
         timeout: Span(Duration::from_secs(20)),
     };

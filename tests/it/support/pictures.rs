@@ -49,6 +49,6 @@ pub fn encode(bitmap: &Bitmap, format: Format) -> Vec<u8> {
 pub fn header(bytes: &[u8]) -> Header {
     match codec::probe(bytes, bytes.len() as u64, &Limits::default()).unwrap() {
         Probe::Complete(header) => header,
-        Probe::NeedMore => panic!("a whole file needs no more bytes"),
+        Probe::NeedMore(_) => panic!("a whole file needs no more bytes"),
     }
 }
