@@ -119,8 +119,8 @@ fn the_environment_overrides_the_file() {
     let config = file("http: { listen: '127.0.0.1:1', cors: [] }\nsources: { Pics: { scheme: memory } }\n")
         .set("PIXEDGE__HTTP__LISTEN", "127.0.0.1:2")
         .set("pixedge__http__cors", "[\"https://a.example\", 'https://b.example:444']")
-        .set("PIXEDGE__CACHE", "{memory: 2MiB, disk: 0}")
-        .set("PIXEDGE__CACHE__MEMORY", "3MiB")
+        .set("PIXEDGE__CACHE", "{memory: 5MiB, disk: 0}")
+        .set("PIXEDGE__CACHE__MEMORY", "6MiB")
         .set("PIXEDGE__SOURCES__PICS__UNSIGNED", "open")
         .set("PIXEDGE__SOURCES__NEW", "{scheme: fs, root: x}")
         .set("PIXEDGE__IMAGES__WORKERS", "3")
@@ -131,7 +131,7 @@ fn the_environment_overrides_the_file() {
         .ok();
     assert_eq!(config.http.listen.port(), 2);
     assert_eq!(config.http.cors, ["https://a.example", "https://b.example:444"]);
-    assert_eq!((config.cache.memory, config.cache.disk), (ByteSize(3 << 20), ByteSize(0)));
+    assert_eq!((config.cache.memory, config.cache.disk), (ByteSize(6 << 20), ByteSize(0)));
     assert_eq!(config.sources["Pics"].unsigned, Policy::Open);
     assert_eq!(config.sources["new"].scheme, Scheme::Fs);
     assert_eq!(config.images.workers, Auto::Value(3));
@@ -240,8 +240,8 @@ const WRONG: &[(&str, &str, &[&str])] = &[
         &["`b`", "there are: a, library"],
     ),
     ("cache: { memory: lots }", "cache.memory", &["`lots`", "`256MiB`"]),
-    ("cache: { memory: 1KiB }", "cache.memory", &["`1MiB`"]),
-    ("cache: { disk: 1MiB }", "cache.disk", &["`64MiB`"]),
+    ("cache: { memory: 1KiB }", "cache.memory", &["`4MiB`"]),
+    ("cache: { disk: 1MiB }", "cache.disk", &["`16MiB`"]),
     ("cache: { memory: -1 }", "cache.memory", &["`-1`", "a size"]),
     ("images: { max_pixels: 0 }", "images.max_pixels", &["100MP"]),
     ("images: { max_pixels_summed: 1MP }", "images.max_pixels_summed", &["1MP", "100MP"]),

@@ -29,13 +29,12 @@ impl Cache {
     }
 
     pub fn validate(&self) -> Result<(), String> {
-        if self.memory < ByteSize(1 << 20) {
-            return Err(format!("`cache.memory`: {} is too little; give at least `1MiB`", self.memory));
+        if self.memory < ByteSize(4 << 20) {
+            return Err(format!("`cache.memory`: {} is too little; give at least `4MiB`", self.memory));
         }
-        // The disk tier is made of 16 MiB blocks and needs a few to turn over.
-        if self.disk.0 != 0 && self.disk < ByteSize(64 << 20) {
+        if self.disk.0 != 0 && self.disk < ByteSize(16 << 20) {
             return Err(format!(
-                "`cache.disk`: {} is too little; give at least `64MiB`, or 0 for none",
+                "`cache.disk`: {} is too little; give at least `16MiB`, or 0 for none",
                 self.disk
             ));
         }

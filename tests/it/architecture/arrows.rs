@@ -29,7 +29,8 @@ impl Arrows {
         for text in block.lines().map(|line| line.split('#').next().unwrap_or_default().trim()) {
             if text.is_empty() {
                 continue;
-            } else if let Some(rooms) = text.strip_prefix("planned:") {
+            }
+            if let Some(rooms) = text.strip_prefix("planned:") {
                 planned.extend(rooms.split_whitespace());
             } else if let Some((rooms, "*")) = text.split_once("<-").map(|(rooms, to)| (rooms, to.trim())) {
                 lines.push(Line { rooms: rooms.split_whitespace().collect(), to: Vec::new(), base: true });
