@@ -1,5 +1,6 @@
 //! GIF in: the first frame on its canvas.
 
+use std::borrow::Cow;
 use std::io::Cursor;
 
 use image::ImageDecoder;
@@ -15,7 +16,8 @@ pub(super) fn decode(
 ) -> Result<Decoded, CodecError> {
     let undecodable =
         |error: image::ImageError| CodecError::Undecodable { format: Format::Gif, reason: error.to_string() };
-    let decoder = GifDecoder::new(Cursor::new(bytes)).map_err(undecodable)?;
+    let file = with_screen(bytes, header);
+    let decoder = GifDecoder::new(Cursor::new(&*file)).map_err(undecodable)?;
     if decoder.dimensions() != (header.width, header.height) {
         let reason = "the header changed its mind".to_owned();
         return Err(CodecError::Undecodable { format: Format::Gif, reason });
@@ -42,5 +44,20 @@ pub(super) fn decode(
 
 /// Canvas, frame and result.
 pub(super) fn memory(header: &Header) -> u64 {
-    u64::from(header.width) * u64::from(header.height) * 12 + super::probe::OVERHANG * 4
+    u64::from(header.width) * u64::from(header.height) * 12
+}
+
+/// The file with the screen that its header was found to need: the `image` crate would cut a first frame that is
+/// larger than the screen, where browsers enlarge the screen.
+fn with_screen<'a>(bytes: &'a [u8], header: &Header) -> Cow<'a, [u8]> {
+    const SCREEN: std::ops::Range<usize> = 6..10;
+    let side = |side: u32| u16::try_from(side).unwrap_or(u16::MAX).to_le_bytes();
+    let ([w0, w1], [h0, h1]) = (side(header.width), side(header.height));
+    let screen = [w0, w1, h0, h1];
+    if bytes.get(SCREEN) == Some(&screen) || bytes.len() < SCREEN.end {
+        return Cow::Borrowed(bytes);
+    }
+    let mut file = bytes.to_vec();
+    file[SCREEN].copy_from_slice(&screen);
+    Cow::Owned(file)
 }

@@ -330,3 +330,6 @@ fn jpeg_memory(header: &Header, request: &DecodeRequest) -> u64 {
 pub(crate) fn check_deadline(deadline: Instant) -> Result<(), CodecError> {
     if Instant::now() < deadline { Ok(()) } else { Err(CodecError::TimedOut) }
 }
+
+#[cfg(test)]
+mod corpus_test;

@@ -263,14 +263,10 @@ fn webp(prefix: &[u8], whole: bool) -> Result<Header, Stop> {
     }
 }
 
-/// Pixels by which a frame of a GIF may exceed the canvas; real files do it by a few rows, and what a decoder
-/// allocates for a frame must be known from the canvas.
-pub(super) const OVERHANG: u64 = 1_000_000;
-
 fn gif(prefix: &[u8], whole: bool, limits: &Limits) -> Result<Header, Stop> {
     let (head, mut blocks) = Blocks::new(prefix)?;
     let short = |at: usize| u32::from(u16::from_le_bytes([head[at], head[at + 1]]));
-    let (width, height) = (short(6), short(8));
+    let (mut width, mut height) = (short(6), short(8));
     let mut transparent = false;
     let mut frames = 0_u32;
     loop {
@@ -284,11 +280,12 @@ fn gif(prefix: &[u8], whole: bool, limits: &Limits) -> Result<Header, Stop> {
                 if frames > limits.max_frames {
                     return Err(Stop::Frames(frames));
                 }
-                if u64::from(w) * u64::from(h) > u64::from(width) * u64::from(height) + OVERHANG {
-                    return Err(Stop::Broken("it has a frame that is far larger than its canvas"));
+                if frames == 1 {
+                    // Browsers and sharp give a first frame that is larger than the screen the room it needs.
+                    let (right, bottom) = (u32::from(x) + u32::from(w), u32::from(y) + u32::from(h));
+                    transparent |= x > 0 || y > 0 || right < width || bottom < height;
+                    (width, height) = (width.max(right), height.max(bottom));
                 }
-                let covers = x == 0 && y == 0 && u32::from(w) >= width && u32::from(h) >= height;
-                transparent |= frames == 1 && !covers;
             }
             Ok(Block::End | Block::Unknown) => break,
             Err(Cut { .. }) if !whole => return Err(Stop::Cut(Cut { needed: usize::MAX })),
