@@ -331,6 +331,42 @@ async fn a_stop_finishes_what_runs_and_closes_what_idles() {
     assert!(TcpStream::connect(server.address).await.is_err());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_under_load_fails_no_request() {
+    let server = start(Config::default(), Arc::default()).await;
+    let address = server.address;
+    let warm = Arc::new(tokio::sync::Barrier::new(17));
+    let clients: Vec<_> = (0..16)
+        .map(|_| {
+            let warm = warm.clone();
+            tokio::spawn(async move {
+                let mut served = 0;
+                // Until nobody listens any more.
+                while let Ok(mut stream) = TcpStream::connect(address).await {
+                    loop {
+                        stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+                        let answer = one(&mut stream).await;
+                        served += 1;
+                        if served == 10 {
+                            warm.wait().await;
+                        }
+                        if header(&answer, "connection") == Some("close") {
+                            break;
+                        }
+                    }
+                }
+                served
+            })
+        })
+        .collect();
+    warm.wait().await;
+    server.stop.ask();
+    for client in clients {
+        assert!(client.await.expect("a request failed") > 10);
+    }
+    tokio::time::timeout(PATIENCE, server.ended).await.unwrap().unwrap();
+}
+
 #[tokio::test]
 async fn a_stop_waits_no_longer_than_its_grace() {
     let state: Arc<State> = Arc::default();
