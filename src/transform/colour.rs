@@ -230,7 +230,8 @@ mod tests {
 
     #[test]
     fn what_is_no_colour_is_refused() {
-        for text in ["", "zzz", "ff", "fffff", "#", "#white", "rgb:", "rgb:white", "whit", "ффф", "#ffé"] {
+        for text in ["", "zzz", "ff", "fffff", "#", "#white", "rgb:", "rgb:white", "whit", "ффф", "#ffé"]
+        {
             assert_eq!(Colour::parse(text), None, "{text}");
         }
     }

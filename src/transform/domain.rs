@@ -20,12 +20,21 @@ pub(crate) const MAX_RADIUS: u32 = 8_192;
 pub enum Domain {
     Flag,
     FlagOrAuto,
-    Whole { min: i64, max: i64 },
-    Number { min: i64, max: i64, bare: Option<i64> },
+    Whole {
+        min: i64,
+        max: i64,
+    },
+    Number {
+        min: i64,
+        max: i64,
+        bare: Option<i64>,
+    },
     /// From a tenth to ten.
     Gamma,
     /// Degrees either way, folded into one turn.
-    Turn { max: i64 },
+    Turn {
+        max: i64,
+    },
     Angle,
     Dpr,
     Side,
@@ -71,9 +80,9 @@ impl Domain {
             Self::Turn { max } => within(text, -max, max).map(|n| Value::Number(n.turned())),
             Self::Angle => within(text, -3600, 3600).map(|n| Value::Number(n.turned())),
             Self::Dpr if text.eq_ignore_ascii_case("auto") => Some(Value::Auto),
-            Self::Dpr => within(text, 0, 4)
-                .filter(|n| n.raw() >= 5000)
-                .map(|n| Value::Number(n.snapped_to_quarter())),
+            Self::Dpr => {
+                within(text, 0, 4).filter(|n| n.raw() >= 5000).map(|n| Value::Number(n.snapped_to_quarter()))
+            }
             Self::Side => side(text).map(Value::Side),
             Self::Sides => sides(text),
             Self::Ratio => ratio(text),
@@ -282,12 +291,20 @@ fn region(text: &str) -> Option<Value> {
     const MAX: i64 = 1_000_000;
     let (edges, count) = numbers::<4>(text)?;
     let [x, y, width, height] = edges;
-    if count != 4 || x < Decimal::ZERO || y < Decimal::ZERO || width <= Decimal::ZERO || height <= Decimal::ZERO {
+    if count != 4
+        || x < Decimal::ZERO
+        || y < Decimal::ZERO
+        || width <= Decimal::ZERO
+        || height <= Decimal::ZERO
+    {
         return None;
     }
     let end = |from: Decimal, length: Decimal| from.raw() + length.raw();
-    let max =
-        if edges.iter().all(|n| n.as_whole().is_some()) { Decimal::whole(MAX).raw() } else { Decimal::ONE.raw() };
+    let max = if edges.iter().all(|n| n.as_whole().is_some()) {
+        Decimal::whole(MAX).raw()
+    } else {
+        Decimal::ONE.raw()
+    };
     (end(x, width) <= max && end(y, height) <= max).then_some(Value::Region(edges))
 }
 

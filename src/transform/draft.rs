@@ -133,7 +133,8 @@ impl<'p> Draft<'p> {
     /// Reads the next step, which begins `at` bytes into the spec.
     pub(crate) fn step(&mut self, text: &str, at: usize, separators: &[char]) -> Result<(), SpecError> {
         self.count(text, at)?;
-        let layer = Layer::read(text, at, separators, self.presets).map_err(|wrong| wrong.explain(text, at))?;
+        let layer =
+            Layer::read(text, at, separators, self.presets).map_err(|wrong| wrong.explain(text, at))?;
         self.push(layer)
     }
 
@@ -145,9 +146,10 @@ impl<'p> Draft<'p> {
                 self.push(layer)?;
                 Ok(true)
             }
-            Err(Wrong { what: What::Empty | What::Unknown | What::Value(..) | What::Encoding | What::Preset, .. }) => {
-                Ok(false)
-            }
+            Err(Wrong {
+                what: What::Empty | What::Unknown | What::Value(..) | What::Encoding | What::Preset,
+                ..
+            }) => Ok(false),
             Err(wrong) => Err(wrong.explain(text, at)),
         }
     }
@@ -277,7 +279,8 @@ fn has_four_numbers(text: &str) -> bool {
 /// Percent-decodes once; `None` where a `%` stands alone or the result is no text.
 pub(crate) fn decode(text: &str) -> Option<Cow<'_, str>> {
     let bytes = text.as_bytes();
-    let escaped = |at: usize| bytes.get(at + 1..at + 3).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit));
+    let escaped =
+        |at: usize| bytes.get(at + 1..at + 3).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit));
     if !bytes.iter().enumerate().all(|(at, byte)| *byte != b'%' || escaped(at)) {
         return None;
     }

@@ -1,6 +1,7 @@
 //! What can be wrong with a spec or its URL. Everything here is found before any I/O or from the header alone.
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::fmt;
 
 use crate::error::{Detail, Fault, Kind};
@@ -127,7 +128,11 @@ pub(crate) fn nearest<'a>(text: &str, words: impl IntoIterator<Item = &'a str>) 
     }
     let text = text.to_ascii_lowercase();
     let distance = |word: &str| strsim::damerau_levenshtein(&text, word);
-    let (distance, word) = words.into_iter().map(|word| (distance(word), word)).min_by_key(|(d, _)| *d)?;
+    let shared = |word: &str| text.bytes().zip(word.bytes()).take_while(|(a, b)| a == b).count();
+    let (distance, word) = words
+        .into_iter()
+        .map(|word| (distance(word), word))
+        .min_by_key(|(d, word)| (*d, Reverse(shared(word))))?;
     // A third of the letters wrong is a typing error; more is another word.
     (distance * 3 <= text.len().max(word.len())).then(|| word.to_owned())
 }

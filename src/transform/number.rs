@@ -90,7 +90,8 @@ pub(crate) fn round_div(numerator: i128, denominator: i128) -> i64 {
 
 impl fmt::Display for Decimal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (whole, mut places) = (self.0.unsigned_abs() / SCALE as u64, self.0.unsigned_abs() % SCALE as u64);
+        let (whole, mut places) =
+            (self.0.unsigned_abs() / SCALE as u64, self.0.unsigned_abs() % SCALE as u64);
         if self.0 < 0 {
             f.write_str("-")?;
         }
@@ -113,16 +114,23 @@ mod tests {
 
     #[test]
     fn prints_the_shortest_form() {
-        for (text, printed) in
-            [("0300", "300"), ("1.50", "1.5"), (".5", "0.5"), ("-0", "0"), ("-0.050", "-0.05"), ("1.0001", "1.0001")]
-        {
+        for (text, printed) in [
+            ("0300", "300"),
+            ("1.50", "1.5"),
+            (".5", "0.5"),
+            ("-0", "0"),
+            ("-0.050", "-0.05"),
+            ("1.0001", "1.0001"),
+        ] {
             assert_eq!(Decimal::parse(text).unwrap().to_string(), printed);
         }
     }
 
     #[test]
     fn only_plain_decimals() {
-        for text in ["", "-", ".", "1.", "+1", "1e3", "NaN", "1.00000", "--1", "1.2.3", "0x1", "٣", "99999999999"] {
+        for text in
+            ["", "-", ".", "1.", "+1", "1e3", "NaN", "1.00000", "--1", "1.2.3", "0x1", "٣", "99999999999"]
+        {
             assert_eq!(Decimal::parse(text), None, "{text}");
         }
     }

@@ -333,7 +333,12 @@ mod tests {
     fn defaults_are_values_of_their_options() {
         for row in TABLE {
             if let Some(default) = &row.default {
-                assert_eq!(row.domain.read(Some(&default.to_string())).as_ref(), Some(default), "{}", row.name);
+                assert_eq!(
+                    row.domain.read(Some(&default.to_string())).as_ref(),
+                    Some(default),
+                    "{}",
+                    row.name
+                );
             }
         }
     }

@@ -82,9 +82,9 @@ impl Picture {
         let within = |focus: f64, side: u64, from: u64, kept: u64| {
             ((focus * side as f64 - from as f64) / kept as f64).clamp(0.0, 1.0)
         };
-        self.focus = self.focus.map(|(fx, fy)| {
-            (within(fx, self.size.w, x, frame.w), within(fy, self.size.h, y, frame.h))
-        });
+        self.focus = self
+            .focus
+            .map(|(fx, fy)| (within(fx, self.size.w, x, frame.w), within(fy, self.size.h, y, frame.h)));
         let mut rect = Rect { x: x as u32, y: y as u32, width: frame.w as u32, height: frame.h as u32 };
         if let Some(Op::Crop(before)) = self.ops.last() {
             rect = Rect { x: rect.x + before.x, y: rect.y + before.y, ..rect };
@@ -95,21 +95,33 @@ impl Picture {
     }
 
     /// Puts it on a canvas of the size of `frame`.
-    pub(crate) fn pad(&mut self, frame: Size, anchor: &Anchor, behind: Option<Colour>) -> Result<(), SpecError> {
+    pub(crate) fn pad(
+        &mut self,
+        frame: Size,
+        anchor: &Anchor,
+        behind: Option<Colour>,
+    ) -> Result<(), SpecError> {
         let (x, y) = anchor.origin(Size { w: frame.w - self.size.w, h: frame.h - self.size.h });
         self.canvas(frame, x, y, behind)
     }
 
     /// Puts it at (x, y) of a canvas; without a colour that is transparent, or white where it cannot be.
-    pub(crate) fn canvas(&mut self, frame: Size, x: u64, y: u64, behind: Option<Colour>) -> Result<(), SpecError> {
+    pub(crate) fn canvas(
+        &mut self,
+        frame: Size,
+        x: u64,
+        y: u64,
+        behind: Option<Colour>,
+    ) -> Result<(), SpecError> {
         if frame == self.size {
             return Ok(());
         }
         self.check_size(frame)?;
-        let placed = |focus: f64, side: u64, at: u64, whole: u64| (focus * side as f64 + at as f64) / whole as f64;
-        self.focus = self.focus.map(|(fx, fy)| {
-            (placed(fx, self.size.w, x, frame.w), placed(fy, self.size.h, y, frame.h))
-        });
+        let placed =
+            |focus: f64, side: u64, at: u64, whole: u64| (focus * side as f64 + at as f64) / whole as f64;
+        self.focus = self
+            .focus
+            .map(|(fx, fy)| (placed(fx, self.size.w, x, frame.w), placed(fy, self.size.h, y, frame.h)));
         self.draw_on(frame, x, y, behind);
         Ok(())
     }

@@ -99,7 +99,8 @@ mod tests {
     #[test]
     fn inline_options_win_and_later_names_win() {
         let presets =
-            presets(&[("a", "w_100,h_50,q_50"), ("B", "w_200,f_webp"), ("two", "w_800/r_max,q_40,flip")]).unwrap();
+            presets(&[("a", "w_100,h_50,q_50"), ("B", "w_200,f_webp"), ("two", "w_800/r_max,q_40,flip")])
+                .unwrap();
         for (text, expected) in [
             ("t_a", "w_100,h_50,q_50"),
             ("w_300,t_a", "w_300,h_50,q_50"),

@@ -93,9 +93,7 @@ fn supported(Entry { key, value, at }: &Entry) -> Result<(), SpecError> {
         Built::Yes => true,
         Built::No => false,
         Built::Except(_) => match value {
-            Value::Gravity(gravity) => {
-                !matches!(gravity, Gravity::Auto | Gravity::Entropy | Gravity::Face)
-            }
+            Value::Gravity(gravity) => !matches!(gravity, Gravity::Auto | Gravity::Entropy | Gravity::Face),
             Value::Number(angle) => quarters(*angle).is_some(),
             Value::Background(background) => matches!(background, Background::Colour(_)),
             Value::Space(space) => *space == Space::Srgb,
@@ -120,7 +118,8 @@ fn supported(Entry { key, value, at }: &Entry) -> Result<(), SpecError> {
 /// `f_orig`, or the original's own format and nothing else: encoding it again would only lose.
 fn asks_for_original(spec: &Spec, format: Format) -> bool {
     let wanted = spec.format();
-    let only_format = || spec.steps.is_empty() && spec.whole.iter().all(|e| matches!(e.key, Key::F | Key::Md));
+    let only_format =
+        || spec.steps.is_empty() && spec.whole.iter().all(|e| matches!(e.key, Key::F | Key::Md));
     (wanted == Wanted::Orig || encoded(wanted) == Some(format)) && only_format()
 }
 
@@ -266,7 +265,8 @@ fn extract(step: &Options, picture: &mut Picture) -> Result<(), SpecError> {
     let Some(entry) = step.entry(Key::Ex) else { return Ok(()) };
     let Value::Region(region) = entry.value else { return Ok(()) };
     let Size { w, h } = picture.size;
-    let (start, end) = ([region[0], region[1]], [region[0].raw() + region[2].raw(), region[1].raw() + region[3].raw()]);
+    let (start, end) =
+        ([region[0], region[1]], [region[0].raw() + region[2].raw(), region[1].raw() + region[3].raw()]);
     let sides = [w, h];
     let mut edges = [(0, 0); 2];
     for axis in 0..2 {
@@ -321,8 +321,7 @@ fn resize(
         Some(Value::Number(offset)) => *offset,
         _ => Decimal::ZERO,
     };
-    let anchor =
-        Anchor { pull: pull(gravity, picture.focus), offset: (offset(Key::X), offset(Key::Y)) };
+    let anchor = Anchor { pull: pull(gravity, picture.focus), offset: (offset(Key::X), offset(Key::Y)) };
     if mode.pads() {
         picture.pad(placed.frame, &anchor, behind)
     } else {

@@ -56,9 +56,7 @@ impl Spec {
     }
 
     pub fn varies(&self) -> Varies {
-        let auto = |key| {
-            self.steps.iter().any(|step| matches!(step.get(key), Some(Value::Side(Side::Auto))))
-        };
+        let auto = |key| self.steps.iter().any(|step| matches!(step.get(key), Some(Value::Side(Side::Auto))));
         Varies {
             accept: matches!(self.format(), Wanted::Auto | Wanted::Best),
             width: auto(Key::W) || auto(Key::H),
@@ -178,7 +176,11 @@ impl Options {
     pub(crate) fn insert(&mut self, entry: Entry) -> Result<(), Entry> {
         match self.0.iter().rposition(|other| other.key <= entry.key) {
             Some(at) if self.0[at].key == entry.key => {
-                if self.0[at].value == entry.value { Ok(()) } else { Err(entry) }
+                if self.0[at].value == entry.value {
+                    Ok(())
+                } else {
+                    Err(entry)
+                }
             }
             before => {
                 self.0.insert(before.map_or(0, |at| at + 1), entry);

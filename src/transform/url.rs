@@ -124,7 +124,8 @@ impl Target {
 }
 
 /// What a path keeps as it is: everything but what ends it, escapes, and what is no visible ASCII.
-const IN_PATH: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'<').add(b'>').add(b'?').add(b'`');
+const IN_PATH: &AsciiSet =
+    &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'<').add(b'>').add(b'?').add(b'`');
 
 fn info(id: &str) -> Result<Target, SpecError> {
     let id = image_id(id)?;
@@ -215,7 +216,9 @@ fn object(rest: &str, context: &UrlContext<'_>) -> Result<Target, SpecError> {
 /// Who forgets the spec sees that one was expected.
 fn explain_first(error: SpecError, segment: &str) -> SpecError {
     match error {
-        SpecError::UnknownOption(mut place) if place.did_you_mean.is_none() && extension(segment).is_some() => {
+        SpecError::UnknownOption(mut place)
+            if place.did_you_mean.is_none() && extension(segment).is_some() =>
+        {
             place.reason = "a spec comes before the path; the empty one is `_`".into();
             SpecError::UnknownOption(place)
         }

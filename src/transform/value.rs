@@ -64,7 +64,10 @@ pub enum Side {
 /// What stays when a picture is cropped, or where it stands on a larger canvas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Gravity {
-    Compass { across: Along, down: Along },
+    Compass {
+        across: Along,
+        down: Along,
+    },
     /// Fractions of the free space.
     Point(Decimal, Decimal),
     Auto,
@@ -138,7 +141,9 @@ impl fmt::Display for Value {
             Self::Gravity(gravity) => gravity.fmt(f),
             Self::Kernel(kernel) => f.write_str(kernel.word()),
             Self::Colour(colour) => colour.fmt(f),
-            Self::Duotone(dark, light, amount) if *amount == Decimal::whole(100) => write!(f, "{dark}:{light}"),
+            Self::Duotone(dark, light, amount) if *amount == Decimal::whole(100) => {
+                write!(f, "{dark}:{light}")
+            }
             Self::Duotone(dark, light, amount) => write!(f, "{dark}:{light}:{amount}"),
             Self::Overlay(Overlay::Image(id)) | Self::Id(id) => f.write_str(id),
             Self::Overlay(Overlay::Text(text)) => write!(f, "text:~{}", URL_SAFE_NO_PAD.encode(&**text)),

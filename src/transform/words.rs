@@ -8,7 +8,8 @@ pub(crate) trait Word: Copy + PartialEq + 'static {
     const WORDS: &'static [(Self, &'static [&'static str])];
 
     fn parse(text: &str) -> Option<Self> {
-        let spelled = |(_, words): &&(Self, &[&str])| words.iter().any(|word| word.eq_ignore_ascii_case(text));
+        let spelled =
+            |(_, words): &&(Self, &[&str])| words.iter().any(|word| word.eq_ignore_ascii_case(text));
         Self::WORDS.iter().find(spelled).map(|(value, _)| *value)
     }
 
