@@ -3,7 +3,27 @@
 //!
 //! Untrusted bytes meet [`Limits`] in [`probe`] before any decoder allocates a pixel.
 
+mod avif;
+pub mod colour;
+pub mod error;
+mod exif;
+mod gif;
+pub(crate) mod jpeg;
+pub mod malloc;
+pub mod metadata;
+mod png;
+mod probe;
+mod shrink;
+mod sniff;
+mod strip;
+mod walk;
+mod webp;
+
 use std::time::Instant;
+
+pub use error::CodecError;
+pub use probe::{Probe, probe};
+pub use strip::{StripError, strip};
 
 /// A picture format that we can recognise. What can be decoded or encoded is a narrower question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -22,8 +42,14 @@ pub enum Format {
 }
 
 /// The eight EXIF orientations: how the stored picture must be turned to stand upright.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Orientation(u8);
+
+impl Default for Orientation {
+    fn default() -> Self {
+        Self::UPRIGHT
+    }
+}
 
 impl Orientation {
     pub const UPRIGHT: Self = Self(1);
@@ -38,7 +64,7 @@ impl Orientation {
 
     /// The EXIF value, 1…8.
     pub fn exif(self) -> u8 {
-        self.0.max(1)
+        self.0
     }
 
     /// Whether width and height change places.
@@ -60,7 +86,8 @@ pub struct Header {
     pub has_alpha: bool,
     /// Bits per channel as stored.
     pub depth: u8,
-    /// A progressive JPEG, which holds all its coefficients in memory while it is decoded.
+    /// A JPEG in several scans (progressive, or not interleaved), which holds all its coefficients in memory while
+    /// it is decoded; an interlaced PNG, which is held whole.
     pub progressive: bool,
 }
 
@@ -144,6 +171,23 @@ pub struct DecodeRequest {
     pub deadline: Instant,
 }
 
+impl DecodeRequest {
+    /// The region that is meant, which lies within the picture.
+    pub(crate) fn whole_region(&self, header: &Header) -> Result<Rect, CodecError> {
+        let whole = Rect { x: 0, y: 0, width: header.width, height: header.height };
+        let region = self.region.unwrap_or(whole);
+        let inside = |start: u32, length: u32, side: u32| {
+            length > 0 && start.checked_add(length).is_some_and(|end| end <= side)
+        };
+        if inside(region.x, region.width, whole.width) && inside(region.y, region.height, whole.height) {
+            Ok(region)
+        } else {
+            let reason = format!("{region:?} is not within {}×{}", whole.width, whole.height);
+            Err(CodecError::Undecodable { format: header.format, reason })
+        }
+    }
+}
+
 /// What a decoder made of a [`DecodeRequest`].
 pub struct Decoded {
     /// Holds exactly the region that was asked for, possibly scaled down; still in stored orientation and in the
@@ -152,3 +196,140 @@ pub struct Decoded {
     /// The embedded profile the samples are in; `None` = sRGB. Apply it with [`colour::to_srgb`] after resizing.
     pub icc: Option<Vec<u8>>,
 }
+
+/// How a picture is to be written. Every encoder ignores what its format does not have.
+#[derive(Debug, Clone, Copy)]
+pub struct EncodeRequest<'a> {
+    pub format: Format,
+    /// 1…100 on the codec's own scale.
+    pub quality: u8,
+    pub lossless: bool,
+    /// The codec's own speed scale: WebP method 0…6, AVIF speed 1…10 (10 is the fastest), PNG 0…9.
+    pub effort: u8,
+    pub progressive: Option<bool>,
+    pub subsample_444: Option<bool>,
+    /// An EXIF block without the `Exif\0\0` in front, as [`metadata::extract`] makes it.
+    pub exif: Option<&'a [u8]>,
+    /// The profile of the samples, if they are not sRGB.
+    pub icc: Option<&'a [u8]>,
+    pub deadline: Instant,
+}
+
+/// The pixels of a file whose header passed [`probe`]; of an animation the first frame on its canvas.
+pub fn decode(bytes: &[u8], header: &Header, request: &DecodeRequest) -> Result<Decoded, CodecError> {
+    let format = header.format;
+    let region = request.whole_region(header)?;
+    check_deadline(request.deadline)?;
+    let decoded = match format {
+        Format::Jpeg => jpeg::decode(bytes, request)?,
+        Format::Png => png::decode(bytes, header, request, region)?,
+        Format::Webp => webp::decode(bytes, header, request, region)?,
+        Format::Gif => gif::decode(bytes, header, request, region)?,
+        Format::Avif
+        | Format::Heic
+        | Format::Jxl
+        | Format::Tiff
+        | Format::Bmp
+        | Format::Ico
+        | Format::Svg => {
+            return Err(CodecError::Unsupported { format, why: NOT_YET });
+        }
+    };
+    let Bitmap { width, height, layout, ref data } = decoded.bitmap;
+    let (least_w, least_h) = request.target.unwrap_or((region.width, region.height));
+    let fits = (least_w.min(region.width)..=region.width).contains(&width)
+        && (least_h.min(region.height)..=region.height).contains(&height)
+        && data.len() as u64 == u64::from(width) * u64::from(height) * layout.channels() as u64;
+    if fits {
+        Ok(decoded)
+    } else {
+        Err(CodecError::Undecodable {
+            format,
+            reason: "the pixels are not those that the header promises".to_owned(),
+        })
+    }
+}
+
+/// The bytes of a file that shows `bitmap`, whose samples are `Gray`, `Rgb` or `Rgba`.
+pub fn encode(bitmap: &Bitmap, request: &EncodeRequest<'_>) -> Result<Vec<u8>, CodecError> {
+    let format = request.format;
+    let samples = u64::from(bitmap.width) * u64::from(bitmap.height) * bitmap.layout.channels() as u64;
+    if samples == 0 || bitmap.data.len() as u64 != samples || bitmap.layout == Layout::Cmyk {
+        let reason = format!("{}×{} {:?} is no bitmap to encode", bitmap.width, bitmap.height, bitmap.layout);
+        return Err(CodecError::Encode { format, reason });
+    }
+    if let Some(limit) = format.max_side().filter(|&limit| bitmap.width.max(bitmap.height) > limit) {
+        let (width, height) = (bitmap.width, bitmap.height);
+        return Err(CodecError::ResultTooLarge { format, width, height, limit });
+    }
+    check_deadline(request.deadline)?;
+    match format {
+        Format::Jpeg => {
+            let options = jpeg::EncodeOptions {
+                quality: if request.lossless { 100 } else { request.quality },
+                full_chroma: request.subsample_444,
+                progressive: request.progressive,
+                exif: request.exif,
+                icc: request.icc,
+                deadline: request.deadline,
+            };
+            jpeg::encode(bitmap, &options)
+        }
+        Format::Png => png::encode(bitmap, request),
+        Format::Webp => webp::encode(bitmap, request),
+        Format::Avif => avif::encode(bitmap, request),
+        Format::Gif | Format::Heic | Format::Jxl | Format::Tiff | Format::Bmp | Format::Ico | Format::Svg => {
+            Err(CodecError::Unsupported { format, why: NOT_YET })
+        }
+    }
+}
+
+/// An upper estimate of the bytes that [`decode`] allocates, its result included: what to reserve beforehand.
+pub fn decode_memory(header: &Header, request: &DecodeRequest) -> u64 {
+    /// Row buffers, tables, an inflate window.
+    const FIXED: u64 = 1 << 20;
+    let (width, height) = (u64::from(header.width), u64::from(header.height));
+    let pixels = width * height;
+    let region = request.region.map_or(pixels, |r| u64::from(r.width) * u64::from(r.height)).min(pixels);
+    FIXED
+        + match header.format {
+            Format::Jpeg => jpeg_memory(header, request),
+            Format::Png => png::memory(header, request),
+            Format::Webp => webp::memory(header, request),
+            Format::Gif => gif::memory(header),
+            Format::Avif
+            | Format::Heic
+            | Format::Jxl
+            | Format::Tiff
+            | Format::Bmp
+            | Format::Ico
+            | Format::Svg => pixels * 4 + region * 4,
+        }
+}
+
+const NOT_YET: &str = "not yet supported";
+
+fn jpeg_memory(header: &Header, request: &DecodeRequest) -> u64 {
+    let (width, height) = (u64::from(header.width), u64::from(header.height));
+    let (rw, rh) = request.region.map_or((width, height), |r| (u64::from(r.width), u64::from(r.height)));
+    // What `jpeg::decode` does at most: a region whose edges fall between scaled pixels is decoded twice as large.
+    let slack = if request.region.is_some() { 2 } else { 1 };
+    let denominator = request.target.map_or(1, |(tw, th)| {
+        let fits = |d: &u64| rw >= u64::from(tw) * d * slack && rh >= u64::from(th) * d * slack;
+        [8, 4, 2].into_iter().find(fits).unwrap_or(1)
+    });
+    let channels = 4;
+    let output = rw.div_ceil(denominator) * rh.div_ceil(denominator) * channels;
+    let rows = width.div_ceil(denominator) * channels * 64 * 2;
+    let coefficients =
+        if header.progressive { width.next_multiple_of(16) * height.next_multiple_of(16) * 6 } else { 0 };
+    output + rows + coefficients
+}
+
+/// To be called between rows and before each library call that cannot be interrupted.
+pub(crate) fn check_deadline(deadline: Instant) -> Result<(), CodecError> {
+    if Instant::now() < deadline { Ok(()) } else { Err(CodecError::TimedOut) }
+}
+
+#[cfg(test)]
+mod corpus_test;

@@ -1,0 +1,194 @@
+//! The little of EXIF that decides how a picture looks and whose it is: orientation, artist, copyright. Reading is
+//! by hand and forgiving, because cameras write broken blocks and the orientation in front of the break still
+//! counts; what we write ourselves is a block with these three tags and nothing else.
+
+use super::Orientation;
+
+const ORIENTATION: u16 = 0x0112;
+const ARTIST: u16 = 0x013B;
+const COPYRIGHT: u16 = 0x8298;
+
+const ASCII: u16 = 2;
+const SHORT: u16 = 3;
+const LONG: u16 = 4;
+
+/// Whose picture it is, as free text.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Rights {
+    pub(super) artist: Option<Vec<u8>>,
+    pub(super) copyright: Option<Vec<u8>>,
+}
+
+impl Rights {
+    /// What is missing here is taken from there.
+    pub(super) fn or(self, other: impl FnOnce() -> Self) -> Self {
+        if self.artist.is_some() && self.copyright.is_some() {
+            return self;
+        }
+        let other = other();
+        Self { artist: self.artist.or(other.artist), copyright: self.copyright.or(other.copyright) }
+    }
+}
+
+/// The TIFF part of an EXIF block, which some writers put behind the marker that only JPEG needs.
+pub(super) fn tiff(block: &[u8]) -> &[u8] {
+    block.strip_prefix(b"Exif\0\0").unwrap_or(block)
+}
+
+pub(super) fn orientation(tiff: &[u8]) -> Orientation {
+    orientation_field(tiff).map_or(Orientation::UPRIGHT, |field| Orientation::from_exif(field.value))
+}
+
+/// The same block, saying that the picture stands upright.
+pub(super) fn upright(tiff: &[u8]) -> Vec<u8> {
+    let mut block = tiff.to_vec();
+    if let Some(Field { at, kind, big_endian, .. }) = orientation_field(tiff) {
+        let value: [u8; 4] = match (kind, big_endian) {
+            (SHORT, true) => [0, 1, 0, 0],
+            (_, true) => [0, 0, 0, 1],
+            (_, false) => [1, 0, 0, 0],
+        };
+        block[at..at + 4].copy_from_slice(&value);
+    }
+    block
+}
+
+pub(super) fn rights(tiff: &[u8]) -> Rights {
+    let Ok(exif) = ::exif::Reader::new()
+        .continue_on_error(true)
+        .read_raw(tiff.to_vec())
+        .or_else(|error| error.distill_partial_result(|_| ()))
+    else {
+        return Rights::default();
+    };
+    let text = |tag| match &exif.get_field(tag, ::exif::In::PRIMARY)?.value {
+        // A copyright may have a second part, the editor's, behind a NUL.
+        ::exif::Value::Ascii(parts) => clean(&parts.join(&0)),
+        _ => None,
+    };
+    Rights { artist: text(::exif::Tag::Artist), copyright: text(::exif::Tag::Copyright) }
+}
+
+/// Text worth keeping: trimmed, not empty, of a sensible length.
+pub(super) fn clean(text: &[u8]) -> Option<Vec<u8>> {
+    const LONGEST: usize = 4096;
+    let text = text.trim_ascii();
+    let end = text.iter().rposition(|&b| b != 0 && b != b' ').map_or(0, |at| at + 1);
+    (end > 0).then(|| text[..end.min(LONGEST)].to_vec())
+}
+
+/// A block with these tags only; `None` where it would hold nothing.
+pub(super) fn write(orientation: Orientation, rights: &Rights) -> Option<Vec<u8>> {
+    let short = u32::from(orientation.exif()).to_le_bytes();
+    let mut fields: Vec<(u16, u16, Vec<u8>)> = Vec::new();
+    if orientation != Orientation::UPRIGHT {
+        fields.push((ORIENTATION, SHORT, short.to_vec()));
+    }
+    for (tag, text) in [(ARTIST, &rights.artist), (COPYRIGHT, &rights.copyright)] {
+        if let Some(text) = text {
+            fields.push((tag, ASCII, [text.as_slice(), b"\0"].concat()));
+        }
+    }
+    if fields.is_empty() {
+        return None;
+    }
+    let mut block = b"II*\0\x08\0\0\0".to_vec();
+    block.extend((fields.len() as u16).to_le_bytes());
+    let mut data_at = block.len() + fields.len() * 12 + 4;
+    let mut data = Vec::new();
+    for (tag, kind, value) in fields {
+        block.extend(tag.to_le_bytes());
+        block.extend(kind.to_le_bytes());
+        let count = if kind == SHORT { 1 } else { value.len() as u32 };
+        block.extend(count.to_le_bytes());
+        if value.len() <= 4 {
+            block.extend(value.iter().copied().chain([0; 4]).take(4));
+        } else {
+            block.extend((data_at as u32).to_le_bytes());
+            data_at += value.len().next_multiple_of(2);
+            data.extend(&value);
+            data.resize(data.len().next_multiple_of(2), 0);
+        }
+    }
+    block.extend([0; 4]);
+    block.extend(data);
+    Some(block)
+}
+
+/// A field of the first directory whose value stands in the directory itself.
+struct Field {
+    /// Where the four bytes of the value are.
+    at: usize,
+    kind: u16,
+    value: u32,
+    big_endian: bool,
+}
+
+fn orientation_field(tiff: &[u8]) -> Option<Field> {
+    let big_endian = match tiff.get(..4)? {
+        b"MM\0*" => true,
+        b"II*\0" => false,
+        _ => return None,
+    };
+    let short = |at: usize| {
+        let bytes = *tiff.get(at..)?.first_chunk()?;
+        Some(if big_endian { u16::from_be_bytes(bytes) } else { u16::from_le_bytes(bytes) })
+    };
+    let long = |at: usize| {
+        let bytes = *tiff.get(at..)?.first_chunk()?;
+        Some(if big_endian { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) })
+    };
+    let directory = long(4)? as usize;
+    let count = usize::from(short(directory)?);
+    for index in 0..count {
+        let entry = directory.checked_add(2 + index * 12)?;
+        if short(entry)? != ORIENTATION {
+            continue;
+        }
+        let (kind, at) = (short(entry + 2)?, entry + 8);
+        let whole = long(at)?;
+        let value = match kind {
+            SHORT => u32::from(short(at)?),
+            LONG => whole,
+            _ => return None,
+        };
+        return Some(Field { at, kind, value, big_endian });
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_back_and_by_another_reader_too() {
+        let rights = Rights { artist: Some(b"Ada".to_vec()), copyright: Some("© 2026 Ada L.".into()) };
+        let block = write(Orientation::from_exif(6), &rights).unwrap();
+        assert_eq!(orientation(&block), Orientation::from_exif(6));
+        assert_eq!(super::rights(&block), rights);
+        assert_eq!(::exif::Reader::new().read_raw(block.clone()).unwrap().fields().len(), 3);
+        let turned = upright(&block);
+        assert_eq!(orientation(&turned), Orientation::UPRIGHT);
+        assert_eq!(super::rights(&turned), rights);
+        assert_eq!(write(Orientation::UPRIGHT, &Rights::default()), None);
+    }
+
+    #[test]
+    fn big_endian_blocks_are_read_and_reset_too() {
+        let block = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x08\0\0\0\0\0\0";
+        assert_eq!(orientation(block), Orientation::from_exif(8));
+        assert_eq!(orientation(&upright(block)), Orientation::UPRIGHT);
+    }
+
+    #[test]
+    fn a_block_cut_anywhere_is_upright_or_right_but_never_a_panic() {
+        let rights = Rights { artist: Some(b"somebody".to_vec()), copyright: None };
+        let block = write(Orientation::from_exif(3), &rights).unwrap();
+        for length in 0..block.len() {
+            let cut = &block[..length];
+            assert!([1, 3].contains(&orientation(cut).exif()));
+            let _ = (super::rights(cut), upright(cut));
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Formats whose metadata cannot be taken out without writing the whole file anew: they pass as they are where they
+//! certainly hold nothing private, and only there.
+
+use super::super::Format;
+
+/// What private thing the file holds or may hold.
+pub(super) fn holds(bytes: &[u8], format: Format) -> Option<&'static str> {
+    match format {
+        Format::Avif | Format::Heic => heif(bytes),
+        Format::Jxl => jxl(bytes),
+        Format::Tiff => tiff(bytes),
+        Format::Bmp => bmp(bytes),
+        Format::Ico => ico(bytes),
+        Format::Svg => Some("markup that has not been sanitised"),
+        Format::Jpeg | Format::Png | Format::Webp | Format::Gif => Some("metadata"),
+    }
+}
+
+/// A box of an ISO media file: its type and content.
+type IsoBox<'a> = ([u8; 4], &'a [u8]);
+
+/// The boxes in a row, or `None` where they are no boxes.
+fn boxes(mut bytes: &[u8]) -> Option<Vec<IsoBox<'_>>> {
+    let mut found = Vec::new();
+    while !bytes.is_empty() {
+        let size = u32::from_be_bytes(*bytes.first_chunk()?) as u64;
+        let kind = *bytes.get(4..)?.first_chunk()?;
+        let (head, size) = match size {
+            0 => (8, bytes.len() as u64),
+            1 => (16, u64::from_be_bytes(*bytes.get(8..)?.first_chunk()?)),
+            _ => (8, size),
+        };
+        let end = usize::try_from(size).ok()?;
+        found.push((kind, bytes.get(head..end)?));
+        bytes = &bytes[end..];
+    }
+    Some(found)
+}
+
+fn heif(bytes: &[u8]) -> Option<&'static str> {
+    const UNREADABLE: Option<&str> = Some("a structure that cannot be followed");
+    const UNKNOWN: Option<&str> = Some("a part that is not known here");
+    let Some(outer) = boxes(bytes) else { return UNREADABLE };
+    for (kind, content) in outer {
+        match &kind {
+            b"ftyp" | b"mdat" => {}
+            b"meta" => {
+                let Some(inner) = content.get(4..).and_then(boxes) else { return UNREADABLE };
+                for (kind, content) in inner {
+                    match &kind {
+                        b"iinf" => {
+                            let names = |name: &[u8]| content.windows(4).any(|window| window == name);
+                            if names(b"Exif") || names(b"mime") || names(b"uri ") {
+                                return Some("EXIF or XMP");
+                            }
+                        }
+                        b"hdlr" | b"pitm" | b"iloc" | b"iprp" | b"iref" | b"idat" | b"grpl" => {}
+                        _ => return UNKNOWN,
+                    }
+                }
+            }
+            _ => return UNKNOWN,
+        }
+    }
+    None
+}
+
+fn jxl(bytes: &[u8]) -> Option<&'static str> {
+    if bytes.starts_with(&[0xFF, 0x0A]) {
+        return None;
+    }
+    let Some(outer) = boxes(bytes) else { return Some("a structure that cannot be followed") };
+    let pixels = |kind: &[u8; 4]| matches!(kind, b"JXL " | b"ftyp" | b"jxll" | b"jxli" | b"jxlc" | b"jxlp");
+    outer.iter().any(|(kind, _)| !pixels(kind)).then_some("EXIF, XMP or other metadata")
+}
+
+fn tiff(bytes: &[u8]) -> Option<&'static str> {
+    const MOST_DIRECTORIES: usize = 1000;
+    let unreadable = Some("a structure that cannot be followed");
+    let big_endian = bytes.first() == Some(&b'M');
+    let short = |at: usize| {
+        let bytes = *bytes.get(at..)?.first_chunk()?;
+        Some(if big_endian { u16::from_be_bytes(bytes) } else { u16::from_le_bytes(bytes) })
+    };
+    let long = |at: usize| {
+        let bytes = *bytes.get(at..)?.first_chunk()?;
+        Some(if big_endian { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) } as usize)
+    };
+    if short(2) != Some(42) {
+        return unreadable;
+    }
+    let Some(mut directory) = long(4) else { return unreadable };
+    for _ in 0..MOST_DIRECTORIES {
+        let Some(count) = short(directory).map(usize::from) else { return unreadable };
+        for entry in 0..count {
+            match short(directory + 2 + entry * 12) {
+                // Geometry, strips and tiles, colour; make, model, software, date, artist, copyright, profile.
+                Some(
+                    254..=266
+                    | 271..=274
+                    | 277..=284
+                    | 290..=293
+                    | 296
+                    | 297
+                    | 301
+                    | 305
+                    | 306
+                    | 315
+                    | 317..=325
+                    | 332
+                    | 334
+                    | 336
+                    | 338..=342
+                    | 347
+                    | 512..=521
+                    | 529..=532
+                    | 33432
+                    | 34675,
+                ) => {}
+                Some(_) => return Some("EXIF, XMP or other metadata"),
+                None => return unreadable,
+            }
+        }
+        match long(directory + 2 + count * 12) {
+            Some(0) => return None,
+            Some(next) => directory = next,
+            None => return unreadable,
+        }
+    }
+    unreadable
+}
+
+fn bmp(bytes: &[u8]) -> Option<&'static str> {
+    let length = bytes.get(2..6).and_then(|length| length.try_into().ok()).map_or(0, u32::from_le_bytes);
+    (bytes.len() as u64 > u64::from(length)).then_some("something behind its pixels")
+}
+
+fn ico(bytes: &[u8]) -> Option<&'static str> {
+    let unreadable = Some("a structure that cannot be followed");
+    let Some(count) = bytes.get(4..6).and_then(|b| b.try_into().ok()).map(u16::from_le_bytes) else {
+        return unreadable;
+    };
+    let mut end = 6 + usize::from(count) * 16;
+    for index in 0..usize::from(count) {
+        let word = |at: usize| {
+            let at = 6 + index * 16 + at;
+            bytes.get(at..at + 4).and_then(|b| b.try_into().ok()).map(|b| u32::from_le_bytes(b) as usize)
+        };
+        let (Some(length), Some(offset)) = (word(8), word(12)) else { return unreadable };
+        let Some(entry) = offset.checked_add(length).and_then(|end| bytes.get(offset..end)) else {
+            return unreadable;
+        };
+        if entry.starts_with(b"\x89PNG") && super::png(entry).is_ok_and(|clean| clean != entry) {
+            return Some("metadata in one of its pictures");
+        }
+        end = end.max(offset + length);
+    }
+    (bytes.len() > end).then_some("something behind its pixels")
+}
