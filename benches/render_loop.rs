@@ -5,7 +5,10 @@
 use std::io::{BufRead, Write};
 use std::time::{Duration, Instant};
 
-use pixedge::bench_support::Job;
+use pixedge::codec::{self, Header, Limits, Probe};
+use pixedge::transform::plan::Plan;
+use pixedge::transform::render::render;
+use pixedge::transform::{Client, Presets, ResolveLimits, SourceFacts, Spec, resolve};
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
@@ -14,19 +17,34 @@ fn main() {
         return;
     };
     pixedge::codec::malloc::tune();
-    let job = Job::new(std::fs::read(file).expect("the file"), spec).expect("the spec");
+    let bytes = std::fs::read(file).expect("the file");
+    let (header, plan) = prepare(&bytes, spec);
     let mut out = std::io::stdout();
     for line in std::io::stdin().lock().lines() {
         let times: u32 = line.expect("a line").trim().parse().expect("a number of repetitions");
         let before = thread_cpu();
-        let mut bytes = 0;
+        let mut size = 0;
         for _ in 0..times {
-            bytes = job.render(Instant::now() + Duration::from_secs(60)).expect("a picture").len();
+            let deadline = Instant::now() + Duration::from_secs(60);
+            size = render(&bytes, &header, &plan, deadline).expect("a picture").bytes.len();
         }
         let spent = thread_cpu() - before;
-        writeln!(out, "{:.3} {bytes}", spent.as_secs_f64() * 1000.0).expect("standard output");
+        writeln!(out, "{:.3} {size}", spent.as_secs_f64() * 1000.0).expect("standard output");
         out.flush().expect("standard output");
     }
+}
+
+/// What a server does once, before a miss.
+fn prepare(bytes: &[u8], spec: &str) -> (Header, Plan) {
+    let Probe::Complete(header) =
+        codec::probe(bytes, bytes.len() as u64, &Limits::default()).expect("a picture")
+    else {
+        panic!("the file is cut off");
+    };
+    let spec = Spec::parse(spec, &Presets::default()).expect("the spec");
+    let facts = SourceFacts { header: header.clone(), focal: None };
+    let plan = resolve(&spec, &facts, &Client::default(), &ResolveLimits::default()).expect("a plan");
+    (header, plan)
 }
 
 /// CPU time of this thread so far (Linux; nanosecond resolution).

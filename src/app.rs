@@ -154,7 +154,11 @@ impl Listening {
     pub fn url(&self) -> String {
         let mut address = self.address;
         if address.ip().is_unspecified() {
-            address.set_ip(if address.is_ipv4() { [127, 0, 0, 1].into() } else { [0, 0, 0, 0, 0, 0, 0, 1].into() });
+            address.set_ip(if address.is_ipv4() {
+                [127, 0, 0, 1].into()
+            } else {
+                [0, 0, 0, 0, 0, 0, 0, 1].into()
+            });
         }
         format!("http://{address}")
     }
@@ -289,7 +293,11 @@ fn worker_config(config: &Config) -> workers::Config {
 }
 
 fn cache_config(config: &Config) -> crate::cache::Config {
-    crate::cache::Config { memory: config.cache.memory, disk: config.cache.disk, path: config.cache.path.clone() }
+    crate::cache::Config {
+        memory: config.cache.memory,
+        disk: config.cache.disk,
+        path: config.cache.path.clone(),
+    }
 }
 
 /// The log section as `telemetry` takes it.
@@ -321,11 +329,8 @@ async fn library(config: &Config) -> Result<Library, AppError> {
         .map_err(|error| AppError::DataDir { path: data_dir.display().to_string(), error })?;
     let db = crate::db::Config { url: config.database.url.as_ref().map(|url| url.expose().to_owned()) };
     let db = Db::open(&db, data_dir).await.map_err(|error| part("database", error))?;
-    let storages: BTreeMap<String, storage::Config> = config
-        .storages
-        .iter()
-        .map(|(name, storage)| (name.clone(), storage.to_room()))
-        .collect();
+    let storages: BTreeMap<String, storage::Config> =
+        config.storages.iter().map(|(name, storage)| (name.clone(), storage.to_room())).collect();
     let storages = Storages::open(&storages, &config.storage_default, data_dir, data_dir)
         .await
         .map_err(|error| part("storages", error))?;

@@ -9,7 +9,8 @@ use crate::transform::{Spec, SpecError};
 pub(super) fn run(config: &Config, spec: &str) -> Result<(), Failure> {
     let presets = app::presets(config)?;
     let parsed = Spec::parse(spec, &presets).map_err(|error| Failure::usage(in_words(spec, &error)))?;
-    let answer = serde_json::json!({ "canonical": parsed.to_string(), "supported": parsed.check_supported().is_ok() });
+    let answer =
+        serde_json::json!({ "canonical": parsed.to_string(), "supported": parsed.check_supported().is_ok() });
     println!("{answer}");
     Ok(())
 }

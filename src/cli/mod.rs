@@ -80,7 +80,9 @@ enum Command {
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let result = match &cli.command {
-        Command::Serve { listen, demo } => config(&cli.place, *listen).and_then(|config| serve::run(config, *demo)),
+        Command::Serve { listen, demo } => {
+            config(&cli.place, *listen).and_then(|config| serve::run(config, *demo))
+        }
         Command::Check => config(&cli.place, None).and_then(|config| check::run(&config)),
         Command::Import { dir } => config(&cli.place, None).and_then(|config| import::run(&config, dir)),
         Command::Render { input, spec, output } => {
@@ -128,8 +130,12 @@ impl<E: std::error::Error> From<E> for Failure {
 }
 
 fn config(place: &Place, listen: Option<SocketAddr>) -> Result<Config, Failure> {
-    let command_line =
-        CommandLine { config: place.config.clone(), data_dir: place.data_dir.clone(), listen, ..CommandLine::default() };
+    let command_line = CommandLine {
+        config: place.config.clone(),
+        data_dir: place.data_dir.clone(),
+        listen,
+        ..CommandLine::default()
+    };
     Ok(Config::load(&command_line)?)
 }
 

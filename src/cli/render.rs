@@ -4,8 +4,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use crate::app;
-use crate::cli::explain::in_words;
 use crate::cli::Failure;
+use crate::cli::explain::in_words;
 use crate::codec::{CodecError, Format, Probe, probe};
 use crate::config::Config;
 use crate::transform::render::render;
@@ -15,7 +15,8 @@ pub(super) fn run(config: &Config, input: &Path, spec: &str, output: &Path) -> R
     let limits = app::codec_limits(config);
     let wrong = |error| Failure::usage(in_words(spec, &error));
     let parsed = Spec::parse(spec, &app::presets(config)?).map_err(wrong)?;
-    let bytes = std::fs::read(input).map_err(|error| Failure::usage(format!("{}: {error}", input.display())))?;
+    let bytes =
+        std::fs::read(input).map_err(|error| Failure::usage(format!("{}: {error}", input.display())))?;
     let header = match probe(&bytes, bytes.len() as u64, &limits)? {
         Probe::Complete(header) => header,
         Probe::NeedMore(_) => return Err(CodecError::NotAnImage.into()),

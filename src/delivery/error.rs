@@ -57,7 +57,11 @@ impl DeliveryError {
             Self::Workers(error) => error,
             Self::Lost(error) => error,
             Self::Shared(error) => error.as_ref(),
-            Self::NoImage(_) | Self::NoSource(_) | Self::NoAddress(_) | Self::NeedsSignature { .. } | Self::Changed => return None,
+            Self::NoImage(_)
+            | Self::NoSource(_)
+            | Self::NoAddress(_)
+            | Self::NeedsSignature { .. }
+            | Self::Changed => return None,
         })
     }
 
@@ -71,10 +75,7 @@ impl DeliveryError {
 
     /// Whether asking again at once would fail in the same way, so that the answer may be remembered for a moment.
     pub(crate) fn is_lasting(&self) -> bool {
-        matches!(
-            self.kind(),
-            Kind::NotFound | Kind::UnsupportedMedia | Kind::Unprocessable | Kind::TooLarge
-        )
+        matches!(self.kind(), Kind::NotFound | Kind::UnsupportedMedia | Kind::Unprocessable | Kind::TooLarge)
     }
 }
 
@@ -106,7 +107,9 @@ impl Fault for DeliveryError {
 
     fn detail(&self) -> Detail {
         match self {
-            Self::NeedsSignature { option, .. } => Detail { option: Some(option.clone()), ..Detail::default() },
+            Self::NeedsSignature { option, .. } => {
+                Detail { option: Some(option.clone()), ..Detail::default() }
+            }
             other => other.inner().map(Fault::detail).unwrap_or_default(),
         }
     }

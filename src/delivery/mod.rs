@@ -32,7 +32,9 @@ use crate::library::Library;
 use crate::source::{Source, Sources};
 use crate::telemetry::metrics::Metrics;
 use crate::transform::plan::Plan;
-use crate::transform::{Client, Presets, ResolveLimits, SourceFacts, Spec, Subject, Target, UrlContext, resolve};
+use crate::transform::{
+    Client, Presets, ResolveLimits, SourceFacts, Spec, Subject, Target, UrlContext, resolve,
+};
 use crate::units::Policy;
 use crate::workers::Workers;
 
@@ -138,7 +140,8 @@ impl Delivery {
         let key = Key::variant(&origin.identity(), origin.generation, &plan.to_string(), &[]);
 
         let etag = ETag::strong(key.etag().trim_matches('"'));
-        let modified = origin.modified_ms.and_then(|ms| LastModified::new(UNIX_EPOCH + Duration::from_millis(ms)));
+        let modified =
+            origin.modified_ms.and_then(|ms| LastModified::new(UNIX_EPOCH + Duration::from_millis(ms)));
         let validators = Validators { etag: &etag, last_modified: modified.as_ref() };
         let mut picture = Picture {
             content_type: HeaderValue::from_static(plan.output.format.mime()),
@@ -241,10 +244,8 @@ impl Delivery {
             return Err(DeliveryError::Shared(failure));
         }
         let kitchen = self.kitchen.clone();
-        let found = self
-            .cache
-            .get_or_render(key, move |commit| kitchen.cook(origin, plan, commit, timing))
-            .await;
+        let found =
+            self.cache.get_or_render(key, move |commit| kitchen.cook(origin, plan, commit, timing)).await;
         match found {
             Ok(found) => {
                 self.metrics.cache(found.outcome.tier());

@@ -233,7 +233,7 @@ mod tests {
     }
 
     fn asked(method: &str) -> Asked {
-        Asked::of(&Request::builder().method(method).body(()).unwrap(), &Cors::Any)
+        Asked::of(&Request::builder().method(method).body(()).unwrap().into_parts().0, &Cors::Any)
     }
 
     fn sample(kind: Kind) -> Sample {

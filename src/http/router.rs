@@ -91,7 +91,11 @@ impl Router {
         let path = request.uri.path();
         let found = ROUTES.iter().find(|(pattern, _)| pattern.fits(path)).map(|(_, route)| *route);
         let response = match (found, &request.method) {
-            (None, _) => no_route(path, &["/i/", "/r/", "/_ipx/", "/info/", "/explain/", "/healthz"], &self.asked(&request)),
+            (None, _) => no_route(
+                path,
+                &["/i/", "/r/", "/_ipx/", "/info/", "/explain/", "/healthz"],
+                &self.asked(&request),
+            ),
             (Some(_), &Method::OPTIONS) => self.parts.delivery.preflight(&request.headers, READ),
             (Some(route), &Method::GET | &Method::HEAD) => self.read(route, &request).await,
             (Some(_), method) => wrong_method(method, READ, &self.asked(&request)),
@@ -125,11 +129,8 @@ impl Router {
     }
 
     async fn ready(&self) -> Response<Body> {
-        let state = if self.parts.stop.is_asked() {
-            Err("stopping".to_owned())
-        } else {
-            (self.parts.ready)().await
-        };
+        let state =
+            if self.parts.stop.is_asked() { Err("stopping".to_owned()) } else { (self.parts.ready)().await };
         match state {
             Ok(()) => text(StatusCode::OK, "ready\n"),
             Err(reason) => {

@@ -8,7 +8,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 
 use super::*;
-use crate::units::{ByteSize, Span};
+use crate::units::{Auto, ByteSize, Span};
 
 const MIB: u64 = 1 << 20;
 

@@ -112,7 +112,8 @@ fn pixels_agree_with_the_references() {
     };
     let server = server(&shared);
     let out = tempfile::tempdir().unwrap();
-    let specs = [("w300", "w_300,f_png"), ("cover200", "w_200,h_200,c_fill,f_png"), ("rot90", "a_90/w_100,f_png")];
+    let specs =
+        [("w300", "w_300,f_png"), ("cover200", "w_200,h_200,c_fill,f_png"), ("rot90", "a_90/w_100,f_png")];
     let mut pairs = String::new();
     let rows = manifest(&shared);
     let judged = rows.iter().filter(|row| {

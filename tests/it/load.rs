@@ -10,7 +10,8 @@ use crate::support::{Home, Server};
 
 /// A server with a folder source `pics` of `count` JPEGs.
 fn with_pictures(config: &str, count: u32, width: u32, height: u32) -> Server {
-    let home = Home::new(&format!("sources: {{ pics: {{ scheme: fs, root: pics, unsigned: open }} }}\n{config}"));
+    let home =
+        Home::new(&format!("sources: {{ pics: {{ scheme: fs, root: pics, unsigned: open }} }}\n{config}"));
     std::fs::create_dir(home.path().join("pics")).unwrap();
     for seed in 0..count {
         let bytes = encoded(Format::Jpeg, width, height, seed);

@@ -18,7 +18,11 @@ fn the_first_url_of_the_readme_is_a_webp_of_300_px() {
     let made = header(&reply.body);
     assert_eq!((made.format, made.width), (Format::Webp, 300));
     assert_eq!(reply.header("content-length"), reply.body.len().to_string());
-    assert!(reply.header("cache-status").starts_with("pixedge; fwd=miss"), "{}", reply.header("cache-status"));
+    assert!(
+        reply.header("cache-status").starts_with("pixedge; fwd=miss"),
+        "{}",
+        reply.header("cache-status")
+    );
 }
 
 #[test]
@@ -215,7 +219,9 @@ fn every_form_of_a_url_reaches_the_same_picture() {
 
 #[test]
 fn the_original_leaves_without_its_secrets() {
-    let Some(shared) = crate::support::shared::shared("the_original_leaves_without_its_secrets") else { return };
+    let Some(shared) = crate::support::shared::shared("the_original_leaves_without_its_secrets") else {
+        return;
+    };
     let home = Home::new("library: { unsigned: open }\n");
     home.run(&["import", shared.join("corpus/jpeg_gps").to_str().unwrap()]);
     let list = home.run(&["import", shared.join("corpus/jpeg_gps").to_str().unwrap()]);

@@ -100,7 +100,11 @@ fn pictures_carry_what_browsers_and_caches_need() {
     ] {
         assert_eq!(reply.header(name), value, "{name}");
     }
-    assert!(reply.header("cache-control").starts_with("public, max-age="), "{}", reply.header("cache-control"));
+    assert!(
+        reply.header("cache-control").starts_with("public, max-age="),
+        "{}",
+        reply.header("cache-control")
+    );
     assert!(reply.header("link").contains("rel=\"canonical\""), "{}", reply.header("link"));
     assert!(reply.header("link").contains("/i/demo/w_120,f_webp"), "{}", reply.header("link"));
     let timing = reply.header("server-timing");
@@ -120,7 +124,8 @@ fn pictures_carry_what_browsers_and_caches_need() {
 #[test]
 fn a_thousand_accept_headers_make_at_most_four_keys() {
     let server = demo();
-    let words = ["image/webp", "image/avif", "image/*", "*/*", "text/html", "image/png", "image/webp ", "IMAGE/WEBP"];
+    let words =
+        ["image/webp", "image/avif", "image/*", "*/*", "text/html", "image/png", "image/webp ", "IMAGE/WEBP"];
     let params = ["", ";q=0", ";q=1", ";q=0.5", "; q=0.001", ";q=banana", ";v=b3;q=0.7"];
     let mut state = 7_u32;
     let mut next = |below: usize| {
@@ -129,8 +134,9 @@ fn a_thousand_accept_headers_make_at_most_four_keys() {
     };
     let mut seen = std::collections::BTreeSet::new();
     for _ in 0..1000 {
-        let accept: Vec<String> =
-            (0..=next(5)).map(|_| format!("{}{}", words[next(words.len())], params[next(params.len())])).collect();
+        let accept: Vec<String> = (0..=next(5))
+            .map(|_| format!("{}{}", words[next(words.len())], params[next(params.len())]))
+            .collect();
         let reply = server.get_with("/i/demo/w_16", &[("accept", &accept.join(","))]);
         assert_eq!(reply.status, 200, "{accept:?}: {}", reply.text());
         seen.insert(reply.header("etag").to_owned());

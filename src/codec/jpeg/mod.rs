@@ -10,7 +10,7 @@ mod tests;
 
 pub(crate) use decode::decode;
 pub(crate) use encode::{EncodeOptions, encode};
-pub(crate) use markers::{JpegHeader, header};
+pub(crate) use markers::header;
 
 use super::{CodecError, Format};
 

@@ -70,7 +70,9 @@ pub(crate) fn resample(
         let rows = (band.len() / stride) as u32;
         let part = rows_of(area, done, rows, size.1);
         let mut target = Image::from_slice_u8(size.0, rows, band, pixel_type).map_err(refused)?;
-        resizer.resize(&source, &mut target, &options(kernel, clamped(part, view), enlarges)).map_err(refused)?;
+        resizer
+            .resize(&source, &mut target, &options(kernel, clamped(part, view), enlarges))
+            .map_err(refused)?;
         done += rows;
     }
     if weigh {

@@ -6,7 +6,7 @@ pub mod shared;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -79,7 +79,10 @@ impl Home {
         let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let url = listening_at(&mut child).unwrap_or_else(|| {
             let _ = child.kill();
-            panic!("the server did not start:\n{}", std::fs::read_to_string(self.path().join("log.txt")).unwrap())
+            panic!(
+                "the server did not start:\n{}",
+                std::fs::read_to_string(self.path().join("log.txt")).unwrap()
+            )
         });
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
@@ -201,10 +204,6 @@ impl Server {
             })
         }
         holds_data(&self.home.path().join("data/cache"))
-    }
-
-    pub fn path(&self) -> PathBuf {
-        self.home.path().to_owned()
     }
 
     /// Whether the process still runs.
