@@ -17,6 +17,7 @@ struct Row {
     bytes: Vec<u8>,
 }
 
+#[expect(clippy::disallowed_methods, reason = "tests take the place of the corpus from outside")]
 fn shared() -> PathBuf {
     let beside = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared"));
     std::env::var_os("PIXEDGE_SHARED").map_or_else(|| beside.to_owned(), PathBuf::from)

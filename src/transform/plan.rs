@@ -1,7 +1,10 @@
 //! The resolved form of a spec: geometry and output settings with nothing left to decide. Its `Display` is part of
 //! the cache key, so two URLs that mean the same picture of the same source print the same plan.
 
-use crate::codec::{Format, Orientation, Rect};
+use std::fmt;
+
+use crate::codec::{Format, Header, Orientation, Rect};
+use crate::transform::words::Word;
 
 /// How the bytes of one variant are made from the bytes of its original.
 #[derive(Debug, Clone, PartialEq)]
@@ -105,4 +108,106 @@ pub enum Metadata {
     Copyright,
     /// Everything, GPS and serials included.
     All,
+}
+
+impl Plan {
+    /// What making this is worth when a caller's rate is weighed: megapixels in and out, each by how dear its format
+    /// is to decode or encode, in units of one megapixel of JPEG decoded.
+    pub fn cost(&self, header: &Header) -> f64 {
+        let megapixels = |width: u32, height: u32| f64::from(width) * f64::from(height) / 1e6;
+        if self.output.original {
+            return 0.1;
+        }
+        megapixels(header.width, header.height) * decode_factor(header)
+            + megapixels(self.width, self.height) * encode_factor(self.output.format)
+    }
+}
+
+fn decode_factor(header: &Header) -> f64 {
+    match header.format {
+        Format::Jpeg if header.progressive => 3.0,
+        Format::Jpeg => 1.0,
+        Format::Webp => 3.0,
+        Format::Png | Format::Gif | Format::Bmp | Format::Ico | Format::Tiff => 5.0,
+        Format::Avif | Format::Heic | Format::Jxl | Format::Svg => 10.0,
+    }
+}
+
+fn encode_factor(format: Format) -> f64 {
+    match format {
+        Format::Jpeg => 1.5,
+        Format::Webp => 20.0,
+        Format::Avif => 100.0,
+        _ => 10.0,
+    }
+}
+
+/// One line that names everything that can change a byte of the result.
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.output.original {
+            return write!(f, "orig -> {}", self.output);
+        }
+        if self.orientation != Orientation::UPRIGHT {
+            write!(f, "or{} ", self.orientation.exif())?;
+        }
+        for op in &self.ops {
+            write!(f, "{op} ")?;
+        }
+        write!(f, "-> {}x{} {}", self.width, self.height, self.output)
+    }
+}
+
+impl fmt::Display for Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Crop(Rect { x, y, width, height }) => write!(f, "crop {x},{y},{width}x{height}"),
+            Self::Resize { width, height, kernel } => write!(f, "resize {width}x{height} {}", kernel.word()),
+            Self::Canvas { width, height, x, y, background } => {
+                write!(f, "canvas {width}x{height}+{x}+{y} ")?;
+                match background {
+                    Some(colour) => colour.fmt(f),
+                    None => f.write_str("none"),
+                }
+            }
+            Self::Rotate(quarters) => write!(f, "rotate {}", u32::from(*quarters) * 90),
+            Self::Flip => f.write_str("flip"),
+            Self::Flop => f.write_str("flop"),
+        }
+    }
+}
+
+impl fmt::Display for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(format_name(self.format))?;
+        if !self.original {
+            write!(f, " q_{} e{}", self.quality, self.effort)?;
+        }
+        if let Some(progressive) = self.progressive {
+            write!(f, " il_{}", u8::from(progressive))?;
+        }
+        if self.subsample != Subsample::Auto {
+            write!(f, " ss_{}", self.subsample.word())?;
+        }
+        if self.flatten != Colour::WHITE {
+            write!(f, " b_{}", self.flatten)?;
+        }
+        write!(f, " md_{}", self.metadata.word())
+    }
+}
+
+fn format_name(format: Format) -> &'static str {
+    match format {
+        Format::Jpeg => "jpg",
+        Format::Png => "png",
+        Format::Webp => "webp",
+        Format::Gif => "gif",
+        Format::Avif => "avif",
+        Format::Heic => "heic",
+        Format::Jxl => "jxl",
+        Format::Tiff => "tiff",
+        Format::Bmp => "bmp",
+        Format::Ico => "ico",
+        Format::Svg => "svg",
+    }
 }

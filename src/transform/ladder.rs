@@ -1,0 +1,110 @@
+//! The unsigned policy `ladder`: every plain URL works, but sizes and qualities are snapped to a list, so that nobody
+//! can ask for a million variants of a picture. What is made is again a canonical spec.
+
+use crate::transform::canonical::fold;
+use crate::transform::client::Client;
+use crate::transform::error::{Place, SpecError};
+use crate::transform::number::{Decimal, round_div};
+use crate::transform::options::{Key, Unsigned};
+use crate::transform::plan::Quality;
+use crate::transform::spec::{Entry, Options, Spec};
+use crate::transform::value::{Gravity, Side, Value};
+
+/// What next/image and unpic ask for, and the sizes that people type.
+const WIDTHS: &[u32] = &[
+    16, 32, 48, 50, 64, 80, 90, 96, 100, 120, 128, 150, 160, 180, 200, 240, 250, 256, 300, 320, 360, 384,
+    400, 480, 500, 512, 600, 640, 720, 750, 768, 800, 828, 900, 960, 1000, 1024, 1080, 1200, 1280, 1440,
+    1600, 1668, 1920, 2048, 2560, 3200, 3840,
+];
+
+const QUALITIES: &[u8] = &[30, 40, 50, 60, 70, 75, 80, 85, 90, 95];
+
+const MAX_BLUR: Decimal = Decimal::whole(20);
+
+/// The list of sides that an unsigned URL may have.
+#[derive(Debug, Clone)]
+pub struct Ladder {
+    /// Sorted, never empty.
+    sides: Vec<u32>,
+}
+
+impl Ladder {
+    /// The built-in list and what the configuration adds.
+    pub fn new(extra: &[u32]) -> Self {
+        let mut sides: Vec<u32> = WIDTHS.iter().chain(extra).copied().filter(|side| *side > 0).collect();
+        sides.sort_unstable();
+        sides.dedup();
+        Self { sides }
+    }
+
+    /// The spec that is made of one without a signature. Hints of the client become sizes first, so that they are
+    /// snapped too.
+    pub fn apply(&self, spec: &Spec, client: &Client) -> Result<Spec, SpecError> {
+        let Spec { mut steps, mut whole } = spec.with_hints(client)?.into_owned();
+        for step in &mut steps {
+            step.iter().try_for_each(allowed)?;
+            self.snap_sides(step);
+        }
+        for entry in whole.iter_mut() {
+            if let Value::Quality(Quality::Fixed(quality)) = &mut entry.value {
+                *quality = nearest_quality(*quality);
+            }
+        }
+        fold(steps, whole, true)
+    }
+
+    /// The larger side goes up to the next listed one, the other keeps the ratio.
+    fn snap_sides(&self, step: &mut Options) {
+        let larger = step.iter().filter_map(pixels).max();
+        let Some(larger) = larger else { return };
+        let snapped = self.snapped(larger);
+        for entry in step.iter_mut() {
+            if let (Key::W | Key::H, Value::Side(Side::Pixels(side))) = (entry.key, &mut entry.value) {
+                let scaled = round_div(i128::from(*side) * i128::from(snapped), i128::from(larger));
+                *side = scaled.max(1) as u32;
+            }
+        }
+    }
+
+    fn snapped(&self, side: u32) -> u32 {
+        let next = self.sides.partition_point(|listed| *listed < side);
+        self.sides.get(next).or(self.sides.last()).copied().unwrap_or(side)
+    }
+}
+
+fn pixels(entry: &Entry) -> Option<u32> {
+    match (entry.key, &entry.value) {
+        (Key::W | Key::H, Value::Side(Side::Pixels(side))) => Some(*side),
+        _ => None,
+    }
+}
+
+fn allowed(entry: &Entry) -> Result<(), SpecError> {
+    let is_allowed = match entry.key.row().unsigned {
+        Unsigned::Yes => true,
+        Unsigned::No => false,
+        Unsigned::Rule(_) => match &entry.value {
+            Value::Side(side) => !matches!(side, Side::Fraction(_)),
+            Value::Region(edges) => edges.iter().all(|edge| edge.as_whole().is_some()),
+            Value::Gravity(gravity) => !matches!(gravity, Gravity::Point(..)),
+            Value::Number(blur) => *blur <= MAX_BLUR,
+            // What is left of `ar` is beside a side that cannot be snapped.
+            Value::Ratio(..) => false,
+            _ => true,
+        },
+    };
+    if is_allowed {
+        return Ok(());
+    }
+    let option = format!("{}_{}", entry.key.name(), entry.value);
+    let mut place = Place::option(option, entry.position(), "not without a signature here");
+    if let Unsigned::Rule(rule) = entry.key.row().unsigned {
+        place.allowed = Some(format!("`{}`: {rule}", entry.key.name()));
+    }
+    Err(SpecError::NeedsSignature(place))
+}
+
+/// The nearest listed quality, the better of two that are as near.
+fn nearest_quality(quality: u8) -> u8 {
+    QUALITIES.iter().rev().copied().min_by_key(|listed| listed.abs_diff(quality)).unwrap_or(quality)
+}

@@ -1,0 +1,345 @@
+//! THE table of every option: its keys, what it accepts, its default, what it means and whether its pixels are
+//! built. The parser, the canonical order, the documentation and the hints all read it.
+
+use crate::transform::domain::Domain;
+use crate::transform::number::Decimal;
+use crate::transform::plan::{AutoQuality, Kernel, Metadata, Quality, Subsample};
+use crate::transform::value::{Gravity, Value};
+use crate::transform::words::{Mode, Space, Wanted};
+
+/// One option. The order of the table is the canonical order and the order of execution inside a step.
+#[derive(Debug)]
+pub struct Row {
+    pub key: Key,
+    pub name: &'static str,
+    pub aliases: &'static [&'static str],
+    pub domain: Domain,
+    /// The value that means the same as leaving it out.
+    pub default: Option<Value>,
+    pub scope: Scope,
+    pub built: Built,
+    pub unsigned: Unsigned,
+    pub doc: &'static str,
+}
+
+/// What an option belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    Step,
+    /// The whole spec: at most one value wherever it stands.
+    Spec,
+}
+
+/// Whether rendering knows the option.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Built {
+    Yes,
+    No,
+    /// All but this.
+    Except(&'static str),
+}
+
+/// What the unsigned policy `ladder` makes of an option.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unsigned {
+    Yes,
+    No,
+    Rule(&'static str),
+}
+
+macro_rules! table {
+    ($($key:ident $name:literal [$($alias:literal)*] $domain:expr, $default:expr, $scope:ident, $built:expr,
+       $unsigned:expr, $doc:literal;)*) => {
+        /// An option's identity, in canonical order.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u8)]
+        pub enum Key { $($key),* }
+
+        /// Every option, indexed by [`Key`].
+        pub static TABLE: &[Row] = &[$(Row {
+            key: Key::$key,
+            name: $name,
+            aliases: &[$($alias),*],
+            domain: $domain,
+            default: $default,
+            scope: Scope::$scope,
+            built: $built,
+            unsigned: $unsigned,
+            doc: $doc,
+        }),*];
+
+        /// Every spelling of every key.
+        const SPELLINGS: &[(&str, Key)] = &[$(($name, Key::$key), $(($alias, Key::$key),)*)*];
+    };
+}
+
+use Built::{Except, No as Later, Yes as Now};
+use Unsigned::{No as Signed, Rule, Yes as Free};
+
+const ZERO: Option<Value> = Some(Value::Number(Decimal::ZERO));
+const ONE: Option<Value> = Some(Value::Number(Decimal::ONE));
+const HUNDRED: Option<Value> = Some(Value::Number(Decimal::whole(100)));
+const OFF: Option<Value> = Some(Value::Flag(false));
+const ON: Option<Value> = Some(Value::Flag(true));
+const CENTRE: Option<Value> = Some(Value::Gravity(Gravity::CENTRE));
+const NO_EDGES: Option<Value> = Some(Value::Edges([0; 4]));
+
+const fn whole(min: i64, max: i64) -> Domain {
+    Domain::Whole { min, max }
+}
+
+const fn number(min: i64, max: i64) -> Domain {
+    Domain::Number { min, max, bare: None }
+}
+
+table! {
+    T "t" ["preset" "named" "pr"] Domain::Names, None, Step, Now, Free,
+        "Expand presets here. Options beside it win over theirs; of two presets the later name wins.";
+    Pg "pg" ["page" "frame"] whole(0, 9999), ZERO, Spec, Later, Free,
+        "Page or frame.";
+    Or "or" ["autoorient" "autorotate"] Domain::Flag, ON, Spec, Now, Free,
+        "Apply the EXIF orientation. A bare `rotate` means this.";
+    Ex "ex" ["extract" "region"] Domain::Region, None, Step, Now, Rule("no fractions"),
+        "Cut this region out before anything else. `crop` with four numbers means this.";
+    Trim "trim" [] Domain::Trim, None, Step, Later, Free,
+        "Cut the border that looks like the top-left pixel.";
+    W "w" ["width"] Domain::Side, None, Step, Now, Rule("snapped with `h`; no fractions"),
+        "Width of the target box. A fraction is one of the picture as it stands; `iw` and `ih` are the original's sides; `auto` is the client's hint.";
+    H "h" ["height"] Domain::Side, None, Step, Now, Rule("snapped with `w`; no fractions"),
+        "Height of the target box, like `w`.";
+    S "s" ["resize" "size"] Domain::Sides, None, Step, Now, Rule("as `w` and `h`"),
+        "IPX box: sets `w` and `h`, and `c` to `afill` unless it is given.";
+    Ar "ar" ["aspect"] Domain::Ratio, None, Step, Now, Rule("not beside `iw`, `ih`"),
+        "With exactly one of `w` and `h`: gives the other.";
+    C "c" ["crop" "mode"] Domain::Mode, Some(Value::Mode(Mode::Limit)), Step, Now, Free,
+        "Resize mode; see below. `mcover` is `fill` without the crop.";
+    Fit "fit" [] Domain::Fit, None, Step, Now, Free,
+        "The words of sharp, IPX and Cloudflare for `c`.";
+    G "g" ["gravity" "pos" "position" "fo"] Domain::Gravity, CENTRE, Step,
+        Except("auto, entropy, face"), Rule("words only"),
+        "What stays when cropping, and where the picture stands on a canvas. `focus` is the stored point, else `auto`, else `c`; it is the default of `c_thumb`.";
+    X "x" [] Domain::Offset, ZERO, Step, Now, Signed,
+        "Offset inward from an edge or corner, right from the centre, in output pixels.";
+    Y "y" [] Domain::Offset, ZERO, Step, Now, Signed,
+        "Offset inward from an edge or corner, down from the centre, in output pixels.";
+    Dpr "dpr" ["dppx"] Domain::Dpr, ONE, Spec, Now, Free,
+        "Multiplies every quantity in pixels of every step but `ex`. `auto` is the client's hint.";
+    El "el" ["enlarge"] Domain::Flag, OFF, Step, Now, Free,
+        "Allow enlarging: limit becomes fit, lfill and afill become fill, lpad becomes pad.";
+    K "k" ["kernel"] Domain::Kernel, Some(Value::Kernel(Kernel::Lanczos3)), Step, Now, Free,
+        "Resampling filter.";
+    A "a" ["angle" "rotate" "rot"] Domain::Angle, ZERO, Step, Except("other than quarter turns"), Free,
+        "Turn clockwise, after resizing; corners take `b`. A bare `a`, `a_true` and `a_false` mean `an`.";
+    Flip "flip" [] Domain::Flag, OFF, Step, Now, Free,
+        "Mirror top to bottom.";
+    Flop "flop" [] Domain::Flag, OFF, Step, Now, Free,
+        "Mirror left to right.";
+    Bri "bri" ["brightness"] number(0, 10), ONE, Step, Later, Signed,
+        "Brightness; 1 = unchanged.";
+    Con "con" ["contrast"] number(0, 10), ONE, Step, Later, Signed,
+        "Contrast; 1 = unchanged.";
+    Sat "sat" ["saturation"] number(0, 10), ONE, Step, Later, Signed,
+        "Saturation; 1 = unchanged.";
+    Hue "hue" [] Domain::Turn { max: 360 }, ZERO, Step, Later, Signed,
+        "Turn all hues.";
+    Gam "gam" ["gamma"] Domain::Gamma, ONE, Step, Later, Signed,
+        "Gamma correction.";
+    Gray "gray" ["grayscale" "greyscale"] Domain::Flag, OFF, Step, Later, Free,
+        "Luminance only, computed in linear light.";
+    Sep "sep" ["sepia"] Domain::Number { min: 0, max: 100, bare: Some(100) }, ZERO, Step, Later, Signed,
+        "Sepia tone in percent.";
+    Neg "neg" ["negate" "invert"] Domain::Flag, OFF, Step, Later, Signed,
+        "Negative.";
+    Tint "tint" [] Domain::Colour, None, Step, Later, Signed,
+        "Colour everything with one hue.";
+    Duo "duo" ["duotone"] Domain::Duotone, None, Step, Later, Signed,
+        "Map dark and light to two colours.";
+    Blur "blur" ["bl"] number(0, 250), ZERO, Step, Later, Rule("at most 20"),
+        "Gaussian blur; the value is sigma.";
+    Sharp "sharp" ["sharpen" "sh"] number(0, 10), ZERO, Step, Later, Signed,
+        "Sharpen; the value is sigma.";
+    Pix "pix" ["pixelate"] whole(0, 500), ZERO, Step, Later, Signed,
+        "Blocks of so many pixels.";
+    Median "median" [] whole(1, 25), None, Step, Later, Signed,
+        "Median filter of this size.";
+    L "l" ["overlay" "wm" "watermark"] Domain::Overlay, None, Step, Later, Signed,
+        "Draw another picture or a text on top.";
+    Lw "lw" [] Domain::Side, None, Step, Later, Signed,
+        "Width of the overlay; a fraction is one of the picture.";
+    Lh "lh" [] Domain::Side, None, Step, Later, Signed,
+        "Height of the overlay.";
+    Lo "lo" [] number(0, 100), HUNDRED, Step, Later, Signed,
+        "Opacity of the overlay.";
+    Lg "lg" [] Domain::Gravity, CENTRE, Step, Later, Signed,
+        "Where the overlay stands.";
+    Lx "lx" [] Domain::Offset, ZERO, Step, Later, Signed,
+        "Its offset, as `x`.";
+    Ly "ly" [] Domain::Offset, ZERO, Step, Later, Signed,
+        "Its offset, as `y`.";
+    Lt "lt" [] Domain::Flag, OFF, Step, Later, Signed,
+        "Repeat the overlay over the whole picture.";
+    Lf "lf" [] Domain::Text, None, Step, Later, Signed,
+        "Font of the text.";
+    Lc "lc" [] Domain::Colour, None, Step, Later, Signed,
+        "Colour of the text.";
+    Ls "ls" [] whole(1, 16_384), None, Step, Later, Signed,
+        "Size of the text in pixels.";
+    R "r" ["radius" "round"] Domain::Radius, NO_EDGES, Step, Later, Free,
+        "Round the corners (CSS shorthand from top left, clockwise).";
+    Bo "bo" ["border"] Domain::Border, None, Step, Later, Free,
+        "A border.";
+    Pad "pad" ["padding" "extend"] Domain::Edges, NO_EDGES, Step, Now, Free,
+        "Add so much around the picture, after resizing (CSS shorthand).";
+    B "b" ["background" "bg"] Domain::Background, None, Step, Except("auto, blur"), Free,
+        "What lies behind the picture and fills padding. Without it: nothing, and white where the output has no alpha.";
+    O "o" ["opacity"] number(0, 100), HUNDRED, Step, Later, Signed,
+        "Opacity of the result.";
+    F "f" ["fmt" "format" "output"] Domain::Format, Some(Value::Format(Wanted::Auto)), Spec,
+        Except("best gif tiff ico bmp jxl json lqip blurhash thumbhash"), Free,
+        "Output format. `auto` goes by the Accept header, `orig` is the original without GPS, serials and thumbnail; so is the original's own format where nothing else is asked. `svg` and `heic` only name originals.";
+    Q "q" ["quality"] Domain::Quality, Some(Value::Quality(Quality::Auto(AutoQuality::Good))), Spec, Now,
+        Rule("snapped to 30 40 50 60 70 75 80 85 90 95"),
+        "Quality. `auto` is a perceptual target, not a number, and means `auto:good`.";
+    Mb "mb" ["max_bytes" "maxbytes"] whole(256, 100_000_000), None, Spec, Later, Free,
+        "Largest size in bytes, for lossy formats.";
+    Il "il" ["progressive" "interlace"] Domain::FlagOrAuto, Some(Value::Auto), Spec, Now, Free,
+        "Progressive JPEG, interlaced PNG. `auto`: on for JPEG over 10 KB.";
+    Ss "ss" ["subsample"] Domain::Subsample, Some(Value::Subsample(Subsample::Auto)), Spec, Now, Free,
+        "Chroma subsampling.";
+    Md "md" ["metadata" "meta"] Domain::Metadata, Some(Value::Metadata(Metadata::Copyright)), Spec, Now, Free,
+        "What of EXIF, XMP and IPTC is kept. `all` keeps GPS and serials too and needs the owner or a signature.";
+    Cs "cs" ["colorspace" "icc"] Domain::Space, Some(Value::Space(Space::Srgb)), Spec,
+        Except("p3, keep"), Free,
+        "Colour space of the result.";
+    An "an" ["anim" "animated"] Domain::Flag, ON, Spec, Now, Free,
+        "0 = the first frame. `f_png` of an animation is its first frame unless `an_1` is written. Today every result is a still picture.";
+    Mf "mf" ["max_frames" "maxframes"] whole(1, 9999), None, Spec, Now, Free,
+        "At most so many frames.";
+    D "d" ["default" "fallback"] Domain::Id, None, Spec, Later, Free,
+        "Picture that is shown where the source is missing or broken.";
+}
+
+impl Key {
+    pub fn row(self) -> &'static Row {
+        &TABLE[self as usize]
+    }
+
+    pub fn name(self) -> &'static str {
+        self.row().name
+    }
+}
+
+/// The option of a whole key or alias, in any case, and the spelling that matched.
+pub(crate) fn find(text: &str) -> Option<(Key, &'static str)> {
+    let mut lower = [0_u8; LONGEST];
+    let lower = lower.get_mut(..text.len())?;
+    lower.copy_from_slice(text.as_bytes());
+    lower.make_ascii_lowercase();
+    let at = SORTED.binary_search_by(|(spelling, _)| spelling.as_bytes().cmp(lower)).ok()?;
+    Some((SORTED[at].1, SORTED[at].0))
+}
+
+/// Splits an option as it stands in a URL into its key and the text behind `_` or `=`. The longest known key wins.
+pub(crate) fn split(text: &str) -> Option<(Key, &'static str, Option<&str>)> {
+    let mut found = None;
+    for (at, byte) in text.bytes().enumerate().take(LONGEST + 1) {
+        if byte == b'_' || byte == b'=' {
+            if let Some((key, spelling)) = find(&text[..at]) {
+                found = Some((key, spelling, Some(&text[at + 1..])));
+            }
+            if byte == b'=' {
+                return found;
+            }
+        }
+    }
+    find(text).map(|(key, spelling)| (key, spelling, None)).or(found)
+}
+
+/// Every spelling, for hints.
+pub(crate) fn spellings() -> impl Iterator<Item = &'static str> {
+    SPELLINGS.iter().map(|(spelling, _)| *spelling)
+}
+
+const LONGEST: usize = {
+    let (mut longest, mut i) = (0, 0);
+    while i < SPELLINGS.len() {
+        if SPELLINGS[i].0.len() > longest {
+            longest = SPELLINGS[i].0.len();
+        }
+        i += 1;
+    }
+    longest
+};
+
+static SORTED: [(&str, Key); SPELLINGS.len()] = sorted();
+
+/// Insertion sort, because that is what a `const fn` can do.
+const fn sorted() -> [(&'static str, Key); SPELLINGS.len()] {
+    let mut list = [SPELLINGS[0]; SPELLINGS.len()];
+    let mut i = 0;
+    while i < list.len() {
+        list[i] = SPELLINGS[i];
+        let mut j = i;
+        while j > 0 && comes_before(list[j].0.as_bytes(), list[j - 1].0.as_bytes()) {
+            (list[j], list[j - 1]) = (list[j - 1], list[j]);
+            j -= 1;
+        }
+        i += 1;
+    }
+    list
+}
+
+const fn comes_before(a: &[u8], b: &[u8]) -> bool {
+    let mut i = 0;
+    while i < a.len() && i < b.len() {
+        if a[i] != b[i] {
+            return a[i] < b[i];
+        }
+        i += 1;
+    }
+    a.len() < b.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_spelling_is_unique_and_found() {
+        assert!(SORTED.windows(2).all(|pair| pair[0].0 < pair[1].0));
+        for (spelling, key) in SPELLINGS {
+            assert_eq!(find(spelling), Some((*key, *spelling)));
+            assert_eq!(find(&spelling.to_ascii_uppercase()), Some((*key, *spelling)));
+        }
+    }
+
+    #[test]
+    fn the_table_is_indexed_by_its_keys() {
+        assert!(TABLE.iter().enumerate().all(|(i, row)| row.key as usize == i));
+    }
+
+    #[test]
+    fn the_longest_known_key_wins() {
+        assert_eq!(split("max_bytes_1000"), Some((Key::Mb, "max_bytes", Some("1000"))));
+        assert_eq!(split("crop_1_2_3_4"), Some((Key::C, "crop", Some("1_2_3_4"))));
+        assert_eq!(split("w=3_4=5"), Some((Key::W, "w", Some("3_4=5"))));
+        assert_eq!(split("flip"), Some((Key::Flip, "flip", None)));
+        assert_eq!(split("foo_1"), None);
+        assert_eq!(split("_w"), None);
+        assert_eq!(split(""), None);
+    }
+
+    #[test]
+    fn defaults_are_values_of_their_options() {
+        for row in TABLE {
+            if let Some(default) = &row.default {
+                assert_eq!(
+                    row.domain.read(Some(&default.to_string())).as_ref(),
+                    Some(default),
+                    "{}",
+                    row.name
+                );
+            }
+        }
+    }
+}

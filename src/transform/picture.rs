@@ -1,0 +1,196 @@
+//! A picture as it stands while the steps of a spec run over it on paper: its size, its focal point, and the
+//! operations that were needed so far. Operations that would change nothing are never added.
+
+use crate::codec::Rect;
+use crate::transform::error::{Place, SpecError};
+use crate::transform::geometry::{Fraction, Size, origin};
+use crate::transform::number::Decimal;
+use crate::transform::plan::{Colour, Kernel, Op};
+
+#[derive(Debug)]
+pub(crate) struct Picture {
+    pub(crate) size: Size,
+    /// As fractions of the picture, where it is known.
+    pub(crate) focus: Option<(f64, f64)>,
+    pub(crate) ops: Vec<Op>,
+    has_alpha: bool,
+    /// The output has no alpha, so that nothing needs to stay transparent.
+    must_be_opaque: bool,
+    max_side: u64,
+}
+
+/// Where something is put within a larger frame.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Anchor {
+    pub(crate) pull: (Fraction, Fraction),
+    pub(crate) offset: (Decimal, Decimal),
+}
+
+impl Anchor {
+    fn origin(&self, free: Size) -> (u64, u64) {
+        (origin(free.w, self.pull.0, self.offset.0), origin(free.h, self.pull.1, self.offset.1))
+    }
+}
+
+impl Picture {
+    pub(crate) fn new(
+        (width, height): (u32, u32),
+        focus: Option<(f64, f64)>,
+        has_alpha: bool,
+        must_be_opaque: bool,
+        max_side: u32,
+    ) -> Self {
+        let size = Size { w: width.into(), h: height.into() };
+        Self { size, focus, ops: Vec::with_capacity(2), has_alpha, must_be_opaque, max_side: max_side.into() }
+    }
+
+    pub(crate) fn check_size(&self, size: Size) -> Result<(), SpecError> {
+        if size.w <= self.max_side && size.h <= self.max_side {
+            return Ok(());
+        }
+        let mut place =
+            Place::new(format!("{}x{} px, and no side may have more than {}", size.w, size.h, self.max_side));
+        place.allowed = Some(format!("sides of at most {} px", self.max_side));
+        Err(SpecError::ResultTooLarge(place))
+    }
+
+    /// Scales to `scaled`, of which `frame` will be kept.
+    pub(crate) fn resize(&mut self, scaled: Size, kernel: Kernel) -> Result<(), SpecError> {
+        if scaled == self.size {
+            return Ok(());
+        }
+        let side = |side: u64| u32::try_from(side).ok();
+        let (Some(width), Some(height)) = (side(scaled.w), side(scaled.h)) else {
+            return self.check_size(scaled);
+        };
+        self.ops.push(Op::Resize { width, height, kernel });
+        self.size = scaled;
+        Ok(())
+    }
+
+    /// Keeps `frame` of it.
+    pub(crate) fn crop(&mut self, frame: Size, anchor: &Anchor) {
+        let (x, y) = anchor.origin(Size { w: self.size.w - frame.w, h: self.size.h - frame.h });
+        self.cut(x, y, frame);
+    }
+
+    /// Keeps the rectangle, which lies within the picture.
+    pub(crate) fn cut(&mut self, x: u64, y: u64, frame: Size) {
+        if frame == self.size {
+            return;
+        }
+        let within = |focus: f64, side: u64, from: u64, kept: u64| {
+            ((focus * side as f64 - from as f64) / kept as f64).clamp(0.0, 1.0)
+        };
+        self.focus = self
+            .focus
+            .map(|(fx, fy)| (within(fx, self.size.w, x, frame.w), within(fy, self.size.h, y, frame.h)));
+        let mut rect = Rect { x: x as u32, y: y as u32, width: frame.w as u32, height: frame.h as u32 };
+        if let Some(Op::Crop(before)) = self.ops.last() {
+            rect = Rect { x: rect.x + before.x, y: rect.y + before.y, ..rect };
+            self.ops.pop();
+        }
+        self.ops.push(Op::Crop(rect));
+        self.size = frame;
+    }
+
+    /// Puts it on a canvas of the size of `frame`.
+    pub(crate) fn pad(
+        &mut self,
+        frame: Size,
+        anchor: &Anchor,
+        behind: Option<Colour>,
+    ) -> Result<(), SpecError> {
+        let (x, y) = anchor.origin(Size { w: frame.w - self.size.w, h: frame.h - self.size.h });
+        self.canvas(frame, x, y, behind)
+    }
+
+    /// Puts it at (x, y) of a canvas; without a colour that is transparent, or white where it cannot be.
+    pub(crate) fn canvas(
+        &mut self,
+        frame: Size,
+        x: u64,
+        y: u64,
+        behind: Option<Colour>,
+    ) -> Result<(), SpecError> {
+        if frame == self.size {
+            return Ok(());
+        }
+        self.check_size(frame)?;
+        let placed =
+            |focus: f64, side: u64, at: u64, whole: u64| (focus * side as f64 + at as f64) / whole as f64;
+        self.focus = self
+            .focus
+            .map(|(fx, fy)| (placed(fx, self.size.w, x, frame.w), placed(fy, self.size.h, y, frame.h)));
+        self.draw_on(frame, x, y, behind);
+        Ok(())
+    }
+
+    /// Lets a colour show through the transparent parts.
+    pub(crate) fn underlay(&mut self, colour: Colour) {
+        if self.has_alpha && colour.a > 0 {
+            self.draw_on(self.size, 0, 0, Some(colour));
+        }
+    }
+
+    fn draw_on(&mut self, frame: Size, x: u64, y: u64, behind: Option<Colour>) {
+        let background = match behind.filter(|colour| colour.a > 0) {
+            colour if self.must_be_opaque => Some(colour.map_or(Colour::WHITE, over_white)),
+            colour => colour,
+        };
+        self.has_alpha = background.is_none_or(|colour| colour.a < 255);
+        self.ops.push(Op::Canvas {
+            width: frame.w as u32,
+            height: frame.h as u32,
+            x: x as u32,
+            y: y as u32,
+            background,
+        });
+        self.size = frame;
+    }
+
+    /// Turns by quarters, clockwise.
+    pub(crate) fn rotate(&mut self, quarters: u8) {
+        for _ in 0..quarters % 4 {
+            self.focus = self.focus.map(|(x, y)| (1.0 - y, x));
+            self.size = Size { w: self.size.h, h: self.size.w };
+        }
+        let before = match self.ops.last() {
+            Some(Op::Rotate(before)) => {
+                let before = *before;
+                self.ops.pop();
+                before
+            }
+            _ => 0,
+        };
+        let quarters = (before + quarters) % 4;
+        if quarters > 0 {
+            self.ops.push(Op::Rotate(quarters));
+        }
+    }
+
+    pub(crate) fn flip(&mut self) {
+        self.focus = self.focus.map(|(x, y)| (x, 1.0 - y));
+        self.mirror(Op::Flip);
+    }
+
+    pub(crate) fn flop(&mut self) {
+        self.focus = self.focus.map(|(x, y)| (1.0 - x, y));
+        self.mirror(Op::Flop);
+    }
+
+    /// Twice is not at all.
+    fn mirror(&mut self, op: Op) {
+        if self.ops.last() == Some(&op) {
+            self.ops.pop();
+        } else {
+            self.ops.push(op);
+        }
+    }
+}
+
+fn over_white(colour: Colour) -> Colour {
+    let alpha = u32::from(colour.a);
+    let over = |channel: u8| ((u32::from(channel) * alpha + 255 * (255 - alpha) + 127) / 255) as u8;
+    Colour { r: over(colour.r), g: over(colour.g), b: over(colour.b), a: 255 }
+}

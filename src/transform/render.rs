@@ -1,0 +1,224 @@
+//! Executes a [`Plan`]: decode only what is needed, scale, colour, the other operations, turn, encode.
+
+use std::time::{Duration, Instant};
+
+use crate::codec::metadata::Keep;
+use crate::codec::{self, Bitmap, CodecError, Decoded, EncodeRequest, Format, Header, StripError};
+use crate::error::{Detail, Fault, Kind};
+use crate::transform::plan::{Colour, Metadata, Op, Output, Plan, Subsample};
+use crate::transform::quality;
+use crate::transform::steps::canvas::canvas;
+use crate::transform::steps::crop::crop;
+use crate::transform::steps::flatten::{flatten, without_idle_alpha};
+use crate::transform::steps::fold::{Folded, whole};
+use crate::transform::steps::resample::{Area, resample};
+use crate::transform::steps::turn::Turn;
+
+/// One variant, ready to be stored and sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendered {
+    pub bytes: Vec<u8>,
+    /// Sides as a viewer sees them.
+    pub width: u32,
+    pub height: u32,
+    pub format: Format,
+    pub timings: Timings,
+}
+
+/// Where the time went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Timings {
+    pub decode: Duration,
+    pub transform: Duration,
+    pub encode: Duration,
+}
+
+/// Why a plan could not be executed.
+#[derive(Debug, thiserror::Error)]
+pub enum RenderError {
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+    #[error(transparent)]
+    Original(#[from] StripError),
+    /// The plan was not made for this picture: our own mistake.
+    #[error("the plan does not fit the picture: {0}")]
+    Plan(&'static str),
+    #[error("the resizer refused: {0}")]
+    Resize(String),
+}
+
+impl Fault for RenderError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Codec(error) => error.kind(),
+            Self::Original(error) => error.kind(),
+            Self::Plan(_) | Self::Resize(_) => Kind::Internal,
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Codec(error) => error.code(),
+            Self::Original(error) => error.code(),
+            Self::Plan(_) | Self::Resize(_) => "internal",
+        }
+    }
+
+    fn detail(&self) -> Detail {
+        match self {
+            Self::Codec(error) => error.detail(),
+            Self::Original(error) => error.detail(),
+            Self::Plan(_) | Self::Resize(_) => Detail::default(),
+        }
+    }
+}
+
+/// Makes the variant that `plan` describes of the original `bytes`, whose header says `header`.
+pub fn render(
+    bytes: &[u8],
+    header: &Header,
+    plan: &Plan,
+    deadline: Instant,
+) -> Result<Rendered, RenderError> {
+    if plan.output.original {
+        return original(bytes, header, plan);
+    }
+    let folded = Folded::of(header, plan).ok_or(RenderError::Plan("a crop leaves the picture"))?;
+    let start = Instant::now();
+    let decoded = codec::decode(bytes, header, &folded.request(header, deadline))?;
+    let decoded_at = Instant::now();
+    let bitmap = transform(decoded, header, plan, &folded, deadline)?;
+    if (bitmap.width, bitmap.height) != (plan.width, plan.height) {
+        return Err(RenderError::Plan("its operations do not lead to its size"));
+    }
+    let transformed_at = Instant::now();
+    let encoded = encode(&bitmap, bytes, header, &plan.output, deadline)?;
+    Ok(Rendered {
+        bytes: encoded,
+        width: bitmap.width,
+        height: bitmap.height,
+        format: plan.output.format,
+        timings: Timings {
+            decode: decoded_at - start,
+            transform: transformed_at - decoded_at,
+            encode: transformed_at.elapsed(),
+        },
+    })
+}
+
+/// To be asked between steps; the codecs ask between rows.
+pub(crate) fn in_time(deadline: Instant) -> Result<(), RenderError> {
+    if Instant::now() < deadline { Ok(()) } else { Err(CodecError::TimedOut.into()) }
+}
+
+fn original(bytes: &[u8], header: &Header, plan: &Plan) -> Result<Rendered, RenderError> {
+    let start = Instant::now();
+    let (width, height) = header.oriented();
+    let bytes = match plan.output.metadata {
+        Metadata::All => bytes.to_vec(),
+        Metadata::Copyright | Metadata::None => codec::strip(bytes, header.format)?.into_owned(),
+    };
+    let timings = Timings { transform: start.elapsed(), ..Timings::default() };
+    Ok(Rendered { bytes, width, height, format: header.format, timings })
+}
+
+fn transform(
+    decoded: Decoded,
+    header: &Header,
+    plan: &Plan,
+    folded: &Folded<'_>,
+    deadline: Instant,
+) -> Result<Bitmap, RenderError> {
+    let Decoded { mut bitmap, icc } = decoded;
+    if let Some(kernel) = folded.kernel {
+        let placed = folded.place(header, (bitmap.width, bitmap.height));
+        let size = (folded.window.width, folded.window.height);
+        bitmap = resample(bitmap, placed.view, placed.area, size, kernel, deadline)?;
+    }
+    in_time(deadline)?;
+    // Colours after the first resize, when there are fewest of them, and before any colour of ours is drawn.
+    bitmap = codec::colour::to_srgb(bitmap, icc.as_deref())?;
+    let mut turn = folded.turn;
+    for op in folded.rest {
+        in_time(deadline)?;
+        (bitmap, turn) = step(bitmap, turn, op, &plan.output, deadline)?;
+    }
+    in_time(deadline)?;
+    bitmap = if has_alpha(plan.output.format) {
+        without_idle_alpha(bitmap)
+    } else {
+        flatten(bitmap, plan.output.flatten)
+    };
+    Ok(turn.apply(bitmap))
+}
+
+/// One operation on a picture that is still to be turned by `turn`.
+fn step(
+    bitmap: Bitmap,
+    turn: Turn,
+    op: &Op,
+    output: &Output,
+    deadline: Instant,
+) -> Result<(Bitmap, Turn), RenderError> {
+    let now = (bitmap.width, bitmap.height);
+    let bitmap = match *op {
+        Op::Crop(rect) => crop(bitmap, turn.back(rect, now)),
+        Op::Resize { width, height, kernel } => {
+            let area = Area { left: 0.0, top: 0.0, width: f64::from(now.0), height: f64::from(now.1) };
+            resample(bitmap, whole(now), area, turn.size((width, height)), kernel, deadline)?
+        }
+        Op::Canvas { width, height, x, y, background } => {
+            let (pw, ph) = turn.size(now);
+            let at = codec::Rect { x, y, width: pw, height: ph };
+            let size = turn.size((width, height));
+            canvas(&bitmap, size, turn.back(at, size), fill(background, output))
+        }
+        Op::Rotate(_) | Op::Flip | Op::Flop => return Ok((bitmap, turn.then(op).unwrap_or(turn))),
+    };
+    Ok((bitmap, turn))
+}
+
+/// An unnamed background is clear where the format can say so.
+fn fill(background: Option<Colour>, output: &Output) -> Colour {
+    match background {
+        Some(colour) => colour,
+        None if has_alpha(output.format) => Colour { r: 0, g: 0, b: 0, a: 0 },
+        None => Colour { a: 255, ..output.flatten },
+    }
+}
+
+fn has_alpha(format: Format) -> bool {
+    !matches!(format, Format::Jpeg | Format::Bmp)
+}
+
+fn encode(
+    bitmap: &Bitmap,
+    source: &[u8],
+    header: &Header,
+    output: &Output,
+    deadline: Instant,
+) -> Result<Vec<u8>, RenderError> {
+    let setting = quality::setting(output.format, output.quality);
+    let keep = match output.metadata {
+        Metadata::None => Keep::None,
+        Metadata::Copyright => Keep::Copyright,
+        Metadata::All => Keep::All,
+    };
+    let exif = codec::metadata::extract(source, header.format, keep);
+    let request = EncodeRequest {
+        format: output.format,
+        quality: setting.number,
+        lossless: setting.lossless,
+        effort: output.effort,
+        progressive: output.progressive,
+        subsample_444: match output.subsample {
+            Subsample::Auto => None,
+            Subsample::S444 => Some(true),
+            Subsample::S420 => Some(false),
+        },
+        exif: exif.as_deref(),
+        icc: None,
+        deadline,
+    };
+    Ok(codec::encode(bitmap, &request)?)
+}

@@ -1,0 +1,11 @@
+//! The operations of a plan, one file a step. All work on 8-bit interleaved [`Bitmap`]s in stored orientation: turns
+//! are only noted down ([`turn::Turn`]) and done once, at the end, on what is left of the picture.
+//!
+//! [`Bitmap`]: crate::codec::Bitmap
+
+pub(crate) mod canvas;
+pub(crate) mod crop;
+pub(crate) mod flatten;
+pub(crate) mod fold;
+pub(crate) mod resample;
+pub(crate) mod turn;

@@ -1,0 +1,297 @@
+//! From canonical spec to plan, rule by rule.
+
+use crate::codec::{Format, Orientation};
+use crate::error::Fault as _;
+use crate::transform::plan::Op;
+use crate::transform::{Accepts, Client, ResolveLimits, SourceFacts, resolve};
+
+use super::{WEBP, parse, plan, planned, source};
+
+fn photo() -> SourceFacts {
+    source(Format::Jpeg, 4032, 3024)
+}
+
+/// The operations alone, printed.
+fn ops(source: &SourceFacts, text: &str) -> String {
+    let plan = plan(source, text).unwrap_or_else(|error| panic!("{text}: {error}"));
+    plan.ops.iter().map(Op::to_string).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn the_whole_line() {
+    let mut turned = photo();
+    turned.header.orientation = Orientation::from_exif(6);
+    assert_eq!(
+        planned(&turned, "w_300"),
+        "or6 resize 300x400 lanczos3 -> 300x400 webp q_auto:good e2 md_copyright"
+    );
+    assert_eq!(
+        planned(&turned, "w_300,or_0,f_jpg,q_80,il,ss_444,md_none"),
+        "resize 300x225 lanczos3 -> 300x225 jpg q_80 e0 il_1 ss_444 md_none"
+    );
+    assert_eq!(planned(&turned, "f_orig"), "orig -> jpg md_copyright");
+}
+
+#[test]
+fn specs_that_mean_the_same_picture_share_a_plan() {
+    for same in [
+        "w_5000",
+        "w_4032",
+        "w_iw",
+        "h_3024,c_limit",
+        "w_4032,h_3024,c_fill",
+        "ex_0:0:4032:3024",
+        "a_90/a_270",
+    ] {
+        assert_eq!(planned(&photo(), same), planned(&photo(), "_"), "{same}");
+    }
+    for same in ["flip/flip", "flop/w_9999,c_limit/flop", "a_180/a_90/a_90", "b_red", "b_transparent"] {
+        assert_eq!(planned(&photo(), same), planned(&photo(), "_"), "{same}");
+    }
+    assert_eq!(planned(&photo(), "f_png,q_80,il_0"), planned(&photo(), "f_png"));
+    assert_eq!(planned(&photo(), "w_300/a_90"), planned(&photo(), "w_300,a_90"));
+    assert_ne!(planned(&photo(), "w_300/a_90"), planned(&photo(), "a_90/w_300"));
+    assert_eq!(
+        planned(&photo(), "w_100,h_100,c_fill,g_fp:1:1"),
+        planned(&photo(), "w_100,h_100,c_fill,g_se")
+    );
+}
+
+#[test]
+fn steps_run_in_the_order_of_the_table() {
+    assert_eq!(
+        ops(&photo(), "pad_10,flop,flip,a_90,w_400,ex_0:0:4000:3000,b_red"),
+        "crop 0,0,4000x3000 resize 400x300 lanczos3 rotate 90 flip flop canvas 320x420+10+10 ff0000"
+    );
+    assert_eq!(ops(&photo(), "w_300,h_300,c_fill,k_linear"), "resize 400x300 linear crop 50,0,300x300");
+    assert_eq!(ops(&photo(), "ex_16:8:1000:1000/ex_10_10_500_500"), "crop 26,18,500x500");
+}
+
+#[test]
+fn regions() {
+    assert_eq!(ops(&photo(), "ex_0.5:0.5:0.5:0.5"), "crop 2016,1512,2016x1512");
+    assert_eq!(ops(&source(Format::Png, 3, 1), "ex_0.9999:0.9999:0.0001:0.0001"), "crop 2,0,1x1");
+    for outside in ["ex_4000:0:33:10", "ex_0:3024:1:1", "w_100/ex_0:0:101:1"] {
+        let error = plan(&photo(), outside).unwrap_err();
+        assert_eq!(error.code(), "bad_value");
+        assert!(error.to_string().contains("px here"), "{error}");
+    }
+}
+
+#[test]
+fn sides_of_the_source() {
+    assert_eq!(ops(&photo(), "w_0.5"), "resize 2016x1512 lanczos3");
+    assert_eq!(ops(&photo(), "ex_0:0:1000:500,w_0.1"), "crop 0,0,1000x500 resize 100x50 lanczos3");
+    assert_eq!(ops(&photo(), "w_100/w_iw,c_fit"), "resize 100x75 lanczos3 resize 4032x3024 lanczos3");
+    assert_eq!(ops(&photo(), "w_ih,h_ih,c_crop"), "crop 504,0,3024x3024");
+    assert_eq!(ops(&photo(), "w_0.5,ar_1:1,c_fill"), "resize 2688x2016 lanczos3 crop 336,0,2016x2016");
+    // Fractions are those of the upright picture.
+    let mut turned = photo();
+    turned.header.orientation = Orientation::from_exif(8);
+    assert_eq!(ops(&turned, "w_0.5"), "resize 1512x2016 lanczos3");
+}
+
+#[test]
+fn gravity_and_offsets() {
+    let square = "w_300,h_300,c_fill";
+    for (gravity, x) in [
+        ("g_w", 0),
+        ("g_e", 100),
+        ("g_c", 50),
+        ("g_w,x_10", 10),
+        ("g_e,x_10", 90),
+        ("g_ne,x_10", 90),
+        ("g_c,x_10", 60),
+        ("x_-10", 40),
+        ("g_n,x_10,y_99", 60),
+        ("g_w,x_0.25", 25),
+        ("g_w,x_500", 100),
+        ("g_e,x_-10", 100),
+        ("g_fp:0.25:0", 25),
+        ("g_focus", 50),
+    ] {
+        let expected = format!("resize 400x300 lanczos3 crop {x},0,300x300");
+        assert_eq!(ops(&photo(), &format!("{square},{gravity}")), expected, "{gravity}");
+    }
+    assert_eq!(
+        ops(&photo(), "w_400,h_400,c_pad,g_n,y_20"),
+        "resize 400x300 lanczos3 canvas 400x400+0+20 none"
+    );
+    assert_eq!(
+        ops(&photo(), "w_400,h_400,c_pad,g_s,y_20"),
+        "resize 400x300 lanczos3 canvas 400x400+0+80 none"
+    );
+}
+
+#[test]
+fn the_focal_point_moves_with_the_picture() {
+    let focused = SourceFacts { focal: Some((0.75, 0.5)), ..photo() };
+    assert_eq!(ops(&focused, "w_300,h_300,c_thumb"), "resize 400x300 lanczos3 crop 75,0,300x300");
+    assert_eq!(ops(&focused, "w_300,h_300,c_thumb,g_c"), "resize 400x300 lanczos3 crop 50,0,300x300");
+    assert_eq!(ops(&focused, "flop/w_300,h_300,c_thumb"), "flop resize 400x300 lanczos3 crop 25,0,300x300");
+    assert_eq!(
+        ops(&focused, "a_90/w_300,h_300,c_thumb"),
+        "rotate 90 resize 300x400 lanczos3 crop 0,75,300x300"
+    );
+    assert_eq!(
+        ops(&focused, "ex_2016:0:2016:1512/w_100,h_100,c_thumb"),
+        "crop 2016,0,2016x1512 resize 133x100 lanczos3 crop 17,0,100x100"
+    );
+    let turned = |exif| {
+        let mut turned = focused.clone();
+        turned.header.orientation = Orientation::from_exif(exif);
+        ops(&turned, "or_0,w_300,h_300,c_thumb")
+    };
+    // Upright (¾, ½) is (½, ¼) as stored in 6 and (½, ¾) in 8; the free space is across.
+    assert_eq!(turned(3), "resize 400x300 lanczos3 crop 25,0,300x300");
+    assert_eq!(turned(6), "resize 400x300 lanczos3 crop 50,0,300x300");
+}
+
+#[test]
+fn backgrounds_lie_behind() {
+    let mut clear = source(Format::Png, 100, 50);
+    clear.header.has_alpha = true;
+    assert_eq!(ops(&clear, "b_red"), "canvas 100x50+0+0 ff0000");
+    assert_eq!(ops(&clear, "b_transparent"), "");
+    assert_eq!(ops(&clear, "w_100,h_100,c_pad,b_red"), "canvas 100x100+0+25 ff0000");
+    assert_eq!(ops(&clear, "pad_5,b_ff000080,f_jpg"), "canvas 110x60+5+5 ff7f7f");
+    assert_eq!(ops(&clear, "pad_5,f_jpg"), "canvas 110x60+5+5 ffffff");
+    assert_eq!(ops(&clear, "pad_5,b_transparent"), "canvas 110x60+5+5 none");
+    assert_eq!(ops(&photo(), "b_red,f_jpg"), "");
+}
+
+#[test]
+fn formats_are_negotiated() {
+    let with = |source: &SourceFacts, avif, webp, text: &str| {
+        let client = Client { accepts: Accepts { avif, webp }, ..Client::default() };
+        resolve(&parse(text).unwrap(), source, &client, &ResolveLimits::default()).unwrap().output.format
+    };
+    let mut clear = source(Format::Webp, 9, 9);
+    clear.header.has_alpha = true;
+    assert_eq!(with(&photo(), true, true, "w_5"), Format::Avif);
+    assert_eq!(with(&photo(), false, true, "w_5"), Format::Webp);
+    assert_eq!(with(&photo(), false, false, "w_5"), Format::Jpeg);
+    assert_eq!(with(&clear, false, false, "w_5"), Format::Png);
+    assert_eq!(with(&source(Format::Gif, 9, 9), false, false, "w_5"), Format::Png);
+    assert_eq!(with(&source(Format::Png, 9, 9), false, false, "w_5"), Format::Png);
+    assert_eq!(with(&photo(), true, true, "q_lossless"), Format::Webp);
+    assert_eq!(with(&photo(), true, false, "q_lossless"), Format::Png);
+    assert_eq!(with(&photo(), false, false, "f_avif"), Format::Avif);
+    assert_eq!(planned(&photo(), "f_jpg,q_lossless,w_5"), "conflict");
+    assert_eq!(planned(&photo(), "f_avif,q_lossless"), "unsupported_option");
+}
+
+#[test]
+fn the_originals_own_format_is_the_original() {
+    assert!(plan(&photo(), "f_jpg").unwrap().output.original);
+    assert!(plan(&photo(), "f_jpg,md_all").unwrap().output.original);
+    assert!(plan(&source(Format::Gif, 9, 9), "f_gif").unwrap().output.original);
+    assert!(plan(&source(Format::Svg, 9, 9), "f_svg").unwrap().output.original);
+    for other in ["f_jpg,w_5", "f_jpg,q_80", "f_png", "_"] {
+        assert!(!plan(&photo(), other).unwrap().output.original, "{other}");
+    }
+    assert_eq!(planned(&photo(), "f_svg"), "unsupported_option");
+    let mut turned = photo();
+    turned.header.orientation = Orientation::from_exif(6);
+    let plan = plan(&turned, "f_orig").unwrap();
+    assert_eq!((plan.width, plan.height, plan.ops.len()), (3024, 4032, 0));
+}
+
+#[test]
+fn results_have_a_largest_side() {
+    for text in
+        ["w_12001,c_fit", "w_100,h_12001,c_pad", "w_12000,c_fit/pad_1", "pad_12000", "w_16384,c_scale/w_10"]
+    {
+        assert_eq!(planned(&photo(), text), "result_too_large", "{text}");
+    }
+    assert_eq!(planned(&source(Format::Png, 12_001, 1), "_"), "result_too_large");
+    assert!(plan(&source(Format::Png, 12_001, 1), "w_600").is_ok());
+    // Scaled it would be 12,000 × 360 million, but only the middle of it is ever made.
+    let thin = plan(&source(Format::Png, 1, 30_000), "w_12000,h_12000,c_fill").unwrap();
+    assert_eq!((thin.width, thin.height), (12_000, 12_000));
+    assert_eq!(planned(&source(Format::Png, 1, 1_000_000), "w_12000,h_9,c_fill"), "result_too_large");
+}
+
+#[test]
+fn what_is_not_built_is_refused_and_never_ignored() {
+    for text in [
+        "trim",
+        "a_45",
+        "blur_1",
+        "sharp_1",
+        "pix_2",
+        "median_3",
+        "bri_2",
+        "con_2",
+        "sat_2",
+        "hue_9",
+        "gam_2",
+        "gray",
+        "sep",
+        "neg",
+        "tint_red",
+        "duo_red:blue",
+        "l_cat",
+        "lw_5",
+        "r_5",
+        "bo_1:red",
+        "o_50",
+        "w_9,h_9,c_fill,g_auto",
+        "w_9,h_9,c_fill,g_entropy",
+        "w_9,h_9,c_fill,g_face",
+        "b_auto",
+        "b_blur",
+        "mb_999",
+        "cs_p3",
+        "cs_keep",
+        "pg_1",
+        "f_gif",
+        "f_tiff",
+        "f_ico",
+        "f_bmp",
+        "f_jxl",
+        "f_json",
+        "f_lqip",
+        "f_blurhash",
+        "f_thumbhash",
+        "f_best",
+        "d_cat",
+        "f_orig,d_cat",
+    ] {
+        assert_eq!(planned(&photo(), text), "unsupported_option", "{text}");
+        assert!(parse(text).unwrap().check_supported().is_err(), "{text}");
+    }
+    for text in ["g_auto", "w_9,g_face", "blur_0", "pg_0", "an_0", "mf_5", "an_1,f_png", "gray_0", "a_360"] {
+        assert!(plan(&photo(), text).is_ok(), "{text}");
+        assert!(parse(text).unwrap().check_supported().is_ok(), "{text}");
+    }
+    let detail = plan(&photo(), "w_5,blur_3").unwrap_err().detail();
+    assert_eq!((detail.option.as_deref(), detail.position), (Some("blur_3"), Some(4)));
+}
+
+#[test]
+fn hints() {
+    let hinted = |dpr, width, text: &str| {
+        let client = Client { dpr, width, ..WEBP };
+        parse(text).unwrap().with_hints(&client).unwrap().to_string()
+    };
+    assert_eq!(hinted(Some(2.0), Some(640), "w_auto"), "w_640");
+    assert_eq!(hinted(None, None, "w_auto,c_fill,g_n"), "_");
+    assert_eq!(hinted(None, None, "w_auto,ar_2:1"), "_");
+    assert_eq!(hinted(None, Some(640), "w_auto,ar_2:1,c_fill"), "w_640,h_320,c_fill");
+    assert_eq!(hinted(Some(1.6), Some(640), "w_auto,h_100,c_fill,dpr_auto"), "w_640,h_150,c_fill");
+    assert_eq!(hinted(Some(99.0), None, "w_10,dpr_auto"), "w_40");
+    assert_eq!(hinted(Some(f64::NAN), None, "w_10,dpr_auto"), "w_10");
+    let varies = parse("w_auto,dpr_auto").unwrap().varies();
+    assert!(varies.accept && varies.width && varies.dpr);
+    assert_eq!(parse("w_5,f_png").unwrap().varies(), Default::default());
+}
+
+#[test]
+fn dear_formats_cost_more() {
+    let cost = |text: &str| plan(&photo(), text).unwrap().cost(&photo().header);
+    assert!(cost("w_300") < cost("w_1200"));
+    assert!(cost("w_1200,f_jpg") < cost("w_1200,f_webp"));
+    assert!(cost("w_1200,f_webp") < cost("w_1200,f_avif"));
+    assert!(cost("f_orig") < cost("w_16,f_jpg"));
+}
