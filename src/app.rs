@@ -1,1 +1,387 @@
-//! The composition root.
+//! The composition root: builds each part once from the configuration, hands each only what it needs, and stops them in
+//! order.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+
+use crate::cache::Cache;
+use crate::codec::Limits;
+use crate::config::Config;
+use crate::db::Db;
+use crate::delivery::cors::Cors;
+use crate::delivery::respond::Freshness;
+use crate::delivery::{Delivery, Policies};
+use crate::http::page::Page;
+use crate::http::router::{self, Readiness, Router};
+use crate::http::server::{Server, Stop};
+use crate::library::{Library, Visibility};
+use crate::source::{CacheControl, Sources};
+use crate::storage::Storages;
+use crate::telemetry::logging;
+use crate::telemetry::metrics::Metrics;
+use crate::transform::{Ladder, Presets};
+use crate::units::Policy;
+use crate::upload::Ingest;
+use crate::workers::Workers;
+use crate::{source, storage, workers};
+
+/// Why a server or a command could not be put together. Each text names the part.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    #[error("data_dir {path}: {error}")]
+    DataDir { path: String, error: io::Error },
+    #[error("{part}: {text}")]
+    Part { part: &'static str, text: String },
+    #[error("http.listen {address}: {error}")]
+    Listen { address: SocketAddr, error: io::Error },
+}
+
+/// A server whose parts are built, and which listens nowhere yet.
+pub struct App {
+    config: Config,
+    metrics: Arc<Metrics>,
+    library: Library,
+    sources: Sources,
+    cache: Arc<Cache<crate::delivery::DeliveryError>>,
+    workers: Workers,
+    presets: Presets,
+    demo: bool,
+}
+
+/// A server that has its sockets and answers once [`Listening::run`] is awaited.
+pub struct Listening {
+    app: App,
+    public: TcpListener,
+    admin: Option<TcpListener>,
+    address: SocketAddr,
+    public_url: String,
+}
+
+/// What `--demo` puts into the library.
+const DEMO: [(&str, &str, &[u8]); 4] = [
+    ("demo", "demo.jpg", include_bytes!("../fixtures/demo/demo.jpg")),
+    ("demo-portrait", "demo-portrait.jpg", include_bytes!("../fixtures/demo/demo-portrait.jpg")),
+    ("demo-alpha", "demo-alpha.png", include_bytes!("../fixtures/demo/demo-alpha.png")),
+    ("demo-parrots", "demo-parrots.jpg", include_bytes!("../fixtures/demo/demo-parrots.jpg")),
+];
+
+impl App {
+    pub async fn build(mut config: Config, demo: bool) -> Result<Self, AppError> {
+        if demo {
+            config.library.unsigned = Policy::Open;
+        }
+        let metrics = Arc::new(Metrics::new());
+        let presets = presets(&config)?;
+        let library = library(&config).await?;
+        if demo {
+            let pictures = DEMO.map(|(id, name, bytes)| (id, name, Bytes::from_static(bytes)));
+            ingest_into(&config, library.clone())
+                .ensure_demo(&pictures)
+                .await
+                .map_err(|error| part("demo pictures", error))?;
+        }
+        let sources = sources(&config)?;
+        let cache = Cache::open(&cache_config(&config), cache_dir(&config), Arc::clone(&metrics)).await;
+        let workers = Workers::start(&worker_config(&config), Arc::clone(&metrics))
+            .map_err(|error| part("worker threads", error))?;
+        Ok(Self { config, metrics, library, sources, cache: Arc::new(cache), workers, presets, demo })
+    }
+
+    /// Takes the sockets, so that an address that is in use is an error before anything is served.
+    pub async fn listen(self) -> Result<Listening, AppError> {
+        let bind = async |address| {
+            TcpListener::bind(address).await.map_err(|error| AppError::Listen { address, error })
+        };
+        let public = bind(self.config.http.listen).await?;
+        let admin = match self.config.http.admin_listen {
+            Some(address) => Some(bind(address).await?),
+            None => None,
+        };
+        let address = public.local_addr().map_err(|error| part("http.listen", error))?;
+        // With port 0 the configuration cannot know the URL.
+        let configured = self.config.http.public_url.clone().unwrap_or_default();
+        let public_url =
+            if self.config.http.listen.port() == 0 { format!("http://{address}") } else { configured };
+        Ok(Listening { app: self, public, admin, address, public_url })
+    }
+
+    fn delivery(&self, public_url: &str) -> Result<Delivery, AppError> {
+        let Config { http, images, ipx, library, .. } = &self.config;
+        let CacheControl { max_age, stale_while_revalidate } = CacheControl::default();
+        Ok(Delivery::new(crate::delivery::Parts {
+            library: self.library.clone(),
+            sources: self.sources.clone(),
+            cache: Arc::clone(&self.cache),
+            workers: self.workers.clone(),
+            metrics: Arc::clone(&self.metrics),
+            limits: codec_limits(&self.config),
+            max_result_side: images.max_result_side,
+            presets: self.presets.clone(),
+            policies: Policies { library: library.unsigned, ladder: Ladder::new(&images.ladder) },
+            ipx_source: ipx.source.clone(),
+            ignored_query: http.ignore_query.clone(),
+            cors: Cors::new(&http.cors).map_err(|text| AppError::Part { part: "http", text })?,
+            public_url: public_url.to_owned(),
+            library_freshness: Freshness::new(max_age.0, stale_while_revalidate.0),
+        }))
+    }
+
+    /// Database, storage and sockets are what a server cannot do without; a cache it can.
+    fn readiness(&self) -> Readiness {
+        let library = self.library.clone();
+        Arc::new(move || {
+            let library = library.clone();
+            async move {
+                library.check().await.map_err(|error| format!("database: {error}"))?;
+                library.storages().default().check().await.map_err(|error| format!("storage: {error}"))
+            }
+            .boxed()
+        })
+    }
+}
+
+impl Listening {
+    /// Where it can be reached from this machine.
+    pub fn url(&self) -> String {
+        let mut address = self.address;
+        if address.ip().is_unspecified() {
+            address.set_ip(if address.is_ipv4() {
+                [127, 0, 0, 1].into()
+            } else {
+                [0, 0, 0, 0, 0, 0, 0, 1].into()
+            });
+        }
+        format!("http://{address}")
+    }
+
+    /// What to open first.
+    pub fn hints(&self) -> Vec<String> {
+        let url = self.url();
+        if self.app.demo {
+            return vec![
+                format!("{url}/                                   a page with examples"),
+                format!("{url}/i/demo/w_300,fmt_webp              300 px wide, as WebP"),
+                format!("{url}/i/demo/w_400,h_400,c_fill,g_n      a square, keeping the top"),
+                format!("{url}/explain/i/demo/w_5000              what a URL means"),
+            ];
+        }
+        vec![format!("{url}/   start page; `pixedge import DIR` adds pictures, `--demo` brings some along")]
+    }
+
+    /// Serves until SIGTERM or Ctrl-C, answers what is under way, and keeps the cache.
+    pub async fn run(self) -> Result<(), AppError> {
+        let Self { app, public, admin, public_url, .. } = self;
+        let stop = Stop::new();
+        let parts = Arc::new(router::Parts {
+            delivery: app.delivery(&public_url)?,
+            metrics: Arc::clone(&app.metrics),
+            page: Page::new(&public_url),
+            demo: app.demo,
+            stop: stop.clone(),
+            ready: app.readiness(),
+            trusted_proxies: app.config.http.trusted_proxies.clone(),
+        });
+        tokio::spawn(watch_purges(app.library.clone()));
+        tokio::spawn({
+            let stop = stop.clone();
+            async move {
+                stop_signal().await;
+                tracing::info!("stopping");
+                stop.ask();
+            }
+        });
+        let server = Server::new(crate::http::server::Config::default(), logging(&app.config).access, stop);
+        let service = |admin| TowerToHyperService::new(Router::new(Arc::clone(&parts), admin));
+        let serve_admin = async {
+            if let Some(listener) = admin {
+                server.serve(listener, service(true)).await;
+            }
+        };
+        tokio::join!(server.serve(public, service(false)), serve_admin);
+        app.workers.drain(Duration::from_secs(5)).await;
+        app.cache.close().await;
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+/// Every part by its name, and whether it works. For `pixedge check`.
+pub async fn check(config: &Config) -> Vec<(String, Result<String, String>)> {
+    let mut results = Vec::new();
+    let mut note = |part: String, result: Result<String, String>| results.push((part, result));
+    let file = config.file.as_ref().map_or("built-in defaults".to_owned(), |file| file.display().to_string());
+    note("configuration".into(), presets(config).map(|_| file).map_err(|error| error.to_string()));
+    match library(config).await {
+        Ok(library) => {
+            let count = library.count().await.map(|count| format!("{count} images"));
+            note("database".into(), count.map_err(|error| error.to_string()));
+            for storage in library.storages().iter() {
+                let result = storage.check().await.map(|()| "reachable".to_owned());
+                note(format!("storage {}", storage.name()), result.map_err(|error| error.to_string()));
+            }
+        }
+        Err(error) => note("library".into(), Err(error.to_string())),
+    }
+    match sources(config) {
+        Ok(sources) => {
+            for source in sources.iter() {
+                let result = source.check().await.map(|()| "reachable".to_owned());
+                note(format!("source {}", source.name()), result.map_err(|error| error.to_string()));
+            }
+        }
+        Err(error) => note("sources".into(), Err(error.to_string())),
+    }
+    note("cache".into(), check_cache(&cache_dir(config)));
+    results
+}
+
+fn check_cache(path: &Path) -> Result<String, String> {
+    let probe = path.join(".check");
+    std::fs::create_dir_all(path)
+        .and_then(|()| std::fs::write(&probe, b"pixedge"))
+        .and_then(|()| std::fs::remove_file(&probe))
+        .map(|()| format!("{} is writable", path.display()))
+        .map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// The use case of taking pictures in, for commands.
+pub async fn ingest(config: &Config) -> Result<Ingest, AppError> {
+    Ok(ingest_into(config, library(config).await?))
+}
+
+fn ingest_into(config: &Config, library: Library) -> Ingest {
+    let visibility = match config.library.visibility {
+        crate::config::Visibility::Public => Visibility::Public,
+        crate::config::Visibility::Private => Visibility::Private,
+    };
+    Ingest::new(library, codec_limits(config), visibility)
+}
+
+/// The configured presets, each checked by the grammar.
+pub fn presets(config: &Config) -> Result<Presets, AppError> {
+    Presets::new(&config.presets).map_err(|text| AppError::Part { part: "presets", text })
+}
+
+/// What originals may be, as the decoders want to know it.
+pub fn codec_limits(config: &Config) -> Limits {
+    let pixels = config.images.max_pixels.0;
+    Limits {
+        max_pixels: pixels,
+        max_pixels_summed: config.images.max_pixels_summed.0,
+        max_pixels_progressive: pixels / 2,
+        ..Limits::default()
+    }
+}
+
+fn worker_config(config: &Config) -> workers::Config {
+    let images = &config.images;
+    workers::Config {
+        workers: images.workers,
+        memory_budget: images.memory_budget,
+        queue: images.queue,
+        timeout: images.timeout,
+    }
+}
+
+fn cache_config(config: &Config) -> crate::cache::Config {
+    crate::cache::Config {
+        memory: config.cache.memory,
+        disk: config.cache.disk,
+        path: config.cache.path.clone(),
+    }
+}
+
+/// The log section as `telemetry` takes it.
+pub fn logging(config: &Config) -> logging::Config {
+    use crate::config::{Access, Format};
+    let log = &config.log;
+    logging::Config {
+        level: format!("{:?}", log.level).to_ascii_lowercase(),
+        format: match log.format {
+            Format::Text => logging::Format::Text,
+            Format::Json => logging::Format::Json,
+        },
+        access: match log.access {
+            Access::Off => logging::Access::Off,
+            Access::Sampled => logging::Access::Sampled,
+            Access::All => logging::Access::All,
+        },
+        file: log.file.clone(),
+    }
+}
+
+fn cache_dir(config: &Config) -> std::path::PathBuf {
+    config.cache.path.clone().unwrap_or_else(|| config.data_dir.join("cache"))
+}
+
+async fn library(config: &Config) -> Result<Library, AppError> {
+    let data_dir = &config.data_dir;
+    std::fs::create_dir_all(data_dir)
+        .map_err(|error| AppError::DataDir { path: data_dir.display().to_string(), error })?;
+    let db = crate::db::Config { url: config.database.url.as_ref().map(|url| url.expose().to_owned()) };
+    let db = Db::open(&db, data_dir).await.map_err(|error| part("database", error))?;
+    let storages: BTreeMap<String, storage::Config> =
+        config.storages.iter().map(|(name, storage)| (name.clone(), storage.to_room())).collect();
+    let storages = Storages::open(&storages, &config.storage_default, data_dir, data_dir)
+        .await
+        .map_err(|error| part("storages", error))?;
+    Library::new(db, storages).await.map_err(|error| part("library", error))
+}
+
+fn sources(config: &Config) -> Result<Sources, AppError> {
+    let configs: BTreeMap<String, source::Config> =
+        config.sources.iter().map(|(name, source)| (name.clone(), source.to_room())).collect();
+    Sources::new(&configs, &config.data_dir).map_err(|error| part("sources", error))
+}
+
+/// An error with its causes, under the name of the part it came from.
+fn part(part: &'static str, error: impl std::error::Error) -> AppError {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let inner_text = inner.to_string();
+        if !text.contains(&inner_text) {
+            text.push_str(": ");
+            text.push_str(&inner_text);
+        }
+        cause = inner.source();
+    }
+    AppError::Part { part, text }
+}
+
+/// Purges by other processes are seen within a second.
+async fn watch_purges(library: Library) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(1));
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = library.poll_generations().await {
+            tracing::warn!(%error, "purges cannot be read");
+        }
+    }
+}
+
+async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+        }
+        Err(error) => {
+            tracing::warn!(%error, "SIGTERM cannot be awaited; Ctrl-C still stops");
+            let _ = tokio::signal::ctrl_c().await;
+        }
+    }
+}

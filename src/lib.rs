@@ -1,19 +1,25 @@
-//! pixedge: an image CDN edge and image host. The rooms stand in the order of a request.
+//! pixedge: an image CDN edge and image host. The rooms stand in the order of a request; ARCHITECTURE.md says what each
+//! may import.
 
-pub mod app;
-pub mod cache;
+// Composition: the command line, the configuration, and the one place that builds every part.
 pub mod cli;
-pub mod codec;
 pub mod config;
-pub mod db;
-pub mod delivery;
-pub mod error;
+pub mod app;
+// A shell: outside requests become calls of a use case.
 pub mod http;
-pub mod library;
+// The read side, one request's way.
+pub mod delivery;
+pub mod cache;
 pub mod source;
-pub mod storage;
-pub mod telemetry;
+pub mod codec;
 pub mod transform;
-pub mod units;
-pub mod upload;
 pub mod workers;
+// The write side.
+pub mod upload;
+pub mod library;
+pub mod storage;
+pub mod db;
+// Base: every room may use these.
+pub mod error;
+pub mod telemetry;
+pub mod units;

@@ -7,6 +7,16 @@ use std::time::Duration;
 
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 
+mod auto;
+mod cidr;
+mod clock;
+mod secret;
+
+pub use auto::Auto;
+pub use cidr::{Cidr, CidrError};
+pub use clock::{TimeOfDay, TimeOfDayError};
+pub use secret::Secret;
+
 /// A number of bytes: `32MB` (decimal), `256MiB` (binary) or a plain number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ByteSize(pub u64);
@@ -24,6 +34,33 @@ pub struct Span(pub Duration);
 pub struct Rate {
     pub count: u64,
     pub per: Duration,
+}
+
+/// What may be asked for without a signature: of a source, of the library, with a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Policy {
+    /// Everything.
+    Open,
+    /// Listed sizes and qualities, to which others are snapped; no costly effects.
+    #[default]
+    Ladder,
+    /// Configured presets only.
+    Presets,
+    /// Nothing.
+    Signed,
+}
+
+impl Policy {
+    /// As it is written in a configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Ladder => "ladder",
+            Self::Presets => "presets",
+            Self::Signed => "signed",
+        }
+    }
 }
 
 /// Why a quantity was not understood; the text says what would have been.
@@ -126,6 +163,17 @@ fn scaled(
     let factor = factor(unit.trim()).ok_or_else(wrong)?;
     let value = number * factor;
     if value.is_finite() && value < u64::MAX as f64 { Ok(value) } else { Err(wrong()) }
+}
+
+impl fmt::Display for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Open => "open",
+            Self::Ladder => "ladder",
+            Self::Presets => "presets",
+            Self::Signed => "signed",
+        })
+    }
 }
 
 impl fmt::Display for ByteSize {

@@ -1,1 +1,145 @@
-//! One file a command.
+//! The commands of the binary, one file each. What a command makes stands alone on its last line; what goes wrong goes to
+//! standard error with exit code 1, a spec that is wrong with exit code 2.
+
+mod check;
+mod explain;
+mod import;
+mod render;
+mod serve;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{CommandLine, Config};
+
+/// Image CDN edge and image host.
+///
+/// Serves pictures by URL, resized, cropped and encoded for the client: `pixedge serve --demo`, then open the page it names.
+#[derive(Debug, Parser)]
+#[command(name = "pixedge", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    place: Place,
+}
+
+#[derive(Debug, Args)]
+struct Place {
+    /// Configuration file; without it ./config.yaml is read if it is there, else the built-in defaults hold.
+    /// Every key can also be set by the environment: PIXEDGE__HTTP__LISTEN=0.0.0.0:8080
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Folder for the database, objects and cache; overrides `data_dir` of the configuration
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve pictures over HTTP until SIGTERM or Ctrl-C
+    Serve {
+        /// Address and port to listen on; port 0 takes a free one
+        #[arg(long, value_name = "ADDR:PORT")]
+        listen: Option<SocketAddr>,
+        /// Put the embedded demo pictures into the library (ids demo, demo-…) and allow every option
+        #[arg(long)]
+        demo: bool,
+    },
+    /// Test configuration, database, storages, sources and cache, and name each
+    Check,
+    /// Put every picture below a folder into the library and print their ids; pictures already there are not repeated
+    Import {
+        #[arg(value_name = "DIR")]
+        dir: PathBuf,
+    },
+    /// Render one file to another without a server
+    ///
+    /// Example: pixedge render photo.jpg w_300,h_200,c_fill,f_webp small.webp
+    Render {
+        #[arg(value_name = "IN")]
+        input: PathBuf,
+        #[arg(value_name = "SPEC")]
+        spec: String,
+        #[arg(value_name = "OUT")]
+        output: PathBuf,
+    },
+    /// Say what a spec means (its canonical form), or why it is wrong (exit code 2)
+    ///
+    /// Example: pixedge explain 'width_300,format_webp'
+    Explain {
+        #[arg(value_name = "SPEC")]
+        spec: String,
+    },
+}
+
+/// Runs the command that the process was started with.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match &cli.command {
+        Command::Serve { listen, demo } => {
+            config(&cli.place, *listen).and_then(|config| serve::run(config, *demo))
+        }
+        Command::Check => config(&cli.place, None).and_then(|config| check::run(&config)),
+        Command::Import { dir } => config(&cli.place, None).and_then(|config| import::run(&config, dir)),
+        Command::Render { input, spec, output } => {
+            config(&cli.place, None).and_then(|config| render::run(&config, input, spec, output))
+        }
+        Command::Explain { spec } => config(&cli.place, None).and_then(|config| explain::run(&config, spec)),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("pixedge: {}", failure.text);
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+/// Why a command ends with another code than 0.
+struct Failure {
+    code: u8,
+    text: String,
+}
+
+impl Failure {
+    /// What was asked for is wrong, rather than something that happened while doing it.
+    fn usage(text: impl Into<String>) -> Self {
+        Self { code: 2, text: text.into() }
+    }
+}
+
+impl<E: std::error::Error> From<E> for Failure {
+    fn from(error: E) -> Self {
+        let mut text = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            let cause_text = cause.to_string();
+            // Transparent wrappers repeat the text of what they wrap.
+            if !text.contains(&cause_text) {
+                text.push_str(": ");
+                text.push_str(&cause_text);
+            }
+            source = cause.source();
+        }
+        Self { code: 1, text }
+    }
+}
+
+fn config(place: &Place, listen: Option<SocketAddr>) -> Result<Config, Failure> {
+    let command_line = CommandLine {
+        config: place.config.clone(),
+        data_dir: place.data_dir.clone(),
+        listen,
+        ..CommandLine::default()
+    };
+    Ok(Config::load(&command_line)?)
+}
+
+/// The runtime of every command: a thread for each core; heavy work has threads of its own.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+}

@@ -86,8 +86,8 @@ pub struct Header {
     pub has_alpha: bool,
     /// Bits per channel as stored.
     pub depth: u8,
-    /// A JPEG in several scans (progressive, or not interleaved), which holds all its coefficients in memory while
-    /// it is decoded; an interlaced PNG, which is held whole.
+    /// Has to be held whole while it is decoded, however small it will be made: a JPEG in several scans
+    /// (progressive, or not interleaved), an interlaced PNG, a lossless or animated WebP.
     pub progressive: bool,
 }
 
@@ -204,7 +204,8 @@ pub struct EncodeRequest<'a> {
     /// 1…100 on the codec's own scale.
     pub quality: u8,
     pub lossless: bool,
-    /// The codec's own speed scale: WebP method 0…6, AVIF speed 1…10 (10 is the fastest), PNG 0…9.
+    /// The codec's own speed scale: WebP method 0…6, AVIF speed 1…10 (10 is the fastest), PNG 0…9 (2
+    /// while a person waits).
     pub effort: u8,
     pub progressive: Option<bool>,
     pub subsample_444: Option<bool>,
@@ -333,3 +334,5 @@ pub(crate) fn check_deadline(deadline: Instant) -> Result<(), CodecError> {
 
 #[cfg(test)]
 mod corpus_test;
+#[cfg(test)]
+mod tests;

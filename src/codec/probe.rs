@@ -198,7 +198,7 @@ fn webp(prefix: &[u8], whole: bool) -> Result<Header, Stop> {
     const ALPHA: u8 = 0x10;
     let mut chunks = Chunks::webp(prefix);
     let (kind, _) = chunks.peek()?;
-    let still = |width: u32, height: u32, has_alpha: bool| Header {
+    let still = |width: u32, height: u32, has_alpha: bool, lossless: bool| Header {
         format: Format::Webp,
         width,
         height,
@@ -206,7 +206,7 @@ fn webp(prefix: &[u8], whole: bool) -> Result<Header, Stop> {
         frames: 1,
         has_alpha,
         depth: 8,
-        progressive: false,
+        progressive: lossless,
     };
     // The first bytes of a bitstream are enough.
     let begin = |length: usize| prefix.get(20..20 + length).ok_or(Cut { needed: 20 + length });
@@ -219,21 +219,30 @@ fn webp(prefix: &[u8], whole: bool) -> Result<Header, Stop> {
                 return Err(Stop::Broken("its pixels do not begin with a key frame"));
             }
             let side = |low, high| u32::from(u16::from_le_bytes([low, high])) & 0x3FFF;
-            Ok(still(side(w0, w1), side(h0, h1), false))
+            Ok(still(side(w0, w1), side(h0, h1), false, false))
         }
         b"VP8L" => {
             let &[0x2F, b0, b1, b2, b3] = begin(5)? else {
                 return Err(Stop::Broken("its pixels do not begin with a lossless signature"));
             };
             let bits = u32::from_le_bytes([b0, b1, b2, b3]);
-            Ok(still((bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1, bits >> 28 & 1 == 1))
+            Ok(still((bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1, bits >> 28 & 1 == 1, true))
         }
         b"VP8X" => {
             let &[flags, _, _, _, w0, w1, w2, h0, h1, h2] = begin(10)? else {
                 return Err(Stop::Broken("its header has a wrong length"));
             };
             let side = |b0, b1, b2| u32::from_le_bytes([b0, b1, b2, 0]) + 1;
-            let mut header = still(side(w0, w1, w2), side(h0, h1, h2), flags & ALPHA != 0);
+            let mut header = still(side(w0, w1, w2), side(h0, h1, h2), flags & ALPHA != 0, false);
+            // What kind of pixels there are is said behind the profile.
+            let mut ahead = chunks.clone();
+            header.progressive = loop {
+                match &ahead.peek()?.0 {
+                    b"VP8 " | b"ALPH" => break false,
+                    b"VP8L" | b"ANIM" | b"ANMF" => break true,
+                    _ => ahead.next()?,
+                };
+            };
             if flags & (ANIMATION | EXIF) != 0 {
                 if !whole {
                     return Err(Stop::Cut(Cut { needed: usize::MAX }));

@@ -54,6 +54,15 @@ impl Format {
         })
     }
 
+    /// What it is called in metrics, answers and logs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Jpeg => "jpeg",
+            Self::Tiff => "tiff",
+            other => other.extension(),
+        }
+    }
+
     /// The usual file extension, which is also its short name in a URL.
     pub fn extension(self) -> &'static str {
         match self {

@@ -180,7 +180,7 @@ fn png(bytes: &[u8]) -> Result<Vec<u8>, Broken> {
     Ok(out)
 }
 
-fn png_chunk(kind: [u8; 4], data: &[u8]) -> Vec<u8> {
+pub(super) fn png_chunk(kind: [u8; 4], data: &[u8]) -> Vec<u8> {
     let mut chunk = (data.len() as u32).to_be_bytes().to_vec();
     chunk.extend(kind);
     chunk.extend(data);

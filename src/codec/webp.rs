@@ -32,14 +32,18 @@ pub(super) fn decode(
     Ok(Decoded { bitmap, icc })
 }
 
-/// libwebp keeps a lossless picture whole at four bytes, and a lossy one's alpha at one.
+/// libwebp keeps a lossless picture whole at four bytes a pixel, and a lossy one's alpha at one.
 pub(super) fn memory(header: &Header, request: &DecodeRequest) -> u64 {
     let (width, height) = (u64::from(header.width), u64::from(header.height));
     let region = request.region.map_or((header.width, header.height), |r| (r.width, r.height));
     let (out_width, out_height) = shrink::size(region, request.target);
-    let out = u64::from(out_width) * u64::from(out_height) * 4;
-    // The header does not say which of the two it is. A region with an odd corner is cropped before it shrinks.
-    width * height * 4 + width * 64 + out + if request.region.is_some() { out * 4 } else { 0 }
+    let kept = if header.progressive { 4 } else { u64::from(header.has_alpha) };
+    // A region with an odd corner is cropped before it shrinks.
+    let odd = request.region.is_some_and(|r| r.x % 2 + r.y % 2 > 0);
+    let cropped = if odd { u64::from(region.0 + 1) * u64::from(region.1 + 1) * 4 } else { 0 };
+    // A first frame that is smaller than its canvas is decoded before it is put there.
+    let frame = if header.frames > 1 { width * height * 4 } else { 0 };
+    kept * width * height + frame + width * 200 + u64::from(out_width) * u64::from(out_height) * 4 + cropped
 }
 
 /// The first frame of an animation.

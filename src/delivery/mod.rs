@@ -1,1 +1,292 @@
-//! A picture request, step by step.
+//! A picture request, step by step: [`Delivery::picture`] is the read side on one screen.
+
+pub mod body;
+pub mod conditional;
+pub mod cors;
+mod error;
+mod explain;
+mod miss;
+pub mod negotiate;
+mod origin;
+mod policy;
+pub mod respond;
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, UNIX_EPOCH};
+
+use http::{HeaderMap, HeaderValue, Method, Response};
+
+use self::body::Body;
+use self::conditional::{ETag, LastModified, Precondition, Validators};
+use self::cors::Cors;
+pub use self::error::DeliveryError;
+use self::miss::Kitchen;
+use self::negotiate::Hints;
+use self::origin::{Origin, Origins};
+pub use self::policy::Policies;
+use self::respond::{CacheStatus, Content, Extras, Freshness, Picture, Terms, Vary};
+use crate::cache::{Cache, Found, Key, Negative, Outcome, now_ms};
+use crate::codec::Limits;
+use crate::library::Library;
+use crate::source::{Source, Sources};
+use crate::telemetry::metrics::Metrics;
+use crate::transform::plan::Plan;
+use crate::transform::{
+    Client, Presets, ResolveLimits, SourceFacts, Spec, Subject, Target, UrlContext, resolve,
+};
+use crate::units::Policy;
+use crate::workers::Workers;
+
+/// What the rooms below hand to delivery, and what configuration says about URLs.
+pub struct Parts {
+    pub library: Library,
+    pub sources: Sources,
+    pub cache: Arc<Cache<DeliveryError>>,
+    pub workers: Workers,
+    pub metrics: Arc<Metrics>,
+    pub limits: Limits,
+    pub max_result_side: u32,
+    pub presets: Presets,
+    pub policies: Policies,
+    /// The source (or the library) that `/_ipx/` paths go to.
+    pub ipx_source: Option<String>,
+    /// Query keys that are nobody's business, such as `utm_source`.
+    pub ignored_query: Vec<String>,
+    pub cors: Cors,
+    /// Base of canonical links, without a slash at the end.
+    pub public_url: String,
+    pub library_freshness: Freshness,
+}
+
+/// The read side. Shared by all connections.
+pub struct Delivery {
+    presets: Presets,
+    ipx_source: Option<String>,
+    ignored_query: Vec<String>,
+    policies: Policies,
+    origins: Arc<Origins>,
+    cache: Arc<Cache<DeliveryError>>,
+    /// Failures that would only repeat themselves, for at most [`NEGATIVE`].
+    failures: Negative<Key, Arc<DeliveryError>>,
+    kitchen: Kitchen,
+    metrics: Arc<Metrics>,
+    resolve_limits: ResolveLimits,
+    cors: Cors,
+    public_url: String,
+    library_freshness: Freshness,
+    source_freshness: HashMap<String, Freshness>,
+}
+
+/// One request as it arrived.
+#[derive(Clone, Copy)]
+pub struct Request<'a> {
+    pub method: &'a Method,
+    /// Raw, as sent.
+    pub path: &'a str,
+    pub query: Option<&'a str>,
+    pub headers: &'a HeaderMap,
+}
+
+/// Left in the extensions of an answer, for the access log.
+#[derive(Debug, Clone, Copy)]
+pub struct Served(pub CacheStatus);
+
+const NEGATIVE: Duration = Duration::from_secs(10);
+const REMEMBERED_FAILURES: std::num::NonZeroUsize = std::num::NonZeroUsize::new(10_000).unwrap();
+
+impl Delivery {
+    pub fn new(parts: Parts) -> Self {
+        let Parts { library, sources, cache, workers, metrics, .. } = parts;
+        let freshness = |source: &Source| {
+            let terms = source.cache_control();
+            (source.name().to_owned(), Freshness::new(terms.max_age.0, terms.stale_while_revalidate.0))
+        };
+        let source_freshness = sources.iter().map(freshness).collect();
+        let origins = Arc::new(Origins::new(library, sources, parts.limits, Arc::clone(&metrics)));
+        Self {
+            presets: parts.presets,
+            ipx_source: parts.ipx_source,
+            ignored_query: parts.ignored_query,
+            policies: parts.policies,
+            kitchen: Kitchen { origins: Arc::clone(&origins), workers, metrics: Arc::clone(&metrics) },
+            origins,
+            cache,
+            failures: Negative::new(REMEMBERED_FAILURES),
+            metrics,
+            resolve_limits: ResolveLimits { max_result_side: parts.max_result_side },
+            cors: parts.cors,
+            public_url: parts.public_url,
+            library_freshness: parts.library_freshness,
+            source_freshness,
+        }
+    }
+
+    /// `GET` and `HEAD` of a picture.
+    pub async fn picture(&self, request: Request<'_>) -> Result<Response<Body>, DeliveryError> {
+        match self.attempt(request).await {
+            // The source has been asked anew meanwhile, so the second attempt sees the new version.
+            Err(error) if error.is_change() => self.attempt(request).await,
+            answer => answer,
+        }
+    }
+
+    async fn attempt(&self, request: Request<'_>) -> Result<Response<Body>, DeliveryError> {
+        let target = self.parse(request)?;
+        let client = client(request.headers);
+        let (_, spec) = self.authorise(&target, &client)?;
+        let origin = self.origins.find(&target.subject).await?;
+        let plan = self.resolve(&spec, &origin, &client)?;
+        let key = Key::variant(&origin.identity(), origin.generation, &plan.to_string(), &[]);
+
+        let etag = ETag::strong(key.etag().trim_matches('"'));
+        let modified =
+            origin.modified_ms.and_then(|ms| LastModified::new(UNIX_EPOCH + Duration::from_millis(ms)));
+        let validators = Validators { etag: &etag, last_modified: modified.as_ref() };
+        let mut picture = Picture {
+            content_type: HeaderValue::from_static(plan.output.format.mime()),
+            validators,
+            cache_control: self.cache_control(&target, &origin),
+            vary: vary(&target.spec),
+            allow_origin: self.cors.answer(request.headers),
+            cache_status: None,
+            timing: None,
+            extras: self.extras(&target, &spec, &plan, &client),
+        };
+        match conditional::precondition(request.method, request.headers, validators) {
+            Precondition::Proceed => {}
+            Precondition::NotModified => return Ok(respond::not_modified(picture)),
+            Precondition::Failed => return Ok(respond::precondition_failed(picture)),
+        }
+
+        let timing = Arc::new(OnceLock::new());
+        let found = self.get_or_render(key, origin, plan, Arc::clone(&timing)).await?;
+        let status = cache_status(found.outcome);
+        picture.cache_status = Some(status);
+        picture.timing = timing.get();
+        let body = Content::Whole(found.entry.body.clone());
+        let mut response = respond::picture(request.method, request.headers, picture, body);
+        response.extensions_mut().insert(Served(status));
+        Ok(response)
+    }
+
+    /// The answer to `OPTIONS`.
+    pub fn preflight(&self, headers: &HeaderMap, methods: &'static str) -> Response<Body> {
+        self.cors.preflight(headers, methods)
+    }
+
+    /// How errors of pictures answer other origins.
+    pub fn cors(&self) -> &Cors {
+        &self.cors
+    }
+
+    fn parse(&self, request: Request<'_>) -> Result<Target, DeliveryError> {
+        let context = UrlContext {
+            presets: &self.presets,
+            ipx_source: self.ipx_source.as_deref(),
+            ignored_query: &self.ignored_query,
+        };
+        Ok(Target::parse(request.path, request.query, &context)?)
+    }
+
+    /// The policy that holds, and the spec that will be rendered: what was asked for, or what the policy makes of it.
+    fn authorise(&self, target: &Target, client: &Client) -> Result<(Policy, Spec), DeliveryError> {
+        let policy = match &target.subject {
+            Subject::Image { .. } => self.policies.library,
+            Subject::Object { source, .. } => {
+                let found = self.origins.sources().get(source);
+                found.ok_or_else(|| DeliveryError::NoSource(source.clone()))?.policy()
+            }
+        };
+        Ok((policy, self.policies.apply(policy, &target.spec, client)?))
+    }
+
+    fn resolve(&self, spec: &Spec, origin: &Origin, client: &Client) -> Result<Plan, DeliveryError> {
+        let facts = SourceFacts { header: origin.header.clone(), focal: origin.focal };
+        Ok(resolve(spec, &facts, client, &self.resolve_limits)?)
+    }
+
+    fn cache_control(&self, target: &Target, origin: &Origin) -> HeaderValue {
+        let freshness = match &target.subject {
+            Subject::Image { .. } => &self.library_freshness,
+            Subject::Object { source, .. } => {
+                self.source_freshness.get(source).unwrap_or(&self.library_freshness)
+            }
+        };
+        let left = origin.expires_ms.map(|at| Duration::from_millis(at.saturating_sub(now_ms())));
+        freshness.header(Terms { versioned: target.extras.version.is_some(), private: false, at_most: left })
+    }
+
+    fn extras(&self, target: &Target, spec: &Spec, plan: &Plan, client: &Client) -> Extras {
+        let tag = match &target.subject {
+            Subject::Image { id } => id,
+            Subject::Object { source, .. } => source,
+        };
+        let name = target.extras.file_name.as_deref().or(target.name.as_deref());
+        let disposition = (target.extras.download || name.is_some())
+            .then(|| respond::disposition(target.extras.download, Some(&file_name(name, tag, plan))));
+        Extras {
+            content_dpr: client.dpr.filter(|_| target.spec.varies().dpr).and_then(respond::content_dpr),
+            disposition,
+            cache_tag: respond::cache_tags([tag.as_str()]),
+            link: respond::canonical_link(&format!("{}{}", self.public_url, target.canonical_path(spec))),
+        }
+    }
+
+    async fn get_or_render(
+        &self,
+        key: Key,
+        origin: Origin,
+        plan: Plan,
+        timing: Arc<OnceLock<respond::Timing>>,
+    ) -> Result<Found, DeliveryError> {
+        if let Some(failure) = self.failures.get(&key, std::time::Instant::now()) {
+            return Err(DeliveryError::Shared(failure));
+        }
+        let kitchen = self.kitchen.clone();
+        let found =
+            self.cache.get_or_render(key, move |commit| kitchen.cook(origin, plan, commit, timing)).await;
+        match found {
+            Ok(found) => {
+                self.metrics.cache(found.outcome.tier());
+                Ok(found)
+            }
+            Err(error) => {
+                if error.is_lasting() {
+                    self.failures.insert(key, Arc::clone(&error), NEGATIVE, std::time::Instant::now());
+                }
+                Err(DeliveryError::Shared(error))
+            }
+        }
+    }
+}
+
+fn client(headers: &HeaderMap) -> Client {
+    let hints = Hints::from_headers(headers);
+    Client { accepts: negotiate::accepts(headers), dpr: hints.dpr, width: hints.width }
+}
+
+fn vary(asked: &Spec) -> Vary {
+    let varies = asked.varies();
+    Vary { accept: varies.accept, dpr: varies.dpr, width: varies.width }
+}
+
+fn cache_status(outcome: Outcome) -> CacheStatus {
+    match outcome {
+        Outcome::Memory => CacheStatus::Memory,
+        Outcome::Disk => CacheStatus::Disk,
+        Outcome::Miss => CacheStatus::Miss { stored: true },
+        Outcome::Collapsed => CacheStatus::Collapsed,
+    }
+}
+
+/// The name to save under: as the URL says, or the image's id, always with the extension of what is sent.
+fn file_name(name: Option<&str>, fallback: &str, plan: &Plan) -> String {
+    let extension = plan.output.format.extension();
+    let name = name.unwrap_or(fallback);
+    let stem = match name.rsplit_once('.') {
+        Some((stem, last)) if crate::codec::Format::from_name(last).is_some() && !stem.is_empty() => stem,
+        _ => name,
+    };
+    format!("{stem}.{extension}")
+}

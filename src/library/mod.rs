@@ -1,1 +1,180 @@
-//! The images a server holds.
+//! The images that we keep: their rows, the generations that a purge raises, and the way from a row to its bytes.
+
+mod config;
+mod error;
+mod generations;
+mod id;
+mod image;
+mod store;
+
+use std::ops::Range;
+use std::path::PathBuf;
+
+use bytes::Bytes;
+
+use crate::db::{Db, now_ms};
+use crate::storage::{ByteStream, ContentHash, Storage, Storages};
+
+pub use crate::storage::Md5;
+pub use config::Config;
+pub use error::LibraryError;
+pub use generations::Scope;
+pub use id::{IdError, ImageId};
+pub use image::{Image, Page, Sameness, Shape, Visibility};
+pub use image::{NewImage, Stored};
+
+use generations::Generations;
+
+/// Cheap to clone; clones share what they know of generations.
+#[derive(Clone)]
+pub struct Library {
+    db: Db,
+    storages: Storages,
+    generations: Generations,
+}
+
+impl Library {
+    /// Reads the generations once; [`Library::poll_generations`] keeps them current.
+    pub async fn new(db: Db, storages: Storages) -> Result<Self, LibraryError> {
+        let library = Self { db, storages, generations: Generations::default() };
+        library.poll_generations().await?;
+        Ok(library)
+    }
+
+    /// An image that may be shown: neither in the trash nor expired. `id` is what stood in the URL; what could be no
+    /// id is simply not found.
+    pub async fn find(&self, id: &str) -> Result<Option<Image>, LibraryError> {
+        if id.parse::<ImageId>().is_err() {
+            return Ok(None);
+        }
+        Ok(store::by_id(&self.db, id).await?.filter(|image| image.is_live(now_ms())))
+    }
+
+    /// The same, whatever its state.
+    pub async fn find_any(&self, id: &ImageId) -> Result<Option<Image>, LibraryError> {
+        Ok(store::by_id(&self.db, id.as_str()).await?)
+    }
+
+    /// All images with this content, oldest first, whatever their state.
+    pub async fn find_by_sha256(&self, hash: &ContentHash) -> Result<Vec<Image>, LibraryError> {
+        Ok(store::by_sha256(&self.db, hash).await?)
+    }
+
+    /// Live images, newest first.
+    pub async fn list(&self, page: &Page) -> Result<Vec<Image>, LibraryError> {
+        Ok(store::list(&self.db, page, now_ms()).await?)
+    }
+
+    /// How many live images there are.
+    pub async fn count(&self) -> Result<u64, LibraryError> {
+        Ok(store::count(&self.db, now_ms()).await?)
+    }
+
+    /// Records an image under a new id, or under the one that it brings.
+    pub async fn insert(&self, new: &NewImage) -> Result<Image, LibraryError> {
+        let mut tx = self.db.write().await?;
+        let image = store::insert(&mut tx, new, now_ms()).await?;
+        tx.commit().await?;
+        Ok(image)
+    }
+
+    /// Records an image unless its owner has the same one already, which is then returned with `true`; out of the
+    /// trash and with the new expiry, as if it had just come. Of two who bring the same at once, one is second.
+    pub async fn insert_once(&self, new: &NewImage, same: Sameness) -> Result<(Image, bool), LibraryError> {
+        let now = now_ms();
+        let mut tx = self.db.write().await?;
+        let done = match store::same(&mut tx, new, same).await? {
+            Some(image) => (store::renew(&mut tx, image, new.expires_at, now).await?, true),
+            None => (store::insert(&mut tx, new, now).await?, false),
+        };
+        tx.commit().await?;
+        Ok(done)
+    }
+
+    /// Puts other content under an existing id; the id, its key and its owner stay.
+    pub async fn replace(&self, id: &ImageId, new: &NewImage) -> Result<Image, LibraryError> {
+        let mut tx = self.db.write().await?;
+        let image = store::replace(&mut tx, id, new, now_ms()).await?;
+        tx.commit().await?;
+        Ok(image)
+    }
+
+    /// The point that should stay when the picture is cropped: fractions of its upright width and height.
+    pub async fn set_focal(&self, id: &ImageId, focal: Option<(f64, f64)>) -> Result<(), LibraryError> {
+        let inside = |(x, y): (f64, f64)| (0.0..=1.0).contains(&x) && (0.0..=1.0).contains(&y);
+        if !focal.is_none_or(inside) {
+            return Err(LibraryError::Focal);
+        }
+        match store::set_focal(&self.db, id, focal, now_ms()).await? {
+            0 => Err(LibraryError::NotFound { id: id.to_string() }),
+            _ => Ok(()),
+        }
+    }
+
+    /// The original, unless it is larger than `limit` bytes.
+    pub async fn read(&self, image: &Image, limit: u64) -> Result<Bytes, LibraryError> {
+        Ok(self.storage(image)?.read(&image.key, limit).await?)
+    }
+
+    /// Bytes of a range that lies within the original.
+    pub async fn read_range(&self, image: &Image, range: Range<u64>) -> Result<Bytes, LibraryError> {
+        Ok(self.storage(image)?.read_range(&image.key, range).await?)
+    }
+
+    /// The original or a part of it in pieces, never whole in memory.
+    pub async fn stream(&self, image: &Image, range: Option<Range<u64>>) -> Result<ByteStream, LibraryError> {
+        let range = range.unwrap_or(0..image.bytes);
+        Ok(self.storage(image)?.stream(&image.key, range).await?)
+    }
+
+    /// Where the original lies, if it is a file of this machine.
+    pub fn path(&self, image: &Image) -> Result<Option<PathBuf>, LibraryError> {
+        Ok(self.storage(image)?.path(&image.key))
+    }
+
+    pub fn storages(&self) -> &Storages {
+        &self.storages
+    }
+
+    /// The counter of one scope, from memory. `name` is empty for [`Scope::All`].
+    pub fn generation(&self, scope: Scope, name: &str) -> u64 {
+        self.generations.get(scope, name)
+    }
+
+    /// The part of an image's cache key that any purge of it changes.
+    pub fn image_generation(&self, id: &str) -> u64 {
+        self.generation(Scope::All, "") + self.generation(Scope::Image, id)
+    }
+
+    /// The same for everything of a named source.
+    pub fn source_generation(&self, source: &str) -> u64 {
+        self.generation(Scope::All, "") + self.generation(Scope::Source, source)
+    }
+
+    /// Makes everything of a scope unreachable in every cache, for good; returns the new counter.
+    pub async fn purge(&self, scope: Scope, name: &str) -> Result<u64, LibraryError> {
+        let mut tx = self.db.write().await?;
+        let counter = store::raise(&mut tx, scope, name).await?;
+        tx.commit().await?;
+        self.generations.learn([(scope, name.to_owned(), counter)]);
+        Ok(counter)
+    }
+
+    /// Learns of purges by other processes; a running server calls this each second.
+    pub async fn poll_generations(&self) -> Result<(), LibraryError> {
+        self.generations.learn(store::generations(&self.db).await?);
+        Ok(())
+    }
+
+    /// Whether the database answers.
+    pub async fn check(&self) -> Result<(), LibraryError> {
+        Ok(self.db.ping().await?)
+    }
+
+    fn storage(&self, image: &Image) -> Result<&Storage, LibraryError> {
+        Ok(self.storages.get(&image.storage)?)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,306 @@
-//! OpenDAL operators and key layout.
+//! Where originals are kept: named OpenDAL storages behind one type, and how objects are named in them. An object
+//! appears whole, on disk and under its final key, or not at all.
+
+mod config;
+mod error;
+pub mod fs;
+mod key;
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+use futures_util::{Stream, StreamExt, TryStreamExt};
+use opendal::{Operator, services};
+use sha2::{Digest, Sha256};
+
+pub(crate) use config::is_name;
+pub use config::{Config, LOCAL, Scheme};
+pub use error::StorageError;
+pub use key::{ContentHash, KeyError, Md5, ObjectKey};
+
+/// Bytes that arrive in pieces; an error ends them.
+pub type ByteStream = BoxStream<'static, Result<Bytes, StorageError>>;
+
+/// All storages by name; cheap to clone.
+#[derive(Clone)]
+pub struct Storages {
+    all: Arc<BTreeMap<String, Storage>>,
+    default: String,
+}
+
+/// One place for objects; cheap to clone.
+#[derive(Clone)]
+pub struct Storage {
+    name: Arc<str>,
+    dal: Operator,
+    /// Reads of local objects go past OpenDAL, in one hop.
+    local: Option<fs::Root>,
+}
+
+impl Storages {
+    /// `local` is files in `data_dir/objects` unless it is configured otherwise. Relative roots are relative to
+    /// `base_dir`.
+    pub async fn open(
+        configs: &BTreeMap<String, Config>,
+        default: &str,
+        data_dir: &Path,
+        base_dir: &Path,
+    ) -> Result<Self, StorageError> {
+        let mut all = BTreeMap::new();
+        for (name, config) in configs {
+            config.validate(name).map_err(StorageError::Config)?;
+            all.insert(name.clone(), Storage::open(name, config, base_dir).await?);
+        }
+        if !all.contains_key(LOCAL) {
+            let config = Config { root: Some(data_dir.join("objects")), ..Config::default() };
+            all.insert(LOCAL.to_owned(), Storage::open(LOCAL, &config, base_dir).await?);
+        }
+        if !all.contains_key(default) {
+            return Err(StorageError::Config(format!(
+                "storage_default names `{default}`, which is not listed in storages"
+            )));
+        }
+        Ok(Self { all: Arc::new(all), default: default.to_owned() })
+    }
+
+    /// Where new objects go.
+    pub fn default(&self) -> &Storage {
+        &self.all[&self.default]
+    }
+
+    pub fn get(&self, name: &str) -> Result<&Storage, StorageError> {
+        self.all.get(name).ok_or_else(|| StorageError::Unknown { name: name.to_owned() })
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Storage> {
+        self.all.values()
+    }
+}
+
+impl Storage {
+    async fn open(name: &str, config: &Config, base_dir: &Path) -> Result<Self, StorageError> {
+        let failed = |error| StorageError::from_dal(name, "", error);
+        let name_ = Arc::from(name);
+        match (config.scheme, &config.root) {
+            (Scheme::Fs, Some(root)) => {
+                let root = base_dir.join(root);
+                let dal = services::Fs::default()
+                    .root(&root.to_string_lossy())
+                    .atomic_write_dir(&root.join(TEMPORARY).to_string_lossy());
+                let dal = Operator::new(dal).map_err(failed)?;
+                let storage = Self { name: name_, dal, local: Some(fs::Root::new(&root)) };
+                storage.sweep_temporary().await;
+                Ok(storage)
+            }
+            (Scheme::Memory, _) => {
+                let dal = layered(Operator::new(services::Memory::default()).map_err(failed)?);
+                Ok(Self { name: name_, dal, local: None })
+            }
+            (scheme, _) => Err(StorageError::NotBuilt { name: name.to_owned(), scheme: scheme.name() }),
+        }
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Stores bytes under the key of their content; on return they are on disk. Storing them again does nothing.
+    pub async fn put_bytes(&self, key: &ObjectKey, bytes: Bytes) -> Result<(), StorageError> {
+        if self.holds(key, bytes.len() as u64).await? {
+            return Ok(());
+        }
+        self.dal.write(key.as_str(), bytes).await.map_err(|error| self.failed(key, error))?;
+        self.sync_folders(key).await
+    }
+
+    /// The same from pieces that are `len` bytes together. They are hashed on the way: what is not the content that
+    /// the key was made from must not be stored under it.
+    pub async fn put_stream<S>(
+        &self,
+        key: &ObjectKey,
+        hash: &ContentHash,
+        len: u64,
+        pieces: S,
+    ) -> Result<(), StorageError>
+    where
+        S: Stream<Item = std::io::Result<Bytes>> + Send,
+    {
+        if self.holds(key, len).await? {
+            return Ok(());
+        }
+        let writer = self.dal.writer_with(key.as_str()).chunk(WRITE_PIECE).await;
+        let mut writer = writer.map_err(|error| self.failed(key, error))?;
+        match self.copy(key, hash, pieces, &mut writer).await {
+            Ok(()) => self.sync_folders(key).await,
+            Err(error) => {
+                // The temporary file goes; should this fail too, the sweep at a later start has it.
+                let _ = writer.abort().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// The whole object, unless it is larger than `limit` bytes.
+    pub async fn read(&self, key: &ObjectKey, limit: u64) -> Result<Bytes, StorageError> {
+        if let Some(root) = &self.local {
+            let read = root.read(key.as_str(), limit).await;
+            return Ok(read.map_err(|error| self.fs_failed(key, error))?.1);
+        }
+        if self.stat(key).await? > limit {
+            return Err(StorageError::TooLarge { limit });
+        }
+        Ok(self.dal.read(key.as_str()).await.map_err(|error| self.failed(key, error))?.to_bytes())
+    }
+
+    /// Bytes of a range that lies within the object.
+    pub async fn read_range(&self, key: &ObjectKey, range: Range<u64>) -> Result<Bytes, StorageError> {
+        if let Some(root) = &self.local {
+            let opened = root.open(key.as_str()).await.map_err(|error| self.fs_failed(key, error))?;
+            return opened.read_range(range).await.map_err(|error| self.fs_failed(key, error));
+        }
+        let read = self.dal.read_with(key.as_str()).range(range).await;
+        Ok(read.map_err(|error| self.failed(key, error))?.to_bytes())
+    }
+
+    /// The same in pieces, never whole in memory. It is opened before this returns, so what is missing is an error
+    /// here and not in the middle of an answer.
+    pub async fn stream(&self, key: &ObjectKey, range: Range<u64>) -> Result<ByteStream, StorageError> {
+        let (storage, key) = (self.clone(), key.clone());
+        if let Some(root) = &self.local {
+            let opened = root.open(key.as_str()).await.map_err(|error| self.fs_failed(&key, error))?;
+            return Ok(opened.stream(range).map_err(move |error| storage.fs_failed(&key, error)).boxed());
+        }
+        let reader = self.dal.reader_with(key.as_str()).chunk(1 << 20).await;
+        let stream = match reader {
+            Ok(reader) => reader.into_bytes_stream(range).await,
+            Err(error) => Err(error),
+        };
+        let stream = stream.map_err(|error| self.failed(&key, error))?;
+        Ok(stream.map_err(move |error| StorageError::from_io(&storage.name, error)).boxed())
+    }
+
+    /// The object's length in bytes.
+    pub async fn stat(&self, key: &ObjectKey) -> Result<u64, StorageError> {
+        if let Some(root) = &self.local {
+            let stat = root.stat(key.as_str()).await;
+            return Ok(stat.map_err(|error| self.fs_failed(key, error))?.len);
+        }
+        let stat = self.dal.stat(key.as_str()).await;
+        Ok(stat.map_err(|error| self.failed(key, error))?.content_length())
+    }
+
+    /// Deleting what is not there is no error.
+    pub async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
+        self.dal.delete(key.as_str()).await.map_err(|error| self.failed(key, error))
+    }
+
+    /// Where the object lies, if it is a file of this machine.
+    pub fn path(&self, key: &ObjectKey) -> Option<PathBuf> {
+        self.local.as_ref().map(|root| root.path().join(key.as_str()))
+    }
+
+    /// Writes, reads and deletes a small object, for `check` and `/readyz`.
+    pub async fn check(&self) -> Result<(), StorageError> {
+        let mut bytes = [0; 32];
+        getrandom::fill(&mut bytes)
+            .map_err(|error| StorageError::from_io(&self.name, std::io::Error::other(error.to_string())))?;
+        let hash = ContentHash(Sha256::digest(bytes).into());
+        let key = ObjectKey::for_content(&hash, "check");
+        let content = Bytes::copy_from_slice(&bytes);
+        self.put_bytes(&key, content.clone()).await?;
+        let read = self.read(&key, 32).await;
+        self.delete(&key).await?;
+        if read? == content { Ok(()) } else { Err(StorageError::Changed) }
+    }
+
+    async fn copy(
+        &self,
+        key: &ObjectKey,
+        hash: &ContentHash,
+        pieces: impl Stream<Item = std::io::Result<Bytes>> + Send,
+        writer: &mut opendal::Writer,
+    ) -> Result<(), StorageError> {
+        let mut pieces = pin!(pieces);
+        let mut hasher = Sha256::new();
+        while let Some(piece) = pieces.next().await {
+            let piece = piece.map_err(|error| StorageError::from_io(&self.name, error))?;
+            hasher.update(&piece);
+            writer.write(piece).await.map_err(|error| self.failed(key, error))?;
+        }
+        if ContentHash(hasher.finalize().into()) != *hash {
+            return Err(StorageError::Changed);
+        }
+        writer.close().await.map_err(|error| self.failed(key, error)).map(|_| ())
+    }
+
+    /// Content-addressed and written whole: an object of the right name and length is the right one.
+    async fn holds(&self, key: &ObjectKey, len: u64) -> Result<bool, StorageError> {
+        match self.stat(key).await {
+            Ok(stored) => Ok(stored == len),
+            Err(StorageError::Missing { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// OpenDAL's fs syncs the file before it renames it and leaves the folders unsynced, so the name could be lost
+    /// with the power although the bytes are there.
+    async fn sync_folders(&self, key: &ObjectKey) -> Result<(), StorageError> {
+        let Some(path) = self.path(key) else { return Ok(()) };
+        for folder in path.ancestors().skip(1).take(key.as_str().split('/').count()) {
+            let synced = match tokio::fs::File::open(folder).await {
+                Ok(folder) => folder.sync_all().await,
+                Err(error) => Err(error),
+            };
+            synced.map_err(|error| StorageError::from_io(&self.name, error))?;
+        }
+        Ok(())
+    }
+
+    /// What a killed process left half-written. Younger files may belong to another process that still writes.
+    async fn sweep_temporary(&self) {
+        let Some(root) = &self.local else { return };
+        let Ok(mut entries) = tokio::fs::read_dir(root.path().join(TEMPORARY)).await else { return };
+        while let Ok(Some(entry)) = entries.next_entry().await {
+            let modified = entry.metadata().await.and_then(|meta| meta.modified());
+            let age = modified.ok().and_then(|modified| SystemTime::now().duration_since(modified).ok());
+            if age.is_some_and(|age| age > ABANDONED) {
+                let removed = tokio::fs::remove_file(entry.path()).await;
+                tracing::info!(file = %entry.path().display(), ok = removed.is_ok(), "swept a half-written object");
+            }
+        }
+    }
+
+    fn failed(&self, key: &ObjectKey, error: opendal::Error) -> StorageError {
+        StorageError::from_dal(&self.name, key.as_str(), error)
+    }
+
+    fn fs_failed(&self, key: &ObjectKey, error: fs::FsError) -> StorageError {
+        StorageError::from_fs(&self.name, key.as_str(), error)
+    }
+}
+
+/// Bounds and repeats what goes over a network. The time limit lies under the retries: above them it would drop a
+/// retry half-way.
+pub fn layered(dal: Operator) -> Operator {
+    use opendal::layers::{ConcurrentLimitLayer, RetryLayer, TimeoutLayer};
+    dal.layer(
+        TimeoutLayer::new().with_timeout(Duration::from_secs(10)).with_io_timeout(Duration::from_secs(10)),
+    )
+    .layer(RetryLayer::new().with_max_times(2).with_min_delay(Duration::from_millis(100)).with_jitter())
+    .layer(ConcurrentLimitLayer::new(64))
+}
+
+/// Beneath the root, because a rename is atomic only within one file system.
+const TEMPORARY: &str = ".temporary";
+const ABANDONED: Duration = Duration::from_secs(24 * 3600);
+/// OpenDAL's fs takes a hop through the blocking pool for every write.
+const WRITE_PIECE: usize = 1 << 20;
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,8 @@ mod tests;
 
 pub(crate) use decode::decode;
 pub(crate) use encode::{EncodeOptions, encode};
-pub(crate) use markers::{JpegHeader, header};
+#[cfg(test)]
+use markers::header;
 
 use super::{CodecError, Format};
 

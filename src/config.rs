@@ -1,1 +1,0 @@
-//! The configuration: file and environment composed from the rooms' own parts.

@@ -1,0 +1,54 @@
+//! The sections of the configuration, a file each: fields, defaults and what a value may be. A section never looks
+//! at another one; what holds between sections is checked in [`Config::validate`](super::Config::validate).
+
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Deserializer};
+
+pub(super) mod auth;
+pub(super) mod backup;
+pub(super) mod cache;
+pub(super) mod cleanup;
+pub(super) mod compat;
+pub(super) mod database;
+pub(super) mod http;
+pub(super) mod images;
+pub(super) mod ipx;
+pub(super) mod keys;
+pub(super) mod library;
+pub(super) mod limits;
+pub(super) mod log;
+pub(super) mod mail;
+pub(super) mod presets;
+pub(super) mod redis;
+pub(super) mod source;
+pub(super) mod storage;
+pub(super) mod uploads;
+
+/// HMAC keys shorter than this are guessed rather than broken.
+pub(super) const MIN_SECRET: usize = 16;
+
+pub use crate::units::Policy;
+
+/// Names stand in URLs and in environment variables.
+pub(super) fn validate_name(section: &str, name: &str) -> Result<(), String> {
+    let legal = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+    if (1..=64).contains(&name.len()) && name.bytes().all(legal) {
+        return Ok(());
+    }
+    Err(format!("`{section}`: the name `{name}` is not 1 to 64 of `A-Z a-z 0-9 _ -`"))
+}
+
+fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(|_| {
+        serde::de::Error::custom(format_args!("`{text}` is not an address and port like `127.0.0.1:8080`"))
+    })
+}
+
+fn optional_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(transparent)]
+    struct Address(#[serde(deserialize_with = "address")] SocketAddr);
+    Ok(Option::<Address>::deserialize(deserializer)?.map(|Address(address)| address))
+}

@@ -1,0 +1,116 @@
+//! Why a picture request failed. Mostly somebody else's error, passed on with its kind and code.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use crate::cache::Lost;
+use crate::codec::CodecError;
+use crate::error::{Detail, Fault, Kind};
+use crate::library::LibraryError;
+use crate::source::SourceError;
+use crate::transform::SpecError;
+use crate::transform::render::RenderError;
+use crate::workers::WorkersError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum DeliveryError {
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    #[error(transparent)]
+    Library(#[from] LibraryError),
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+    #[error(transparent)]
+    Render(#[from] RenderError),
+    #[error(transparent)]
+    Workers(#[from] WorkersError),
+    #[error(transparent)]
+    Lost(#[from] Lost),
+    /// The same failure that another request for the same picture met.
+    #[error(transparent)]
+    Shared(Arc<Self>),
+    /// No such image, or one that the caller must not learn of.
+    #[error("there is no image `{0}`")]
+    NoImage(String),
+    #[error("there is no source `{0}`")]
+    NoSource(String),
+    #[error("the source `{0}` has paths, not addresses: `~…` is for http sources")]
+    NoAddress(String),
+    /// Allowed, but not to everybody.
+    #[error("`{option}` needs a signed URL here: {why}")]
+    NeedsSignature { option: String, why: &'static str },
+    /// Header and bytes of the original belong to different versions of it.
+    #[error("the original changed while it was being read; ask again")]
+    Changed,
+}
+
+impl DeliveryError {
+    fn inner(&self) -> Option<&dyn Fault> {
+        Some(match self {
+            Self::Spec(error) => error,
+            Self::Source(error) => error,
+            Self::Library(error) => error,
+            Self::Codec(error) => error,
+            Self::Render(error) => error,
+            Self::Workers(error) => error,
+            Self::Lost(error) => error,
+            Self::Shared(error) => error.as_ref(),
+            Self::NoImage(_)
+            | Self::NoSource(_)
+            | Self::NoAddress(_)
+            | Self::NeedsSignature { .. }
+            | Self::Changed => return None,
+        })
+    }
+
+    pub(crate) fn is_change(&self) -> bool {
+        match self {
+            Self::Changed => true,
+            Self::Shared(error) => error.is_change(),
+            _ => false,
+        }
+    }
+
+    /// Whether asking again at once would fail in the same way, so that the answer may be remembered for a moment.
+    pub(crate) fn is_lasting(&self) -> bool {
+        matches!(self.kind(), Kind::NotFound | Kind::UnsupportedMedia | Kind::Unprocessable | Kind::TooLarge)
+    }
+}
+
+impl Fault for DeliveryError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::NoImage(_) | Self::NoSource(_) | Self::NoAddress(_) => Kind::NotFound,
+            Self::NeedsSignature { .. } => Kind::Forbidden,
+            Self::Changed => Kind::SourceFailed,
+            other => other.inner().map_or(Kind::Internal, Fault::kind),
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NoImage(_) | Self::NoSource(_) | Self::NoAddress(_) => "not_found",
+            Self::NeedsSignature { .. } => "needs_signature",
+            Self::Changed => "source_failed",
+            other => other.inner().map_or("internal", Fault::code),
+        }
+    }
+
+    fn message(&self) -> Cow<'static, str> {
+        match self.inner() {
+            Some(inner) => inner.message(),
+            None => Cow::Owned(self.to_string()),
+        }
+    }
+
+    fn detail(&self) -> Detail {
+        match self {
+            Self::NeedsSignature { option, .. } => {
+                Detail { option: Some(option.clone()), ..Detail::default() }
+            }
+            other => other.inner().map(Fault::detail).unwrap_or_default(),
+        }
+    }
+}

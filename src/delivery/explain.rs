@@ -1,0 +1,88 @@
+//! What a URL means, without making the picture: `GET /explain/…` and `GET /info/<id>`.
+
+use serde::Serialize;
+
+use crate::cache::Key;
+use crate::delivery::{Delivery, DeliveryError, Request, client};
+use crate::transform::cost;
+
+/// The answer of `/explain/…`.
+#[derive(Debug, Serialize)]
+pub struct Explanation {
+    /// The spec in the one form that all spellings share, after the policy.
+    pub canonical: String,
+    /// Geometry and output with nothing left to decide; `null` where the pixels of an option are not built.
+    pub resolved: Option<String>,
+    pub key: Option<String>,
+    pub format: Option<&'static str>,
+    pub width: Option<u32>,
+    pub height: Option<u32>,
+    /// Estimated seconds of one worker.
+    pub cost: Option<f64>,
+    pub policy: &'static str,
+    pub supported: bool,
+}
+
+/// The answer of `/info/<id>`: what is known of the original. Sides are as a viewer sees them.
+#[derive(Debug, Serialize)]
+pub struct Info {
+    pub format: &'static str,
+    pub mime: &'static str,
+    pub width: u32,
+    pub height: u32,
+    pub bytes: u64,
+    pub frames: u32,
+    pub has_alpha: bool,
+    /// Bits per channel as stored.
+    pub depth: u8,
+    /// EXIF orientation of the stored picture, 1 = upright.
+    pub orientation: u8,
+}
+
+impl Delivery {
+    pub async fn explain(&self, request: Request<'_>) -> Result<Explanation, DeliveryError> {
+        let target = self.parse(request)?;
+        let client = client(request.headers);
+        let (policy, spec) = self.authorise(&target, &client)?;
+        let origin = self.origins.find(&target.subject).await?;
+        let mut explanation = Explanation {
+            canonical: spec.to_string(),
+            resolved: None,
+            key: None,
+            format: None,
+            width: None,
+            height: None,
+            cost: None,
+            policy: policy.name(),
+            supported: spec.check_supported().is_ok(),
+        };
+        if explanation.supported {
+            let plan = self.resolve(&spec, &origin, &client)?;
+            let resolved = plan.to_string();
+            let key = Key::variant(&origin.identity(), origin.generation, &resolved, &[]);
+            explanation.key = Some(key.to_string());
+            explanation.format = Some(plan.output.format.name());
+            (explanation.width, explanation.height) = (Some(plan.width), Some(plan.height));
+            explanation.cost = Some((cost::seconds(&origin.header, &plan) * 1e4).round() / 1e4);
+            explanation.resolved = Some(resolved);
+        }
+        Ok(explanation)
+    }
+
+    pub async fn info(&self, request: Request<'_>) -> Result<Info, DeliveryError> {
+        let target = self.parse(request)?;
+        let origin = self.origins.find(&target.subject).await?;
+        let (width, height) = origin.header.oriented();
+        Ok(Info {
+            format: origin.header.format.name(),
+            mime: origin.header.format.mime(),
+            width,
+            height,
+            bytes: origin.len,
+            frames: origin.header.frames,
+            has_alpha: origin.header.has_alpha,
+            depth: origin.header.depth,
+            orientation: origin.header.orientation.exif(),
+        })
+    }
+}

@@ -1,0 +1,187 @@
+//! The original behind a request: which version of it there is, what its header says, and how to read its bytes.
+//! An image of the library has all of that in its row; of a source object the header is read once and remembered.
+
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use lru::LruCache;
+
+use crate::cache::Identity;
+use crate::codec::{self, Header, Limits, Probe};
+use crate::delivery::error::DeliveryError;
+use crate::library::{Image, Library, Visibility};
+use crate::source::{self, Source, SourcePath, Sources};
+use crate::telemetry::metrics::Metrics;
+use crate::transform::{ObjectPath, Subject};
+
+/// One version of one original.
+#[derive(Clone)]
+pub(crate) struct Origin {
+    pub(crate) header: Header,
+    /// Focal point as fractions of the upright picture.
+    pub(crate) focal: Option<(f64, f64)>,
+    pub(crate) len: u64,
+    /// Milliseconds since 1970.
+    pub(crate) modified_ms: Option<u64>,
+    /// When it ceases to exist, in milliseconds since 1970.
+    pub(crate) expires_ms: Option<u64>,
+    pub(crate) generation: u64,
+    place: Place,
+}
+
+#[derive(Clone)]
+enum Place {
+    Image(Box<Image>),
+    Object { source: Source, path: SourcePath, identity: source::Identity },
+}
+
+/// Finds origins. Keeps the headers of source objects, so that a hit reads nothing of the source.
+pub(crate) struct Origins {
+    library: Library,
+    sources: Sources,
+    limits: Limits,
+    metrics: Arc<Metrics>,
+    headers: Mutex<LruCache<Slot, (source::Identity, Header)>>,
+}
+
+/// Source name and path.
+type Slot = (String, String);
+
+/// Enough for almost every header, EXIF thumbnail included.
+const PREFIX: u64 = 64 << 10;
+
+/// Some ten megabytes at most.
+const REMEMBERED_HEADERS: NonZeroUsize = NonZeroUsize::new(50_000).unwrap();
+
+impl Origins {
+    pub(crate) fn new(library: Library, sources: Sources, limits: Limits, metrics: Arc<Metrics>) -> Self {
+        let headers = Mutex::new(LruCache::new(REMEMBERED_HEADERS));
+        Self { library, sources, limits, metrics, headers }
+    }
+
+    pub(crate) fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
+    pub(crate) async fn find(&self, subject: &Subject) -> Result<Origin, DeliveryError> {
+        match subject {
+            Subject::Image { id } => self.image(id).await,
+            Subject::Object { source, path: ObjectPath::Key(key) } => self.object(source, key).await,
+            // Only http sources have addresses of their own, and none is built yet.
+            Subject::Object { source, path: ObjectPath::Url(_) } => {
+                Err(DeliveryError::NoAddress(source.clone()))
+            }
+        }
+    }
+
+    async fn image(&self, id: &str) -> Result<Origin, DeliveryError> {
+        let missing = || DeliveryError::NoImage(id.to_owned());
+        let image = self.library.find(id).await?.ok_or_else(missing)?;
+        // Nobody can prove a right to a private image yet, and nobody may learn that there is one.
+        if image.visibility == Visibility::Private {
+            return Err(missing());
+        }
+        let unsigned = |ms: i64| u64::try_from(ms).unwrap_or(0);
+        Ok(Origin {
+            header: header_of(&image).ok_or_else(missing)?,
+            focal: image.focal,
+            len: image.bytes,
+            modified_ms: Some(unsigned(image.updated_at)),
+            expires_ms: image.expires_at.map(unsigned),
+            generation: self.library.image_generation(id),
+            place: Place::Image(Box::new(image)),
+        })
+    }
+
+    async fn object(&self, name: &str, path: &str) -> Result<Origin, DeliveryError> {
+        let source = self.sources.get(name).ok_or_else(|| DeliveryError::NoSource(name.to_owned()))?;
+        let path = SourcePath::parse(path)?;
+        let identity = source.identity(&path).await?;
+        let slot = (name.to_owned(), path.as_str().to_owned());
+        let known = self.headers().get(&slot).filter(|(seen, _)| *seen == identity).cloned();
+        let header = match known {
+            Some((_, header)) => header,
+            None => {
+                let header = self.read_header(source, &path, identity.len()).await?;
+                self.headers().put(slot, (identity.clone(), header.clone()));
+                header
+            }
+        };
+        Ok(Origin {
+            header,
+            focal: None,
+            len: identity.len(),
+            modified_ms: identity.modified_ms().and_then(|ms| u64::try_from(ms).ok()),
+            expires_ms: None,
+            generation: self.library.source_generation(name),
+            place: Place::Object { source: source.clone(), path, identity },
+        })
+    }
+
+    /// Reads as much of the beginning as the header needs: 64 KiB at first, then what the format says it takes.
+    async fn read_header(
+        &self,
+        source: &Source,
+        path: &SourcePath,
+        len: u64,
+    ) -> Result<Header, DeliveryError> {
+        let mut ask = PREFIX;
+        loop {
+            let upto = ask.min(len);
+            let prefix = source.read(path, Some(0..upto), self.limits.max_bytes).await?;
+            match codec::probe(&prefix, len, &self.limits)? {
+                Probe::Complete(header) => return Ok(header),
+                Probe::NeedMore(_) if upto == len => return Err(codec::CodecError::NotAnImage.into()),
+                Probe::NeedMore(needed) => ask = needed.max(ask.saturating_mul(2)),
+            }
+        }
+    }
+
+    /// All bytes of the original; an error where they are not those that the header was read from.
+    pub(crate) async fn read(&self, origin: &Origin) -> Result<Bytes, DeliveryError> {
+        match &origin.place {
+            Place::Image(image) => {
+                self.metrics.source_read("library");
+                Ok(self.library.read(image, self.limits.max_bytes).await?)
+            }
+            Place::Object { source, path, identity } => {
+                self.metrics.source_read(source.name());
+                let (read, bytes) = source.read_all(path, self.limits.max_bytes).await?;
+                if read == *identity { Ok(bytes) } else { Err(DeliveryError::Changed) }
+            }
+        }
+    }
+
+    fn headers(&self) -> MutexGuard<'_, LruCache<Slot, (source::Identity, Header)>> {
+        self.headers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Origin {
+    pub(crate) fn identity(&self) -> Identity<'_> {
+        match &self.place {
+            Place::Image(image) => Identity::Content(image.sha256.0),
+            Place::Object { source, path, identity } => Identity::Object {
+                source: source.name(),
+                path: path.as_str(),
+                validator: identity.validator(),
+            },
+        }
+    }
+}
+
+/// The header that was read when the image was uploaded.
+fn header_of(image: &Image) -> Option<Header> {
+    let shape = &image.shape;
+    Some(Header {
+        format: codec::Format::from_name(&shape.format)?,
+        width: shape.width,
+        height: shape.height,
+        orientation: codec::Orientation::from_exif(shape.orientation.into()),
+        frames: shape.frames,
+        has_alpha: shape.has_alpha,
+        depth: shape.depth,
+        progressive: shape.progressive,
+    })
+}

@@ -1,0 +1,52 @@
+//! Who really asks: the connection's other end, or, behind proxies that we trust, the first address in front of them.
+
+use std::net::IpAddr;
+
+use http::HeaderMap;
+
+use crate::units::Cidr;
+
+/// Walks `X-Forwarded-For` from the right, as far as each hop is trusted; what a stranger wrote to its left counts for
+/// nothing. An entry that is no address ends the walk at the last address that was known.
+pub fn resolved_client(peer: IpAddr, headers: &HeaderMap, trusted: &[Cidr]) -> IpAddr {
+    let is_trusted = |address: IpAddr| trusted.iter().any(|range| range.contains(address));
+    let mut client = peer;
+    let lines: Vec<&str> =
+        headers.get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok()).collect();
+    for hop in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
+        if !is_trusted(client.to_canonical()) {
+            break;
+        }
+        match hop.trim().parse() {
+            Ok(address) => client = address,
+            Err(_) => break,
+        }
+    }
+    client.to_canonical()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(peer: &str, forwarded: &[&str]) -> String {
+        let trusted: Vec<Cidr> = ["127.0.0.0/8", "10.0.0.0/8"].map(|range| range.parse().unwrap()).to_vec();
+        let mut headers = HeaderMap::new();
+        for line in forwarded {
+            headers.append("x-forwarded-for", line.parse().unwrap());
+        }
+        resolved_client(peer.parse().unwrap(), &headers, &trusted).to_string()
+    }
+
+    #[test]
+    fn believes_only_trusted_hops() {
+        assert_eq!(client("203.0.113.9", &["1.2.3.4"]), "203.0.113.9");
+        assert_eq!(client("127.0.0.1", &[]), "127.0.0.1");
+        assert_eq!(client("127.0.0.1", &["203.0.113.9"]), "203.0.113.9");
+        assert_eq!(client("127.0.0.1", &["127.0.0.1, 203.0.113.9"]), "203.0.113.9");
+        assert_eq!(client("127.0.0.1", &["203.0.113.9, 10.0.0.7"]), "203.0.113.9");
+        assert_eq!(client("127.0.0.1", &["203.0.113.9", "10.0.0.7"]), "203.0.113.9");
+        assert_eq!(client("127.0.0.1", &["203.0.113.9, rubbish"]), "127.0.0.1");
+        assert_eq!(client("::ffff:127.0.0.1", &["2001:db8::1"]), "2001:db8::1");
+    }
+}

@@ -1,0 +1,171 @@
+//! `GET /`: one small page that shows what the URLs do, on this server's own demo picture or, where there is none,
+//! how to get a first picture in. Built once at start; nothing on it comes from elsewhere and it runs no script.
+
+use std::fmt::Write;
+
+use base64::Engine;
+use bytes::Bytes;
+use http::header::{
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue,
+    REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
+use http::{Method, Response, StatusCode};
+use sha2::{Digest, Sha256};
+
+use crate::delivery::body::Body;
+use crate::delivery::conditional::{self, ETag, Precondition, Validators};
+
+const PAGE: &str = include_str!("page/page.html");
+const STYLE: &str = include_str!("page/page.css");
+const DEMO: &str = include_str!("page/demo.html");
+const EMPTY: &str = include_str!("page/empty.html");
+
+/// Spec, what it asks for, and the width and height at which the page shows the result.
+const EXAMPLES: &[(&str, &str, u16, u16)] = &[
+    ("w_300,fmt_webp", "300 pixels wide, as WebP", 300, 200),
+    ("w_300,h_300,c_fill", "fill a square, cut what is over", 200, 200),
+    ("w_300,h_300,c_fill,g_e", "the same, but keep the right side", 200, 200),
+    ("w_300,h_300,c_pad,b_f0c040", "fit into a square on a colour", 200, 200),
+    ("w_300,a_90", "turned by a quarter", 133, 200),
+    ("w_300,f_auto,q_50", "the best format that your browser takes, smaller", 300, 200),
+];
+
+/// The page with and without a demo picture.
+#[derive(Debug)]
+pub struct Page {
+    demo: Variant,
+    empty: Variant,
+    policy: HeaderValue,
+}
+
+#[derive(Debug)]
+struct Variant {
+    html: Bytes,
+    etag: ETag,
+}
+
+impl Page {
+    /// `public_url` is what clients reach this server by, without a slash at its end.
+    pub fn new(public_url: &str) -> Self {
+        let url = escape(public_url.trim_end_matches('/'));
+        let variant = |content: &str| {
+            let html =
+                PAGE.replace("{{style}}", STYLE).replace("{{content}}", content).replace("{{url}}", &url);
+            let etag = ETag::strong(&blake3::hash(html.as_bytes()).to_hex()[..32]);
+            Variant { html: html.into(), etag }
+        };
+        let hash = base64::engine::general_purpose::STANDARD.encode(Sha256::digest(STYLE));
+        let policy = format!(
+            "default-src 'none'; img-src 'self'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'; \
+             frame-ancestors 'none'"
+        );
+        Self {
+            demo: variant(&DEMO.replace("{{examples}}", &examples())),
+            empty: variant(EMPTY),
+            policy: HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'none'")),
+        }
+    }
+
+    /// `demo`: whether the library has a picture of the id `demo`.
+    pub fn answer(&self, method: &Method, request: &HeaderMap, demo: bool) -> Response<Body> {
+        let variant = if demo { &self.demo } else { &self.empty };
+        let mut response = Response::new(Body::empty());
+        let headers = response.headers_mut();
+        headers.insert(ETAG, variant.etag.header());
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        let have = Validators { etag: &variant.etag, last_modified: None };
+        match conditional::precondition(method, request, have) {
+            Precondition::NotModified => *response.status_mut() = StatusCode::NOT_MODIFIED,
+            Precondition::Failed => *response.status_mut() = StatusCode::PRECONDITION_FAILED,
+            Precondition::Proceed => {
+                headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+                headers.insert(CONTENT_LENGTH, HeaderValue::from(variant.html.len()));
+                headers.insert(CONTENT_SECURITY_POLICY, self.policy.clone());
+                headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+                headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+                if method != Method::HEAD {
+                    *response.body_mut() = Body::full(variant.html.clone());
+                }
+            }
+        }
+        response
+    }
+}
+
+fn examples() -> String {
+    let mut html = String::new();
+    for (spec, meaning, width, height) in EXAMPLES {
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            html,
+            "<li><a href=\"/i/demo/{spec}\"><img src=\"/i/demo/{spec}\" width=\"{width}\" height=\"{height}\" \
+             alt=\"\" loading=\"lazy\"><code>{spec}</code></a><p>{meaning} · <a href=\"/explain/i/demo/{spec}\">explain\
+             </a></p></li>"
+        );
+    }
+    html
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace('\'', "&#39;")
+}
+
+#[cfg(test)]
+mod tests {
+    use http::header::IF_NONE_MATCH;
+    use http_body::Body as _;
+
+    use super::*;
+
+    fn text(response: &Response<Body>) -> String {
+        String::from_utf8(response.body().as_bytes().unwrap().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn shows_live_pictures_only_where_there_are_some() {
+        let page = Page::new("http://img.example:8080/");
+        let demo = text(&page.answer(&Method::GET, &HeaderMap::new(), true));
+        assert!(demo.contains("srcset=\"/i/demo/w_480 480w"));
+        assert!(demo.contains("<img src=\"/i/demo/w_300,fmt_webp\""));
+        assert!(demo.contains("curl -o demo.webp http://img.example:8080/i/demo/w_300,fmt_webp"));
+        let empty = text(&page.answer(&Method::GET, &HeaderMap::new(), false));
+        assert!(empty.contains("pixedge import") && !empty.contains("<img src=\"/i/"));
+        for html in [demo, empty] {
+            assert!(!html.contains("{{") && !html.contains("<script") && !html.contains(" style="), "{html}");
+        }
+    }
+
+    #[test]
+    fn the_policy_admits_the_pages_own_style_and_nothing_else() {
+        let response = Page::new("http://x").answer(&Method::GET, &HeaderMap::new(), true);
+        let policy = response.headers()[CONTENT_SECURITY_POLICY].to_str().unwrap();
+        assert!(policy.starts_with("default-src 'none'; img-src 'self'; style-src 'sha256-"), "{policy}");
+        let html = text(&response);
+        let style = html.split_once("<style>").unwrap().1.split_once("</style>").unwrap().0;
+        let hash = base64::engine::general_purpose::STANDARD.encode(Sha256::digest(style));
+        assert!(policy.contains(&hash));
+    }
+
+    #[test]
+    fn an_address_cannot_write_into_the_page() {
+        let page = Page::new("http://x/\"><script>alert(1)</script>");
+        assert!(!text(&page.answer(&Method::GET, &HeaderMap::new(), true)).contains("<script>"));
+    }
+
+    #[test]
+    fn is_revalidated_and_asked_for_by_head() {
+        let page = Page::new("http://x");
+        let full = page.answer(&Method::GET, &HeaderMap::new(), true);
+        let head = page.answer(&Method::HEAD, &HeaderMap::new(), true);
+        assert_eq!(full.headers(), head.headers());
+        assert!(head.body().is_end_stream());
+        let known = HeaderMap::from_iter([(IF_NONE_MATCH, full.headers()[ETAG].clone())]);
+        assert_eq!(page.answer(&Method::GET, &known, true).status(), StatusCode::NOT_MODIFIED);
+        // The first import changes the page.
+        assert_eq!(page.answer(&Method::GET, &known, false).status(), StatusCode::OK);
+    }
+}

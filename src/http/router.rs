@@ -1,0 +1,229 @@
+//! Every route in one table, and the service that follows it.
+
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
+
+use futures_util::future::BoxFuture;
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
+use http::request::Parts as Head;
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use serde::Serialize;
+
+use super::client::resolved_client;
+use super::context::{Asked, Context};
+use super::page::Page;
+use super::problem::{no_route, problem, wrong_method};
+use super::server::Stop;
+use crate::delivery::body::Body;
+use crate::delivery::{self, Delivery};
+use crate::telemetry::metrics::Metrics;
+use crate::units::Cidr;
+
+/// What a path leads to. The name is the label `route` of `pixedge_requests_total`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Route {
+    Page,
+    Image,
+    Object,
+    Ipx,
+    Info,
+    Explain,
+    Health,
+    Ready,
+    Metrics,
+}
+
+/// How a path is compared.
+enum Match {
+    Exact(&'static str),
+    Below(&'static str),
+}
+
+use Match::{Below, Exact};
+
+const READ: &str = "GET, HEAD, OPTIONS";
+
+/// The first row that fits wins.
+const ROUTES: [(Match, Route); 10] = [
+    (Below("/i/"), Route::Image),
+    (Below("/r/"), Route::Object),
+    (Below("/_ipx/"), Route::Ipx),
+    (Below("/info/"), Route::Info),
+    (Below("/explain/"), Route::Explain),
+    (Exact("/"), Route::Page),
+    (Exact("/healthz"), Route::Health),
+    (Exact("/health"), Route::Health),
+    (Exact("/readyz"), Route::Ready),
+    (Exact("/metrics"), Route::Metrics),
+];
+
+/// Whether everything that answers depend on is there; asked by `/readyz`.
+pub type Readiness = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+
+/// What the routes lead to.
+pub struct Parts {
+    pub delivery: Delivery,
+    pub metrics: Arc<Metrics>,
+    pub page: Page,
+    /// Whether the library has the picture `demo`.
+    pub demo: bool,
+    pub stop: Stop,
+    pub ready: Readiness,
+    pub trusted_proxies: Vec<Cidr>,
+}
+
+/// The service behind one listener; cheap to clone.
+#[derive(Clone)]
+pub struct Router {
+    parts: Arc<Parts>,
+    /// The operator's own listener answers `/metrics` to everybody who reaches it.
+    admin: bool,
+}
+
+impl Router {
+    pub fn new(parts: Arc<Parts>, admin: bool) -> Self {
+        Self { parts, admin }
+    }
+
+    async fn answer(self, request: Head) -> Response<Body> {
+        let path = request.uri.path();
+        let found = ROUTES.iter().find(|(pattern, _)| pattern.fits(path)).map(|(_, route)| *route);
+        let response = match (found, &request.method) {
+            (None, _) => no_route(
+                path,
+                &["/i/", "/r/", "/_ipx/", "/info/", "/explain/", "/healthz"],
+                &self.asked(&request),
+            ),
+            (Some(_), &Method::OPTIONS) => self.parts.delivery.preflight(&request.headers, READ),
+            (Some(route), &Method::GET | &Method::HEAD) => self.read(route, &request).await,
+            (Some(_), method) => wrong_method(method, READ, &self.asked(&request)),
+        };
+        self.parts.metrics.request(found.map_or("none", Route::name), response.status().as_u16());
+        response
+    }
+
+    async fn read(&self, route: Route, request: &Head) -> Response<Body> {
+        let Parts { delivery, page, .. } = &*self.parts;
+        let asks = delivery::Request {
+            method: &request.method,
+            path: request.uri.path(),
+            query: request.uri.query(),
+            headers: &request.headers,
+        };
+        let outcome = match route {
+            Route::Image | Route::Object | Route::Ipx => delivery.picture(asks).await,
+            Route::Explain => delivery.explain(asks).await.map(|explained| json(&explained)),
+            Route::Info => delivery.info(asks).await.map(|info| json(&info)),
+            Route::Page => Ok(page.answer(&request.method, &request.headers, self.parts.demo)),
+            Route::Health => Ok(health()),
+            Route::Ready => Ok(self.ready().await),
+            Route::Metrics => Ok(self.metrics(request)),
+        };
+        let mut response = outcome.unwrap_or_else(|error| problem(&error, &self.asked(request)));
+        if request.method == Method::HEAD {
+            *response.body_mut() = Body::empty();
+        }
+        response
+    }
+
+    async fn ready(&self) -> Response<Body> {
+        let state =
+            if self.parts.stop.is_asked() { Err("stopping".to_owned()) } else { (self.parts.ready)().await };
+        match state {
+            Ok(()) => text(StatusCode::OK, "ready\n"),
+            Err(reason) => {
+                tracing::warn!(reason, "not ready");
+                text(StatusCode::SERVICE_UNAVAILABLE, "not ready\n")
+            }
+        }
+    }
+
+    /// Counters tell strangers what a server is busy with, so only this machine or the operator's listener sees them.
+    fn metrics(&self, request: &Head) -> Response<Body> {
+        let peer = request.extensions.get::<Context>().map(|context| context.peer.ip());
+        let client = peer.map(|peer| resolved_client(peer, &request.headers, &self.parts.trusted_proxies));
+        if !self.admin && !client.is_some_and(|client: IpAddr| client.to_canonical().is_loopback()) {
+            return no_route("/metrics", &[], &self.asked(request));
+        }
+        let mut response = text(StatusCode::OK, self.parts.metrics.encode());
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(Metrics::CONTENT_TYPE));
+        response
+    }
+
+    fn asked(&self, request: &Head) -> Asked {
+        Asked::of(request, self.parts.delivery.cors())
+    }
+}
+
+impl tower::Service<Request<Body>> for Router {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut TaskContext<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let router = self.clone();
+        // No route reads a body yet; holding it would keep it from being drained.
+        let (head, _) = request.into_parts();
+        Box::pin(async move { Ok(router.answer(head).await) })
+    }
+}
+
+impl Match {
+    fn fits(&self, path: &str) -> bool {
+        match self {
+            Exact(whole) => path == *whole,
+            Below(prefix) => path.starts_with(prefix),
+        }
+    }
+}
+
+impl Route {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Page => "page",
+            Self::Image => "i",
+            Self::Object => "r",
+            Self::Ipx => "ipx",
+            Self::Info => "info",
+            Self::Explain => "explain",
+            Self::Health => "healthz",
+            Self::Ready => "readyz",
+            Self::Metrics => "metrics",
+        }
+    }
+}
+
+fn health() -> Response<Body> {
+    #[derive(Serialize)]
+    struct Health {
+        status: &'static str,
+        service: &'static str,
+        version: &'static str,
+    }
+    json(&Health { status: "healthy", service: "pixedge", version: env!("CARGO_PKG_VERSION") })
+}
+
+fn json<T: Serialize>(value: &T) -> Response<Body> {
+    // The types given here are structs of strings and numbers, which always serialise.
+    let mut response = text(StatusCode::OK, serde_json::to_vec(value).unwrap_or_default());
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+fn text(status: StatusCode, body: impl Into<bytes::Bytes>) -> Response<Body> {
+    let body = body.into();
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    *response.body_mut() = Body::full(body);
+    response
+}

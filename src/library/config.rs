@@ -1,0 +1,35 @@
+//! What the library does unless an image says otherwise.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::Visibility;
+use crate::units::{Policy, Span};
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// What may be asked of an image without a signature: `open`, `ladder`, `presets` or `signed`.
+    pub unsigned: Policy,
+    /// `public` or `private`, for new images.
+    pub visibility: Visibility,
+    /// How long a deleted image can be restored.
+    pub trash: Span,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            unsigned: Policy::Ladder,
+            visibility: Visibility::Public,
+            trash: Span(Duration::from_secs(30 * 86_400)),
+        }
+    }
+}
+
+impl Config {
+    pub fn validate(&self) -> Result<(), String> {
+        Ok(())
+    }
+}

@@ -1,0 +1,63 @@
+//! What can go wrong with an image.
+
+use std::borrow::Cow;
+
+use crate::db::DbError;
+use crate::error::{Detail, Fault, Kind};
+use crate::storage::StorageError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum LibraryError {
+    #[error("there is no image `{id}`")]
+    NotFound { id: String },
+    #[error("the id `{id}` is taken")]
+    IdTaken { id: String },
+    #[error("a focal point is two numbers from 0 to 1")]
+    Focal,
+    #[error("no randomness for a new id: {0}")]
+    Random(String),
+    #[error(transparent)]
+    Db(#[from] DbError),
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+impl Fault for LibraryError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::NotFound { .. } => Kind::NotFound,
+            Self::IdTaken { .. } | Self::Focal => Kind::BadRequest,
+            Self::Random(_) => Kind::Internal,
+            Self::Db(error) => error.kind(),
+            Self::Storage(error) => error.kind(),
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound { .. } => "not_found",
+            Self::IdTaken { .. } => "conflict",
+            Self::Focal => "bad_value",
+            Self::Random(_) => "internal",
+            Self::Db(error) => error.code(),
+            Self::Storage(error) => error.code(),
+        }
+    }
+
+    fn message(&self) -> Cow<'static, str> {
+        match self {
+            Self::Db(error) => error.message(),
+            Self::Storage(error) => error.message(),
+            Self::Random(_) => Cow::Borrowed("something went wrong on our side; the log has the request id"),
+            _ => Cow::Owned(self.to_string()),
+        }
+    }
+
+    fn detail(&self) -> Detail {
+        match self {
+            Self::Db(error) => error.detail(),
+            Self::Storage(error) => error.detail(),
+            _ => Detail::default(),
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! The statements of the library.
+
+use super::{Image, ImageId, LibraryError, NewImage, Page, Sameness, Scope, Shape};
+use crate::db::{Db, DbError, Row, Tx, Value};
+use crate::storage::ContentHash;
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT pk, id, name, sha256, md5, bytes, format, width, height, orientation, frames, has_alpha, depth, ",
+            "progressive, focal_x, focal_y, visibility, storage, object_key, owner, created_at, updated_at, ",
+            "deleted_at, expires_at FROM images ",
+            $rest
+        )
+    };
+}
+
+pub(super) async fn by_id(db: &Db, id: &str) -> Result<Option<Image>, DbError> {
+    db.row(select!("WHERE id = ?"), &[id.into()]).await?.map(|row| image(&row)).transpose()
+}
+
+pub(super) async fn by_sha256(db: &Db, hash: &ContentHash) -> Result<Vec<Image>, DbError> {
+    images(&db.rows(select!("WHERE sha256 = ? ORDER BY pk"), &[hash.to_string().into()]).await?)
+}
+
+pub(super) async fn list(db: &Db, page: &Page, now: i64) -> Result<Vec<Image>, DbError> {
+    let sql = select!(
+        "WHERE pk < ? AND deleted_at IS NULL AND (expires_at IS NULL OR expires_at > ?) ORDER BY pk DESC LIMIT ?"
+    );
+    let values = [page.before.unwrap_or(i64::MAX).into(), now.into(), page.limit.min(1000).into()];
+    images(&db.rows(sql, &values).await?)
+}
+
+pub(super) async fn count(db: &Db, now: i64) -> Result<u64, DbError> {
+    let sql = "SELECT COUNT(*) AS total FROM images \
+               WHERE deleted_at IS NULL AND (expires_at IS NULL OR expires_at > ?)";
+    db.row(sql, &[now.into()]).await?.map_or(Ok(0), |row| row.narrow("total"))
+}
+
+/// The image of the same owner that counts as the same as `new`.
+pub(super) async fn same(tx: &mut Tx, new: &NewImage, same: Sameness) -> Result<Option<Image>, DbError> {
+    let sha256 = new.stored.sha256.to_string();
+    let rows = tx.rows(select!("WHERE sha256 = ? ORDER BY pk"), &[sha256.into()]).await?;
+    let images = images(&rows)?;
+    Ok(images
+        .into_iter()
+        .find(|image| image.owner == new.owner && (same == Sameness::Content || image.name == new.name)))
+}
+
+/// Takes a repeated image out of the trash and gives it the expiry that the repeat asked for.
+pub(super) async fn renew(
+    tx: &mut Tx,
+    mut image: Image,
+    expires_at: Option<i64>,
+    now: i64,
+) -> Result<Image, DbError> {
+    if image.deleted_at.is_none() && image.expires_at == expires_at {
+        return Ok(image);
+    }
+    let sql = "UPDATE images SET deleted_at = NULL, expires_at = ?, updated_at = ? WHERE pk = ?";
+    tx.execute(sql, &[expires_at.into(), now.into(), image.pk.into()]).await?;
+    (image.deleted_at, image.expires_at, image.updated_at) = (None, expires_at, now);
+    Ok(image)
+}
+
+pub(super) async fn insert(tx: &mut Tx, new: &NewImage, now: i64) -> Result<Image, LibraryError> {
+    // A made id that exists already is less likely than a broken disk; one that was given may well exist.
+    let id = match &new.id {
+        Some(id) => id.clone(),
+        None => ImageId::random()?,
+    };
+    let sql = "INSERT INTO images (id, name, sha256, md5, bytes, format, width, height, orientation, frames, \
+               has_alpha, depth, progressive, visibility, storage, object_key, owner, created_at, updated_at, \
+               expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    let mut values = vec![Value::from(id.as_str())];
+    values.extend(content(new));
+    values.extend([new.owner.into(), now.into(), now.into(), new.expires_at.into()]);
+    match tx.execute(sql, &values).await {
+        Ok(_) => {}
+        Err(error) if error.is_unique_violation() => {
+            return Err(LibraryError::IdTaken { id: id.to_string() });
+        }
+        Err(error) => return Err(error.into()),
+    }
+    reread(tx, &id).await
+}
+
+/// Other content under the same id; the focal point was that of the old picture.
+pub(super) async fn replace(
+    tx: &mut Tx,
+    id: &ImageId,
+    new: &NewImage,
+    now: i64,
+) -> Result<Image, LibraryError> {
+    let sql = "UPDATE images SET name = ?, sha256 = ?, md5 = ?, bytes = ?, format = ?, width = ?, height = ?, \
+               orientation = ?, frames = ?, has_alpha = ?, depth = ?, progressive = ?, visibility = ?, \
+               storage = ?, object_key = ?, focal_x = NULL, focal_y = NULL, updated_at = ?, deleted_at = NULL, \
+               expires_at = ? WHERE id = ?";
+    let mut values: Vec<Value> = content(new).into();
+    values.extend([now.into(), new.expires_at.into(), id.as_str().into()]);
+    match tx.execute(sql, &values).await? {
+        0 => Err(LibraryError::NotFound { id: id.to_string() }),
+        _ => reread(tx, id).await,
+    }
+}
+
+pub(super) async fn set_focal(
+    db: &Db,
+    id: &ImageId,
+    focal: Option<(f64, f64)>,
+    now: i64,
+) -> Result<u64, DbError> {
+    let sql = "UPDATE images SET focal_x = ?, focal_y = ?, updated_at = ? WHERE id = ?";
+    let (x, y) = (focal.map(|(x, _)| x), focal.map(|(_, y)| y));
+    db.execute(sql, &[x.into(), y.into(), now.into(), id.as_str().into()]).await
+}
+
+pub(super) async fn generations(db: &Db) -> Result<Vec<(Scope, String, u64)>, DbError> {
+    let rows = db.rows("SELECT scope, name, counter FROM generations", &[]).await?;
+    rows.iter().map(|row| Ok((row.parse("scope")?, row.text("name")?, row.narrow("counter")?))).collect()
+}
+
+pub(super) async fn raise(tx: &mut Tx, scope: Scope, name: &str) -> Result<u64, DbError> {
+    let key: [Value; 2] = [scope.as_str().into(), name.into()];
+    let raise = "UPDATE generations SET counter = counter + 1 WHERE scope = ? AND name = ?";
+    if tx.execute(raise, &key).await? == 0 {
+        tx.execute("INSERT INTO generations (scope, name, counter) VALUES (?, ?, 1)", &key).await?;
+    }
+    let row = tx.row("SELECT counter FROM generations WHERE scope = ? AND name = ?", &key).await?;
+    row.map_or(Ok(0), |row| row.narrow("counter"))
+}
+
+/// The columns from `name` to `object_key`, without the focal point.
+fn content(new: &NewImage) -> [Value; 15] {
+    let Shape { format, width, height, orientation, frames, has_alpha, depth, progressive } = &new.shape;
+    [
+        new.name.as_str().into(),
+        new.stored.sha256.to_string().into(),
+        new.stored.md5.to_string().into(),
+        Value::Int(new.stored.bytes as i64),
+        format.as_str().into(),
+        (*width).into(),
+        (*height).into(),
+        u32::from(*orientation).into(),
+        (*frames).into(),
+        (*has_alpha).into(),
+        u32::from(*depth).into(),
+        (*progressive).into(),
+        new.visibility.as_str().into(),
+        new.stored.storage.as_str().into(),
+        new.stored.key.as_str().into(),
+    ]
+}
+
+async fn reread(tx: &mut Tx, id: &ImageId) -> Result<Image, LibraryError> {
+    let row = tx.row(select!("WHERE id = ?"), &[id.as_str().into()]).await?;
+    let row = row.ok_or_else(|| LibraryError::NotFound { id: id.to_string() })?;
+    Ok(image(&row)?)
+}
+
+fn images(rows: &[Row]) -> Result<Vec<Image>, DbError> {
+    rows.iter().map(image).collect()
+}
+
+fn image(row: &Row) -> Result<Image, DbError> {
+    Ok(Image {
+        pk: row.int("pk")?,
+        id: row.parse("id")?,
+        name: row.text("name")?,
+        sha256: row.parse("sha256")?,
+        md5: row.parse("md5")?,
+        bytes: row.narrow("bytes")?,
+        shape: Shape {
+            format: row.text("format")?,
+            width: row.narrow("width")?,
+            height: row.narrow("height")?,
+            orientation: row.narrow("orientation")?,
+            frames: row.narrow("frames")?,
+            has_alpha: row.bool("has_alpha")?,
+            depth: row.narrow("depth")?,
+            progressive: row.bool("progressive")?,
+        },
+        focal: row.opt_real("focal_x")?.zip(row.opt_real("focal_y")?),
+        visibility: row.parse("visibility")?,
+        storage: row.text("storage")?,
+        key: row.parse("object_key")?,
+        owner: row.opt_int("owner")?,
+        created_at: row.int("created_at")?,
+        updated_at: row.int("updated_at")?,
+        deleted_at: row.opt_int("deleted_at")?,
+        expires_at: row.opt_int("expires_at")?,
+    })
+}

@@ -1,0 +1,336 @@
+//! What the server counts. The names and labels are read by scripts, proofs and dashboards, so they are part of the
+//! public contract; every label value comes from a closed or configured set, never from a request.
+
+use std::fmt::Write;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::{Family, MetricConstructor};
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+/// Every metric of the server. Built once, shared as `Arc<Metrics>`.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<RouteStatus, Counter>,
+    cache: [Counter; CacheTier::ALL.len()],
+    cache_skipped: Family<Reason, Counter>,
+    cache_disk_up: Gauge,
+    source_reads: Family<SourceName, Counter>,
+    decodes: Family<FormatName, Counter>,
+    encodes: Family<FormatName, Counter>,
+    bitmap_cache: [Counter; 2],
+    refused: Family<Reason, Counter>,
+    stages: Family<StageName, Histogram, StageBuckets>,
+    memory_budget_bytes: Gauge,
+    memory_reserved_bytes: Gauge,
+    queue_seconds: Gauge<f64, AtomicU64>,
+    jobs: Family<JobState, Counter>,
+}
+
+/// Where an answer came from: label `tier` of `pixedge_cache_total`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CacheTier {
+    Memory,
+    Disk,
+    /// Expired, but allowed to be served while it is refreshed.
+    Stale,
+    /// Waited for the same work of another request.
+    Collapsed,
+    Miss,
+}
+
+/// What a request spends its time on: label `stage` of `pixedge_stage_seconds`, and the words of `Server-Timing`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Stage {
+    Queue,
+    Fetch,
+    Decode,
+    Transform,
+    Encode,
+}
+
+impl CacheTier {
+    const ALL: [Self; 5] = [Self::Memory, Self::Disk, Self::Stale, Self::Collapsed, Self::Miss];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Disk => "disk",
+            Self::Stale => "stale",
+            Self::Collapsed => "collapsed",
+            Self::Miss => "miss",
+        }
+    }
+}
+
+impl Stage {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Queue => "queue",
+            Self::Fetch => "fetch",
+            Self::Decode => "decode",
+            Self::Transform => "transform",
+            Self::Encode => "encode",
+        }
+    }
+}
+
+impl Metrics {
+    /// What `encode` writes, for the `Content-Type` of `/metrics`.
+    pub const CONTENT_TYPE: &'static str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("pixedge");
+        let requests = Family::default();
+        registry.register("requests", "Answered requests by route and status", requests.clone());
+        let tiers = Family::<Tier, Counter>::default();
+        registry.register("cache", "Picture requests by where the answer came from", tiers.clone());
+        let cache = CacheTier::ALL.map(|tier| tiers.get_or_create(&Tier { tier: tier.name() }).clone());
+        let cache_skipped = Family::default();
+        registry.register(
+            "cache_skipped",
+            "Results that did not reach the disk cache",
+            cache_skipped.clone(),
+        );
+        let cache_disk_up = Gauge::default();
+        registry.register("cache_disk_up", "1 while the disk cache takes writes", cache_disk_up.clone());
+        let source_reads = Family::default();
+        registry.register("source_reads", "Originals read, by source", source_reads.clone());
+        let decodes = Family::default();
+        registry.register("decodes", "Pictures decoded, by format", decodes.clone());
+        let encodes = Family::default();
+        registry.register("encodes", "Pictures encoded, by format", encodes.clone());
+        let bitmaps = Family::<Hit, Counter>::default();
+        registry.register("bitmap_cache", "Look-ups in the cache of decoded pictures", bitmaps.clone());
+        let bitmap_cache = ["false", "true"].map(|hit| bitmaps.get_or_create(&Hit { hit }).clone());
+        let refused = Family::default();
+        registry.register("refused", "Requests refused to protect the server, by reason", refused.clone());
+        let stages = Family::new_with_constructor(StageBuckets);
+        registry.register("stage_seconds", "Time spent in each stage of a picture request", stages.clone());
+        let memory_budget_bytes = Gauge::default();
+        registry.register(
+            "memory_budget_bytes",
+            "Memory that picture work may reserve at once",
+            memory_budget_bytes.clone(),
+        );
+        let memory_reserved_bytes = Gauge::default();
+        registry.register(
+            "memory_reserved_bytes",
+            "Memory that picture work has reserved now",
+            memory_reserved_bytes.clone(),
+        );
+        let queue_seconds = Gauge::default();
+        registry.register(
+            "queue_seconds",
+            "Estimated time until a worker is free for a new request",
+            queue_seconds.clone(),
+        );
+        let jobs = Family::default();
+        registry.register("jobs", "Background jobs by kind and how they ended", jobs.clone());
+        Self {
+            registry,
+            requests,
+            cache,
+            cache_skipped,
+            cache_disk_up,
+            source_reads,
+            decodes,
+            encodes,
+            bitmap_cache,
+            refused,
+            stages,
+            memory_budget_bytes,
+            memory_reserved_bytes,
+            queue_seconds,
+            jobs,
+        }
+    }
+
+    /// Everything in OpenMetrics text.
+    pub fn encode(&self) -> String {
+        let mut out = String::with_capacity(8 * 1024);
+        if text::encode(&mut out, &self.registry).is_err() {
+            // Writing into a String cannot fail; a half-written exposition must not look like a whole one.
+            out.clear();
+        }
+        out
+    }
+
+    /// `route` is the pattern of the route table, not the path that was asked for.
+    pub fn request(&self, route: &'static str, status: u16) {
+        self.requests.get_or_create(&RouteStatus { route, status }).inc();
+    }
+
+    pub fn cache(&self, tier: CacheTier) {
+        self.cache[tier as usize].inc();
+    }
+
+    /// A result that was served but not kept on disk, and why.
+    pub fn cache_skipped(&self, reason: &'static str) {
+        self.cache_skipped.get_or_create(&Reason { reason }).inc();
+    }
+
+    pub fn cache_disk_up(&self, up: bool) {
+        self.cache_disk_up.set(i64::from(up));
+    }
+
+    /// `source` is the name from the configuration.
+    pub fn source_read(&self, source: &str) {
+        self.source_reads.get_or_create(&SourceName { source: source.to_owned() }).inc();
+    }
+
+    pub fn decode(&self, format: &'static str) {
+        self.decodes.get_or_create(&FormatName { format }).inc();
+    }
+
+    /// Named after the metric, beside [`Self::decode`]; the exposition is [`Self::encode`].
+    pub fn encoded(&self, format: &'static str) {
+        self.encodes.get_or_create(&FormatName { format }).inc();
+    }
+
+    pub fn bitmap_cache(&self, hit: bool) {
+        self.bitmap_cache[usize::from(hit)].inc();
+    }
+
+    /// A request that was refused to protect the server.
+    pub fn refused(&self, reason: &'static str) {
+        self.refused.get_or_create(&Reason { reason }).inc();
+    }
+
+    pub fn stage(&self, stage: Stage, spent: Duration) {
+        self.stages.get_or_create(&StageName { stage }).observe(spent.as_secs_f64());
+    }
+
+    pub fn memory_budget(&self, bytes: u64) {
+        self.memory_budget_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    pub fn memory_reserved(&self, bytes: u64) {
+        self.memory_reserved_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    pub fn queue_seconds(&self, seconds: f64) {
+        self.queue_seconds.set(seconds);
+    }
+
+    pub fn job(&self, kind: &'static str, state: &'static str) {
+        self.jobs.get_or_create(&JobState { kind, state }).inc();
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RouteStatus {
+    route: &'static str,
+    status: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Tier {
+    tier: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reason {
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SourceName {
+    source: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FormatName {
+    format: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Hit {
+    hit: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StageName {
+    stage: Stage,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct JobState {
+    kind: &'static str,
+    state: &'static str,
+}
+
+impl EncodeLabelValue for Stage {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
+        encoder.write_str(self.name())
+    }
+}
+
+/// 0.5 ms … 16 s, doubling: a cached original's fetch at the low end, a large AVIF at the high one.
+#[derive(Debug, Clone)]
+struct StageBuckets;
+
+impl MetricConstructor<Histogram> for StageBuckets {
+    fn new_metric(&self) -> Histogram {
+        Histogram::new((0..16).map(|power| 0.0005 * f64::from(1 << power)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn speaks_the_names_that_dashboards_read() {
+        let metrics = Metrics::new();
+        metrics.request("/i/{id}/{spec}", 200);
+        metrics.cache(CacheTier::Collapsed);
+        metrics.cache_skipped("too_large");
+        metrics.cache_disk_up(true);
+        metrics.source_read("samples");
+        metrics.decode("jpeg");
+        metrics.encoded("avif");
+        metrics.bitmap_cache(true);
+        metrics.refused("queue");
+        metrics.stage(Stage::Decode, Duration::from_millis(3));
+        metrics.memory_budget(1 << 30);
+        metrics.queue_seconds(0.25);
+        metrics.job("cleanup", "done");
+        let text = metrics.encode();
+        for line in [
+            "pixedge_requests_total{route=\"/i/{id}/{spec}\",status=\"200\"} 1",
+            "pixedge_cache_total{tier=\"memory\"} 0",
+            "pixedge_cache_total{tier=\"disk\"} 0",
+            "pixedge_cache_total{tier=\"stale\"} 0",
+            "pixedge_cache_total{tier=\"collapsed\"} 1",
+            "pixedge_cache_total{tier=\"miss\"} 0",
+            "pixedge_cache_skipped_total{reason=\"too_large\"} 1",
+            "pixedge_cache_disk_up 1",
+            "pixedge_source_reads_total{source=\"samples\"} 1",
+            "pixedge_decodes_total{format=\"jpeg\"} 1",
+            "pixedge_encodes_total{format=\"avif\"} 1",
+            "pixedge_bitmap_cache_total{hit=\"true\"} 1",
+            "pixedge_bitmap_cache_total{hit=\"false\"} 0",
+            "pixedge_refused_total{reason=\"queue\"} 1",
+            "pixedge_stage_seconds_bucket{le=\"0.004\",stage=\"decode\"} 1",
+            "pixedge_stage_seconds_count{stage=\"decode\"} 1",
+            "pixedge_memory_budget_bytes 1073741824",
+            "pixedge_queue_seconds 0.25",
+            "pixedge_jobs_total{kind=\"cleanup\",state=\"done\"} 1",
+        ] {
+            assert!(text.lines().any(|have| have == line), "{line} is missing in\n{text}");
+        }
+        assert!(text.ends_with("# EOF\n"));
+    }
+}

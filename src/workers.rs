@@ -1,1 +1,0 @@
-//! The bounded CPU pool and the memory budget.

@@ -1,0 +1,75 @@
+//! What happens when many ask at once: one source read, one decode and one encode for one picture; bounded memory for
+//! many; a clear refusal beyond the queue.
+
+use std::sync::Barrier;
+
+use pixedge::codec::Format;
+
+use crate::support::pictures::encoded;
+use crate::support::{Home, Server};
+
+/// A server with a folder source `pics` of `count` JPEGs.
+fn with_pictures(config: &str, count: u32, width: u32, height: u32) -> Server {
+    let home =
+        Home::new(&format!("sources: {{ pics: {{ scheme: fs, root: pics, unsigned: open }} }}\n{config}"));
+    std::fs::create_dir(home.path().join("pics")).unwrap();
+    for seed in 0..count {
+        let bytes = encoded(Format::Jpeg, width, height, seed);
+        std::fs::write(home.path().join(format!("pics/{seed}.jpg")), bytes).unwrap();
+    }
+    home.start()
+}
+
+/// Asks for every path at the same time and returns the statuses.
+fn all_at_once(server: &Server, paths: &[String]) -> Vec<u16> {
+    let barrier = Barrier::new(paths.len());
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = paths
+            .iter()
+            .map(|path| {
+                scope.spawn(|| {
+                    barrier.wait();
+                    server.get(path).status
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    })
+}
+
+#[test]
+fn two_hundred_identical_misses_are_one_read_one_decode_one_encode() {
+    let server = with_pictures("", 1, 3000, 2000);
+    let paths = vec!["/r/pics/w_300,f_webp/0.jpg".to_owned(); 200];
+    let statuses = all_at_once(&server, &paths);
+    assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
+    for counter in ["pixedge_source_reads_total", "pixedge_decodes_total", "pixedge_encodes_total"] {
+        assert_eq!(server.count(counter), 1.0, "{counter}: {:?}", server.metrics());
+    }
+}
+
+#[test]
+fn memory_stays_flat_under_many_different_large_misses() {
+    let server = with_pictures("cache: { memory: 32MiB, disk: 256MiB }\n", 32, 4000, 3000);
+    assert_eq!(server.get("/r/pics/w_16,f_jpg/0.jpg").status, 200);
+    server.reset_peak_rss();
+    let paths: Vec<String> = (0..32).map(|seed| format!("/r/pics/w_300,f_jpg/{seed}.jpg")).collect();
+    let statuses = all_at_once(&server, &paths);
+    assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
+    let peak = server.peak_rss() / 1_000_000;
+    eprintln!("peak resident memory under 32 distinct 12 MP JPEG misses: {peak} MB");
+    assert!(peak <= 100, "{peak} MB");
+}
+
+#[test]
+fn beyond_the_queue_is_a_503_with_retry_after_and_hits_go_on() {
+    let server = with_pictures("images: { workers: 1, queue: 500ms }\n", 40, 4000, 3000);
+    assert_eq!(server.get("/r/pics/w_10,f_jpg/0.jpg").status, 200);
+    let paths: Vec<String> = (0..40).map(|seed| format!("/r/pics/w_2000,f_avif/{seed}.jpg")).collect();
+    let statuses = all_at_once(&server, &paths);
+    assert!(statuses.iter().all(|status| matches!(status, 200 | 503)), "{statuses:?}");
+    assert!(statuses.contains(&503), "nothing was refused");
+    assert!(statuses.contains(&200), "nothing was served");
+    assert_eq!(server.get("/r/pics/w_10,f_jpg/0.jpg").header("cache-status"), "pixedge; hit; detail=memory");
+    assert!(server.count("pixedge_refused_total") >= 1.0);
+}

@@ -1,0 +1,255 @@
+//! Starts the real binary on a loopback port of its own and talks to it. Every test that needs a server uses this.
+
+pub mod pictures;
+pub mod shared;
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+/// A running `pixedge serve` with its data folder; killed on drop.
+pub struct Server {
+    child: Child,
+    /// `http://127.0.0.1:PORT`
+    pub url: String,
+    agent: ureq::Agent,
+    home: Home,
+}
+
+/// The folder a server keeps its data and configuration in; outlives the server, so that a restart can be tested.
+pub struct Home {
+    dir: TempDir,
+    demo: bool,
+}
+
+/// An answer, read to its end.
+pub struct Reply {
+    pub status: u16,
+    pub headers: ureq::http::HeaderMap,
+    pub body: Vec<u8>,
+}
+
+impl Home {
+    /// A fresh folder whose `config.yaml` is `config`; `data_dir` is added.
+    pub fn new(config: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("config.yaml"), format!("data_dir: data\n{config}")).unwrap();
+        Self { dir, demo: false }
+    }
+
+    /// Embedded defaults and the demo pictures.
+    pub fn demo() -> Self {
+        Self { demo: true, ..Self::new("") }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Runs another command on the same configuration and returns what it wrote; panics if it fails.
+    pub fn run(&self, args: &[&str]) -> String {
+        let output = self.command(args).output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        assert!(
+            output.status.success(),
+            "pixedge {args:?}: {}\n{}",
+            text(&output.stdout),
+            text(&output.stderr)
+        );
+        text(&output.stdout)
+    }
+
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pixedge"));
+        command.args(args).arg("--config").arg(self.path().join("config.yaml")).current_dir(self.path());
+        command
+    }
+
+    pub fn start(self) -> Server {
+        let mut command = self.command(&["serve", "--listen", "127.0.0.1:0"]);
+        if self.demo {
+            command.arg("--demo");
+        }
+        let log = std::fs::File::create(self.path().join("log.txt")).unwrap();
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
+        let url = listening_at(&mut child).unwrap_or_else(|| {
+            let _ = child.kill();
+            panic!(
+                "the server did not start:\n{}",
+                std::fs::read_to_string(self.path().join("log.txt")).unwrap()
+            )
+        });
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .timeout_global(Some(Duration::from_secs(60)))
+            .max_idle_connections_per_host(64)
+            .build();
+        Server { child, url, agent: config.into(), home: self }
+    }
+}
+
+/// The first line that names an address; the rest of standard output is drained so that the server never blocks on it.
+fn listening_at(child: &mut Child) -> Option<String> {
+    let mut lines = BufReader::new(child.stdout.take()?).lines();
+    let url = lines.find_map(|line| {
+        let line = line.ok()?;
+        let start = line.find("http://")?;
+        Some(line[start..].split_whitespace().next()?.trim_end_matches('/').to_owned())
+    });
+    std::thread::spawn(move || lines.for_each(drop));
+    url
+}
+
+impl Server {
+    pub fn get(&self, path: &str) -> Reply {
+        self.get_with(path, &[])
+    }
+
+    pub fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Reply {
+        self.request("GET", path, headers)
+    }
+
+    pub fn request(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Reply {
+        let mut request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.url));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = self
+            .agent
+            .run(request.body(()).unwrap())
+            .unwrap_or_else(|error| panic!("{method} {path}: {error}\n{}", self.log()));
+        let (parts, body) = response.into_parts();
+        let body = body.into_with_config().limit(1 << 30).read_to_vec().unwrap();
+        Reply { status: parts.status.as_u16(), headers: parts.headers, body }
+    }
+
+    /// Sends bytes as they are and returns everything the server answers until it closes or `timeout` passes.
+    pub fn raw(&self, request: &str, timeout: Duration) -> String {
+        let mut stream = TcpStream::connect(self.address()).unwrap();
+        stream.set_read_timeout(Some(timeout)).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    /// `127.0.0.1:PORT`
+    pub fn address(&self) -> &str {
+        self.url.trim_start_matches("http://")
+    }
+
+    /// Every sample of `/metrics` by its full name with labels.
+    pub fn metrics(&self) -> BTreeMap<String, f64> {
+        let reply = self.get("/metrics");
+        assert_eq!(reply.status, 200);
+        reply
+            .text()
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+            .filter_map(|line| {
+                let (name, value) = line.rsplit_once(' ')?;
+                Some((name.to_owned(), value.parse().ok()?))
+            })
+            .collect()
+    }
+
+    /// The sum of a counter over all its labels.
+    pub fn count(&self, name: &str) -> f64 {
+        self.metrics()
+            .iter()
+            .filter(|(key, _)| key.split('{').next() == Some(name))
+            .map(|(_, value)| value)
+            .sum()
+    }
+
+    /// Resident memory now, in bytes.
+    pub fn rss(&self) -> u64 {
+        self.status_field("VmRSS:")
+    }
+
+    /// The most resident memory since the start or the last [`Self::reset_peak_rss`], in bytes.
+    pub fn peak_rss(&self) -> u64 {
+        self.status_field("VmHWM:")
+    }
+
+    /// Linux: makes [`Self::peak_rss`] start again from what is resident now.
+    pub fn reset_peak_rss(&self) {
+        std::fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5").unwrap();
+    }
+
+    fn status_field(&self, field: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with(field)).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+    }
+
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.home.path().join("log.txt")).unwrap_or_default()
+    }
+
+    /// Whether any result has reached the disk tier.
+    pub fn cache_has_bytes(&self) -> bool {
+        fn holds_data(path: &Path) -> bool {
+            let Ok(entries) = std::fs::read_dir(path) else { return false };
+            entries.flatten().any(|entry| match entry.metadata() {
+                Ok(meta) if meta.is_dir() => holds_data(&entry.path()),
+                Ok(meta) => std::os::unix::fs::MetadataExt::blocks(&meta) > 8,
+                Err(_) => false,
+            })
+        }
+        holds_data(&self.home.path().join("data/cache"))
+    }
+
+    /// Whether the process still runs.
+    pub fn alive(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// SIGTERM, waits for the end and gives the folder back for a restart.
+    pub fn stop(mut self) -> Home {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        let status = self.child.wait().unwrap();
+        assert!(status.success(), "{status}\n{}", self.log());
+        std::mem::replace(&mut self.home, Home { dir: tempfile::tempdir().unwrap(), demo: false })
+    }
+
+    /// SIGKILL, as a crash would; gives the folder back.
+    pub fn kill(mut self) -> Home {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        std::mem::replace(&mut self.home, Home { dir: tempfile::tempdir().unwrap(), demo: false })
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Reply {
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+    }
+
+    /// The stable code of an error answer.
+    pub fn code(&self) -> String {
+        self.json()["code"].as_str().unwrap_or_default().to_owned()
+    }
+}
