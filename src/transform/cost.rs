@@ -5,24 +5,31 @@ use std::time::Instant;
 use crate::codec::{self, Format, Header};
 use crate::transform::plan::{Op, Plan, Quality};
 use crate::transform::steps::fold::Folded;
+use crate::transform::steps::resample;
+use crate::transform::steps::turn::Turn;
 
 /// An upper estimate of the bytes that rendering holds at its peak, the result included and the original's bytes not.
 pub fn memory(header: &Header, plan: &Plan) -> u64 {
-    /// The resizer's intermediate buffer, encoder tables and the like.
-    const FIXED: u64 = 2 << 20;
+    /// Filter weights, encoder tables and the like.
+    const FIXED: u64 = 1 << 20;
     if plan.output.original {
         return 0;
     }
     let Some(folded) = Folded::of(header, plan) else { return 0 };
     let mut size = (folded.window.width, folded.window.height);
-    let mut peak = codec::decode_memory(header, &folded.request(header, Instant::now())) + pixels(size) * 4;
+    let request = folded.request(header, Instant::now());
+    let mut peak = codec::decode_memory(header, &request)
+        + pixels(size) * 4
+        + (resample::BAND_BYTES as u64).min(pixels(size) * 8);
     for op in folded.rest {
         let before = size;
         size = after(size, op, &folded);
         peak = peak.max((pixels(before) + pixels(size)) * 4);
     }
-    // A turn that transposes, and a change of colours, write a second picture.
-    peak.max(pixels(size) * 8).max(pixels(size) * (4 + encoder_bytes(plan))) + FIXED
+    let turned = if folded.turn == Turn::default() && folded.rest.is_empty() { 4 } else { 8 };
+    peak.max(pixels(size) * turned).max(pixels(size) * (4 + encoder_bytes(header, plan)))
+        + encoder_fixed(plan)
+        + FIXED
 }
 
 /// Roughly how long one worker will be busy.
@@ -71,35 +78,96 @@ fn megapixels(pixels: u64) -> f64 {
 /// Seconds a stored megapixel; entropy decoding touches all of them, however little is kept.
 fn decode_seconds(header: &Header) -> f64 {
     match header.format {
-        Format::Jpeg if header.progressive => 0.010,
+        Format::Jpeg if header.progressive => 0.008,
         Format::Jpeg => 0.003,
         Format::Webp => 0.010,
-        Format::Png => 0.018,
-        _ => 0.030,
+        Format::Png if header.has_alpha || header.depth > 8 => 0.018,
+        Format::Png => 0.012,
+        _ => 0.015,
     }
 }
 
 /// Seconds a megapixel of the result.
 fn encode_seconds(plan: &Plan) -> f64 {
     let output = &plan.output;
+    let effort = f64::from(output.effort);
     match output.format {
-        Format::Jpeg if output.progressive == Some(false) => 0.004,
-        Format::Jpeg => 0.012,
-        Format::Webp if output.quality == Quality::Lossless => 0.6,
-        Format::Webp => 0.030 + 0.020 * f64::from(output.effort),
-        // ravif's speed: 1 is the slowest of 10.
-        Format::Avif => 0.3 * 1.9_f64.powi(10 - i32::from(output.effort.clamp(1, 10))),
-        _ => 0.120,
+        Format::Jpeg if output.progressive == Some(false) => 0.006,
+        Format::Jpeg => 0.015,
+        Format::Webp if output.quality == Quality::Lossless => 1.2,
+        Format::Webp => 0.015_f64.max(0.03 * effort - 0.01),
+        // ravif's speed: 1 is the slowest of 10, and each step down costs about half as much again or more.
+        Format::Avif => 0.45 * 1.6_f64.powf(10.0 - effort.clamp(1.0, 10.0)),
+        _ if effort <= 2.0 => 0.03,
+        _ => 0.12,
     }
 }
 
 /// Bytes a pixel of the result that the encoder needs beside the pixels, its output included.
-fn encoder_bytes(plan: &Plan) -> u64 {
+fn encoder_bytes(header: &Header, plan: &Plan) -> u64 {
+    let clear = |op: &Op| matches!(op, Op::Canvas { background, .. } if background.is_none_or(|colour| colour.a < 255));
     match plan.output.format {
-        Format::Jpeg => 8,
-        Format::Webp if plan.output.quality == Quality::Lossless => 40,
-        Format::Webp => 12,
+        Format::Webp if plan.output.quality == Quality::Lossless => 52,
+        Format::Webp if header.has_alpha || plan.ops.iter().any(clear) => 20,
+        // ravif at its fastest needs 30.
+        Format::Avif if plan.output.effort >= 9 => 45,
         Format::Avif => 100,
-        _ => 10,
+        _ => 6,
+    }
+}
+
+/// Bytes that an encoder needs even for one pixel.
+fn encoder_fixed(plan: &Plan) -> u64 {
+    if plan.output.format == Format::Avif { 5 << 20 } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::Orientation;
+    use crate::transform::{Client, Presets, ResolveLimits, SourceFacts, Spec, resolve};
+
+    fn cost(format: Format, (width, height): (u32, u32), spec: &str) -> (u64, f64) {
+        let orientation = Orientation::UPRIGHT;
+        let header = Header {
+            format,
+            width,
+            height,
+            orientation,
+            frames: 1,
+            has_alpha: false,
+            depth: 8,
+            progressive: false,
+        };
+        let facts = SourceFacts { header: header.clone(), focal: None };
+        let spec = Spec::parse(spec, &Presets::default()).unwrap();
+        let plan = resolve(&spec, &facts, &Client::default(), &ResolveLimits::default()).unwrap();
+        (memory(&header, &plan), seconds(&header, &plan))
+    }
+
+    /// 32 of them at once have to fit into 100 MB with two at work.
+    #[test]
+    fn a_photo_made_small_is_cheap() {
+        let (bytes, seconds) = cost(Format::Jpeg, (4032, 3024), "w_300,f_jpg");
+        assert!((1 << 20..8 << 20).contains(&bytes), "{bytes}");
+        assert!((0.01..0.08).contains(&seconds), "{seconds}");
+    }
+
+    #[test]
+    fn what_is_kept_and_what_is_encoded_count() {
+        let photo = |spec| cost(Format::Jpeg, (4032, 3024), spec);
+        assert!(photo("w_2000,f_jpg") > photo("w_300,f_jpg"));
+        assert!(photo("w_1200,f_avif") > photo("w_1200,f_webp"));
+        assert!(photo("w_1200,f_webp").1 > photo("w_1200,f_jpg").1);
+        assert!(photo("w_1200,pad_1000,f_webp").0 > photo("w_1200,f_webp").0);
+        let whole = 4032 * 3024 * 3;
+        assert!(photo("f_webp").0 > whole);
+    }
+
+    #[test]
+    fn originals_cost_next_to_nothing() {
+        let (bytes, seconds) = cost(Format::Jpeg, (4032, 3024), "f_orig");
+        assert_eq!(bytes, 0);
+        assert!(seconds < 0.01);
     }
 }
