@@ -27,9 +27,16 @@ pub struct Row {
     #[serde(default)]
     pub tolerated: bool,
     #[serde(default)]
-    pub contested: Option<String>,
+    contested: serde_json::Value,
     #[serde(default)]
     pub reference: std::collections::BTreeMap<String, String>,
+}
+
+impl Row {
+    /// Decoders disagree on the picture, so its references judge nobody. The manifest says why, or just `true`.
+    pub fn is_contested(&self) -> bool {
+        !matches!(self.contested, serde_json::Value::Null | serde_json::Value::Bool(false))
+    }
 }
 
 pub fn manifest(shared: &std::path::Path) -> Vec<Row> {
