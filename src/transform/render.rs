@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::codec::metadata::Keep;
-use crate::codec::{self, Bitmap, CodecError, Decoded, EncodeRequest, Format, Header, StripError};
+use crate::codec::{self, Bitmap, CodecError, Decoded, EncodeRequest, Format, Header, Layout, StripError};
 use crate::error::{Detail, Fault, Kind};
 use crate::transform::plan::{Colour, Metadata, Op, Output, Plan, Subsample};
 use crate::transform::quality;
@@ -130,14 +130,20 @@ fn transform(
     deadline: Instant,
 ) -> Result<Bitmap, RenderError> {
     let Decoded { mut bitmap, icc } = decoded;
+    let mut icc = icc.as_deref();
+    // One channel is a table look-up, so it need not wait for fewer pixels; the curve of gray profiles differs enough
+    // from sRGB's that mixing before it shows.
+    if bitmap.layout == Layout::Gray {
+        bitmap = codec::colour::to_srgb(bitmap, icc.take())?;
+    }
     if let Some(kernel) = folded.kernel {
         let placed = folded.place(header, (bitmap.width, bitmap.height));
         let size = (folded.window.width, folded.window.height);
         bitmap = resample(bitmap, placed.view, placed.area, size, kernel, deadline)?;
     }
     in_time(deadline)?;
-    // Colours after the first resize, when there are fewest of them, and before any colour of ours is drawn.
-    bitmap = codec::colour::to_srgb(bitmap, icc.as_deref())?;
+    // Other colours after the first resize, when there are fewest of them, and before any of ours is drawn.
+    bitmap = codec::colour::to_srgb(bitmap, icc)?;
     let mut turn = folded.turn;
     for op in folded.rest {
         in_time(deadline)?;

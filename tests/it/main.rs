@@ -4,6 +4,7 @@
 
 mod architecture;
 mod corpus;
+mod golden;
 mod load;
 mod read_path;
 mod semantics;

@@ -20,6 +20,8 @@ pub(crate) struct Folded<'a> {
     /// The part of the scaled region that is kept.
     pub(crate) window: Rect,
     pub(crate) kernel: Option<Kernel>,
+    /// The picture that was to be scaled lay on its side.
+    sideways: bool,
     pub(crate) rest: &'a [Op],
 }
 
@@ -53,6 +55,7 @@ impl<'a> Folded<'a> {
             scaled: size,
             window: whole(size),
             kernel: None,
+            sideways: false,
             rest: &plan.ops,
         };
         while let Some((op, rest)) = folded.rest.split_first() {
@@ -62,6 +65,7 @@ impl<'a> Folded<'a> {
                     folded.kernel = Some(kernel);
                     folded.scaled = folded.turn.size((width, height));
                     folded.window = whole(folded.scaled);
+                    folded.sideways = folded.turn.size((0, 1)) == (1, 0);
                 }
                 Op::Resize { .. } | Op::Canvas { .. } => break,
                 Op::Rotate(_) | Op::Flip | Op::Flop => folded.turn = folded.turn.then(op)?,
@@ -111,18 +115,41 @@ impl<'a> Folded<'a> {
         Some(())
     }
 
-    /// Stored pixels per scaled one.
+    /// Stored pixels per scaled one. One side of the scaled picture was asked for and the other follows from it, rounded
+    /// to whole pixels; as in libvips the rounding does not distort, but costs up to half a pixel of the border. Where
+    /// it went up there is nothing more to show, so that the picture is stretched.
     fn ratio(&self) -> (f64, f64) {
-        let ratio = |from, to| f64::from(from) / f64::from(to);
-        (ratio(self.region.width, self.scaled.0), ratio(self.region.height, self.scaled.1))
+        let sides = (f64::from(self.region.width), f64::from(self.region.height));
+        let scaled = (f64::from(self.scaled.0), f64::from(self.scaled.1));
+        let (x, y) = (sides.0 / scaled.0, sides.1 / scaled.1);
+        let rounded_down =
+            |side: f64, ratio: f64, scaled: f64| (0.0..=0.5).contains(&(side / ratio - scaled));
+        if self.asked_for_x() {
+            (x, if rounded_down(sides.1, x, scaled.1) { x } else { y })
+        } else {
+            (if rounded_down(sides.0, y, scaled.0) { y } else { x }, y)
+        }
+    }
+
+    /// The side that a fill does not crop; otherwise the upright picture's width, by far the most usual.
+    fn asked_for_x(&self) -> bool {
+        match (self.window.width < self.scaled.0, self.window.height < self.scaled.1) {
+            (false, true) => true,
+            (true, false) => false,
+            _ => !self.sideways,
+        }
     }
 
     /// The stored pixels that the window shows.
     fn source(&self) -> Area {
         let (x, y) = self.ratio();
+        let start = |from: u32, side: u32, scaled: u32, ratio: f64| {
+            f64::from(from) + (f64::from(side) - f64::from(scaled) * ratio) / 2.0
+        };
+        let region = self.region;
         Area {
-            left: f64::from(self.region.x) + f64::from(self.window.x) * x,
-            top: f64::from(self.region.y) + f64::from(self.window.y) * y,
+            left: start(region.x, region.width, self.scaled.0, x) + f64::from(self.window.x) * x,
+            top: start(region.y, region.height, self.scaled.1, y) + f64::from(self.window.y) * y,
             width: f64::from(self.window.width) * x,
             height: f64::from(self.window.height) * y,
         }
@@ -280,6 +307,23 @@ mod tests {
         let folded = Folded::of(&header, &plan).unwrap();
         let request = folded.request(&header, Instant::now());
         assert_eq!((request.region, request.target), (None, None));
+    }
+
+    #[test]
+    fn a_side_that_was_rounded_down_is_not_squeezed() {
+        let area = |exif, stored: (u32, u32), scaled: (u32, u32)| {
+            let (header, plan) =
+                (header(Format::Png, stored.0, stored.1), plan(exif, vec![resize(scaled.0, scaled.1)]));
+            let folded = Folded::of(&header, &plan).unwrap();
+            let source = folded.source();
+            [source.left, source.top, source.width, source.height].map(|side| (side * 1e6).round() / 1e6)
+        };
+        // 133⅓ rows of 2.4: 133 of them show 319.2, the rest is left out on either side.
+        assert_eq!(area(1, (240, 320), (100, 133)), [0.0, 0.4, 240.0, 319.2]);
+        assert_eq!(area(6, (320, 240), (100, 133)), [0.4, 0.0, 319.2, 240.0]);
+        // 54.6 rows went up to 55, and a deliberate distortion stays one.
+        assert_eq!(area(1, (928, 169), (300, 55)), [0.0, 0.0, 928.0, 169.0]);
+        assert_eq!(area(1, (200, 200), (100, 50)), [0.0, 0.0, 200.0, 200.0]);
     }
 
     #[test]

@@ -102,9 +102,9 @@ impl Turn {
                 for y in tile_y..(tile_y + TILE).min(width) {
                     let from_x = if self.mirror_x { width - 1 - y } else { y };
                     let row = &mut turned[y * height..][..height];
-                    for x in tile_x..(tile_x + TILE).min(height) {
+                    for (x, pixel) in row.iter_mut().enumerate().skip(tile_x).take(TILE) {
                         let from_y = if self.mirror_y { height - 1 - x } else { x };
-                        row[x] = pixels[from_y * width + from_x];
+                        *pixel = pixels[from_y * width + from_x];
                     }
                 }
             }
