@@ -104,7 +104,7 @@ where
         let task = tokio::spawn(
             async move {
                 let result = work(commit).await.map_err(Arc::new);
-                landing.flight.result.send_replace(Some(result));
+                landing.land(result);
             }
             .instrument(tracing::Span::current()),
         );
@@ -155,6 +155,14 @@ struct Landing<K: Hash + Eq, V, E: From<Lost>> {
     board: Board<K, V, E>,
     key: K,
     flight: Arc<Flight<V, E>>,
+}
+
+impl<K: Hash + Eq, V, E: From<Lost>> Landing<K, V, E> {
+    /// Off the board first: who has seen the result and asks again must not be given the same one.
+    fn land(&self, result: Result<V, Arc<E>>) {
+        take_off_the_board(&mut lock(&self.board), &self.key, &self.flight);
+        self.flight.result.send_replace(Some(result));
+    }
 }
 
 impl<K: Hash + Eq, V, E: From<Lost>> Drop for Landing<K, V, E> {
@@ -336,6 +344,16 @@ mod tests {
         open.notify_one();
         is_done.await.unwrap();
         assert_eq!(late.await.unwrap(), (Ok(1), Role::Follower), "a late caller joins the work under way");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn who_asks_again_after_an_error_is_not_given_the_same_one() {
+        let flights = flights();
+        for _ in 0..2000 {
+            let (result, _) = flights.join(1, |_| async { Err(Failure::Said("no")) }).await;
+            assert!(result.is_err());
+            assert_eq!(flights.join(1, |_| async { Ok(1) }).await, (Ok(1), Role::Leader));
+        }
     }
 
     #[tokio::test]

@@ -313,9 +313,12 @@ async fn a_store_opened_anew_leaves_no_open_files_behind() {
         until(&cache, |status| *status == DiskStatus::Up).await;
     }
     // The former store's tasks end a moment after it.
-    while open_files() > before {
-        tokio::task::yield_now().await;
-    }
+    let closed = tokio::time::timeout(Duration::from_secs(10), async {
+        while open_files() > before {
+            tokio::task::yield_now().await;
+        }
+    });
+    assert!(closed.await.is_ok(), "{} files were open, now {}", before, open_files());
 }
 
 #[tokio::test]

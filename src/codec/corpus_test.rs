@@ -181,7 +181,8 @@ fn a_region_holds_what_the_whole_picture_holds_there() {
         }
         let all = decoded(&row.bytes).unwrap();
         let (x, y) = (header.width / 3, header.height / 5);
-        let region = Rect { x, y, width: (header.width - x).div_ceil(2), height: (header.height - y).div_ceil(2) };
+        let region =
+            Rect { x, y, width: (header.width - x).div_ceil(2), height: (header.height - y).div_ceil(2) };
         let request = DecodeRequest { region: Some(region), ..whole(None) };
         let part = decode(&row.bytes, &header, &request).unwrap().bitmap;
         let channels = all.layout.channels();
@@ -207,16 +208,23 @@ fn stripping_leaves_the_pixels_and_takes_the_place() {
     let mut with_place = 0;
     for row in corpus().iter().filter(|row| row.expects("ok")) {
         let before = header(&row.bytes).unwrap();
-        let stripped = strip(&row.bytes, before.format).unwrap_or_else(|error| panic!("{}: {error}", row.path));
+        let stripped =
+            strip(&row.bytes, before.format).unwrap_or_else(|error| panic!("{}: {error}", row.path));
         let after = header(&stripped).unwrap_or_else(|error| panic!("{}: {error}", row.path));
         assert_eq!(before, after, "{}", row.path);
-        let (old, new) =
-            (decode(&row.bytes, &before, &whole(None)).unwrap(), decode(&stripped, &after, &whole(None)).unwrap());
+        let (old, new) = (
+            decode(&row.bytes, &before, &whole(None)).unwrap(),
+            decode(&stripped, &after, &whole(None)).unwrap(),
+        );
         assert!(old.bitmap.data == new.bitmap.data, "{}: other pixels", row.path);
         assert_eq!(old.icc, new.icc, "{}: another profile", row.path);
         assert_eq!(*strip(&stripped, after.format).unwrap(), *stripped, "{}: not the same again", row.path);
         for needle in [&b"http://ns.adobe.com"[..], b"Photoshop 3.0", b"MPF\0", b"tEXt", b"<x:xmpmeta"] {
-            assert!(!stripped.windows(needle.len()).any(|window| window == needle), "{}: {needle:?}", row.path);
+            assert!(
+                !stripped.windows(needle.len()).any(|window| window == needle),
+                "{}: {needle:?}",
+                row.path
+            );
         }
         let gps = |file: &[u8]| {
             let exif = ::exif::Reader::new().read_from_container(&mut std::io::Cursor::new(file)).ok();
@@ -349,13 +357,40 @@ fn decoding_towards_a_size_and_scaling_the_rest_gives_the_reference() {
         let bitmap = colour::to_srgb(bitmap, decoded.icc.as_deref()).unwrap();
         let result = psnr(&upright(&bitmap, header.orientation), &reference);
         compared += 1;
-        if std::env::var_os("PIXEDGE_FIGURES").is_some() {
-            println!("{result:.1} {} {}x{} → {}x{} → {}x{}", row.path, header.width, header.height, decoded.bitmap.width, decoded.bitmap.height, target.0, target.1);
-        }
         if result < PSNR {
             below.push(format!("{}: {result:.1} dB", row.path));
         }
     }
     let share = 1.0 - below.len() as f64 / f64::from(compared.max(1));
     assert!(share >= SHARE, "{:.1} % of {compared} reach it, not:\n{}", share * 100.0, below.join("\n"));
+}
+
+#[test]
+fn files_with_random_bytes_in_them_never_panic() {
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    let mut random = move |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % below.max(1) as u64) as usize
+    };
+    for row in corpus().iter().filter(|row| row.bytes.len() < 20_000) {
+        for _ in 0..8 {
+            let mut bytes = row.bytes.clone();
+            for _ in 0..=random(6) {
+                // Half of the hits go where the headers are.
+                let reach = if random(2) == 0 { bytes.len().min(128) } else { bytes.len() };
+                if let Some(byte) = bytes.get_mut(random(reach)) {
+                    *byte = random(256) as u8;
+                }
+            }
+            let Some(format) = Format::sniff(&bytes) else { continue };
+            let _ = (strip(&bytes, format), metadata::extract(&bytes, format, metadata::Keep::All));
+            let small =
+                Limits { max_pixels: 4_000_000, max_pixels_progressive: 4_000_000, ..Limits::default() };
+            if let Ok(Probe::Complete(header)) = probe(&bytes, bytes.len() as u64, &small) {
+                let _ = decode(&bytes, &header, &whole(Some((20, 20))));
+            }
+        }
+    }
 }

@@ -204,7 +204,8 @@ pub struct EncodeRequest<'a> {
     /// 1…100 on the codec's own scale.
     pub quality: u8,
     pub lossless: bool,
-    /// The codec's own speed scale: WebP method 0…6, AVIF speed 1…10 (10 is the fastest), PNG 0…9.
+    /// The codec's own speed scale: WebP method 0…6, AVIF speed 1…10 (10 is the fastest), PNG 0…9 (2
+    /// while a person waits).
     pub effort: u8,
     pub progressive: Option<bool>,
     pub subsample_444: Option<bool>,
@@ -333,3 +334,5 @@ pub(crate) fn check_deadline(deadline: Instant) -> Result<(), CodecError> {
 
 #[cfg(test)]
 mod corpus_test;
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,8 @@ use std::io::{Cursor, Write};
 use std::time::Instant;
 
 use ::png::{
-    BitDepth, ColorType, Compression, DecodingError, Encoder, Info, Limits, Reader, Transformations,
+    BitDepth, ColorType, DecodingError, DeflateCompression, Encoder, Filter, Info, Limits, Reader,
+    Transformations,
 };
 
 use super::shrink::{self, Shrink};
@@ -145,6 +146,9 @@ fn broken(reason: &str) -> CodecError {
 }
 
 /// Not interlaced whatever is asked for: the `png` crate cannot, and it would cost a quarter more bytes.
+///
+/// Level 2 is for when a person waits: up to a third of the bytes of 0 on flat graphics for twice its time, within
+/// a few percent of level 6 everywhere.
 pub(super) fn encode(bitmap: &Bitmap, request: &EncodeRequest<'_>) -> Result<Vec<u8>, CodecError> {
     /// Smaller pictures are compressed in one go, which is faster and smaller.
     const ROWS_AT_ONCE: usize = 4 << 20;
@@ -161,10 +165,10 @@ pub(super) fn encode(bitmap: &Bitmap, request: &EncodeRequest<'_>) -> Result<Vec
     info.icc_profile = request.icc.map(Cow::Borrowed);
     let mut file = Vec::with_capacity(bitmap.data.len() / 2);
     let mut encoder = Encoder::with_info(&mut file, info).map_err(failed)?;
-    encoder.set_compression(match request.effort {
-        0..=2 => Compression::Fast,
-        3..=7 => Compression::Balanced,
-        _ => Compression::High,
+    encoder.set_filter(Filter::Adaptive);
+    encoder.set_deflate_compression(match request.effort {
+        0 | 1 => DeflateCompression::FdeflateUltraFast,
+        level => DeflateCompression::Level(level.min(9)),
     });
     let mut writer = encoder.write_header().map_err(failed)?;
     if bitmap.data.len() <= ROWS_AT_ONCE {

@@ -96,11 +96,11 @@ fn examples() -> String {
     let mut html = String::new();
     for (spec, meaning, width, height) in EXAMPLES {
         // Writing to a string cannot fail.
-        let _ = write!(
+        let _ = writeln!(
             html,
             "<li><a href=\"/i/demo/{spec}\"><img src=\"/i/demo/{spec}\" width=\"{width}\" height=\"{height}\" \
              alt=\"\" loading=\"lazy\"><code>{spec}</code></a><p>{meaning} · <a href=\"/explain/i/demo/{spec}\">explain\
-             </a></p></li>\n"
+             </a></p></li>"
         );
     }
     html

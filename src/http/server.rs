@@ -232,11 +232,10 @@ async fn connection<S>(
 ) where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
 {
-    // Answers are written whole; waiting for more to send would only delay them.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, %peer, "no TCP_NODELAY");
-    }
     let Config { max_head, head_timeout, idle_timeout, body_timeout, write_timeout, .. } = shared.config;
+    if let Err(error) = tune(&stream, write_timeout) {
+        tracing::debug!(%error, %peer, "socket options");
+    }
     let watch = Watch::new(Timeouts {
         head: head_timeout,
         idle: idle_timeout,
@@ -259,6 +258,25 @@ async fn connection<S>(
     }
     drop(slot);
 }
+
+fn tune(stream: &TcpStream, write_timeout: Duration) -> io::Result<()> {
+    // Answers are written whole; waiting for more to send would only delay them.
+    stream.set_nodelay(true)?;
+    #[cfg(target_os = "linux")]
+    {
+        let socket = socket2::SockRef::from(stream);
+        // Without it the kernel takes up to 4 MB of an answer and reports nothing until a third of that is gone: a
+        // client on a slow line would look stuck for minutes, and each of them would hold that memory.
+        socket.set_tcp_notsent_lowat(UNSENT)?;
+        // The same limit for what the kernel holds after the last write.
+        socket.set_tcp_user_timeout(Some(write_timeout * 2))?;
+    }
+    Ok(())
+}
+
+/// Bytes of an answer that wait in the kernel beyond what is on its way to the client.
+#[cfg(target_os = "linux")]
+const UNSENT: u32 = 128 * 1024;
 
 /// The most that is read ahead of a body.
 const READ_BUFFER: usize = 128 * 1024;

@@ -156,6 +156,36 @@ async fn gives_a_callers_request_id_back() {
 }
 
 #[tokio::test]
+async fn the_access_log_tells_of_a_request_but_not_its_secrets() {
+    #[derive(Clone, Default)]
+    struct Lines(Arc<std::sync::Mutex<Vec<u8>>>);
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt().json().with_writer(move || writer.clone()).finish();
+    // This runtime has one thread, so the server logs here too.
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let server = start(quick(), Arc::default()).await;
+    server.talk(&format!("GET /stream?w=1&sig=geheim HTTP/1.1\r\nx-request-id: abc-1\r\n{CLOSE}")).await;
+    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let line: serde_json::Value =
+        serde_json::from_str(text.lines().find(|l| l.contains(ACCESS)).unwrap()).unwrap();
+    let fields = &line["fields"];
+    assert_eq!(fields["path"], "/stream?w=1&sig=***");
+    assert_eq!((&fields["status"], &fields["bytes"]), (&200.into(), &21.into()));
+    assert_eq!((&fields["method"], &fields["request_id"]), (&"GET".into(), &"abc-1".into()));
+    assert!(!text.contains("geheim"));
+}
+
+#[tokio::test]
 async fn a_panic_is_a_500_and_no_end() {
     let server = start(quick(), Arc::default()).await;
     let mut stream = server.connect().await;
@@ -243,18 +273,23 @@ async fn whoever_does_not_take_the_answer_is_cut_off() {
     tokio::time::timeout(PATIENCE, closed).await.expect("the server keeps the connection");
 }
 
+/// Without a limit on unsent bytes the kernel swallows megabytes and then shows no progress for several timeouts.
 #[tokio::test]
-async fn a_steady_reader_gets_everything() {
-    let config = Config { write_timeout: Duration::from_millis(60), ..quick() };
+async fn a_slow_but_steady_reader_gets_everything() {
+    let config = Config { write_timeout: Duration::from_secs(1), ..quick() };
     let server = start(config, Arc::default()).await;
     let mut stream = server.connect().await;
     stream.write_all(b"GET /endless HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
-    let mut buffer = vec![0; 1 << 20];
-    let begun = Instant::now();
-    // Well beyond the timeout, at a pace that fills the socket's buffers.
-    while begun.elapsed() < Duration::from_millis(400) {
+    // 800 KB/s, where 16 KiB are asked for.
+    let mut buffer = vec![0; 16 * 1024];
+    for _ in 0..150 {
         stream.read_exact(&mut buffer).await.unwrap();
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // More than the kernel could still hold of a connection that was given up.
+    let mut buffer = vec![0; 1 << 20];
+    for _ in 0..64 {
+        stream.read_exact(&mut buffer).await.unwrap();
     }
 }
 
@@ -294,6 +329,42 @@ async fn a_stop_finishes_what_runs_and_closes_what_idles() {
     assert_eq!(header(&answer, "connection"), Some("close"));
     tokio::time::timeout(PATIENCE, server.ended).await.unwrap().unwrap();
     assert!(TcpStream::connect(server.address).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_under_load_fails_no_request() {
+    let server = start(Config::default(), Arc::default()).await;
+    let address = server.address;
+    let warm = Arc::new(tokio::sync::Barrier::new(17));
+    let clients: Vec<_> = (0..16)
+        .map(|_| {
+            let warm = warm.clone();
+            tokio::spawn(async move {
+                let mut served = 0;
+                // Until nobody listens any more.
+                while let Ok(mut stream) = TcpStream::connect(address).await {
+                    loop {
+                        stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+                        let answer = one(&mut stream).await;
+                        served += 1;
+                        if served == 10 {
+                            warm.wait().await;
+                        }
+                        if header(&answer, "connection") == Some("close") {
+                            break;
+                        }
+                    }
+                }
+                served
+            })
+        })
+        .collect();
+    warm.wait().await;
+    server.stop.ask();
+    for client in clients {
+        assert!(client.await.expect("a request failed") > 10);
+    }
+    tokio::time::timeout(PATIENCE, server.ended).await.unwrap().unwrap();
 }
 
 #[tokio::test]

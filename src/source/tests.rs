@@ -102,10 +102,10 @@ proptest! {
         let source = folder(dir.path());
         symlink("..", dir.path().join("root/up")).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        if let Ok(path) = SourcePath::parse(&parts.join("/")) {
-            if let Ok((_, bytes)) = runtime.block_on(source.read_all(&path, 99)) {
-                prop_assert_eq!(&bytes[..], b"content");
-            }
+        if let Ok(path) = SourcePath::parse(&parts.join("/"))
+            && let Ok((_, bytes)) = runtime.block_on(source.read_all(&path, 99))
+        {
+            prop_assert_eq!(&bytes[..], b"content");
         }
     }
 }

@@ -89,7 +89,7 @@ fn encode_seconds(plan: &Plan) -> f64 {
         Format::Webp => 0.030 + 0.020 * f64::from(output.effort),
         // ravif's speed: 1 is the slowest of 10.
         Format::Avif => 0.3 * 1.9_f64.powi(10 - i32::from(output.effort.clamp(1, 10))),
-        _ => 0.080,
+        _ => 0.120,
     }
 }
 

@@ -37,9 +37,11 @@ fn auto(format: Format, class: AutoQuality) -> u8 {
     }
 }
 
+/// Best, good, eco, low. The usual JPEG numbers; those of the other codecs reach the same mean ssimulacra2 (78, 72, 66
+/// and 60) on five photographs and a screenshot at 300 and 640 px, with libwebp's method 4 and ravif's speed 8.
 const JPEG: [u8; 4] = [90, 80, 70, 55];
-const WEBP: [u8; 4] = [90, 80, 72, 57];
-const AVIF: [u8; 4] = [85, 72, 62, 45];
+const WEBP: [u8; 4] = [89, 80, 73, 53];
+const AVIF: [u8; 4] = [84, 75, 63, 53];
 
 #[cfg(test)]
 mod tests {
