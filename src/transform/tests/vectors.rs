@@ -55,6 +55,7 @@ fn all_hold() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "asked for by who runs the tests")]
 fn the_copy_is_the_design() {
     let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared").into();
     let shared = std::env::var_os("PIXEDGE_SHARED").unwrap_or(beside);
