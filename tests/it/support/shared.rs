@@ -3,10 +3,9 @@
 
 use std::path::PathBuf;
 
-/// The folder `shared/` beside the checkout (or `PIXEDGE_SHARED`); `None` after saying so.
+/// The folder `shared/` beside the checkout; `None` after saying so.
 pub fn shared(test: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PIXEDGE_SHARED")
-        .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared")), PathBuf::from);
+    let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared"));
     if path.join("corpus/manifest.jsonl").exists() {
         return Some(path);
     }
