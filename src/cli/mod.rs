@@ -130,12 +130,7 @@ impl<E: std::error::Error> From<E> for Failure {
 }
 
 fn config(place: &Place, listen: Option<SocketAddr>) -> Result<Config, Failure> {
-    let command_line = CommandLine {
-        config: place.config.clone(),
-        data_dir: place.data_dir.clone(),
-        listen,
-        ..CommandLine::default()
-    };
+    let command_line = CommandLine { config: place.config.clone(), data_dir: place.data_dir.clone(), listen };
     Ok(Config::load(&command_line)?)
 }
 

@@ -234,17 +234,14 @@ mod tests {
     }
 
     fn from_corpus(name: &str) -> Option<(Decoded, Vec<u8>)> {
-        let shared = std::env::var_os("PIXEDGE_SHARED").map_or_else(
-            || std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared")),
-            std::path::PathBuf::from,
-        );
-        let Ok(bytes) = std::fs::read(shared.join("corpus").join(name)) else {
+        let corpus = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/corpus"));
+        let Ok(bytes) = std::fs::read(corpus.join(name)) else {
             println!("NOT RUN: the shared corpus is not here");
             return None;
         };
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
         let request = DecodeRequest { region: None, target: None, deadline };
-        let reference = std::fs::read(shared.join("corpus/reference").join(format!("{name}.w300.png")));
+        let reference = std::fs::read(corpus.join("reference").join(format!("{name}.w300.png")));
         Some((jpeg::decode(&bytes, &request).unwrap(), reference.unwrap_or_default()))
     }
 

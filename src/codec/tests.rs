@@ -200,8 +200,8 @@ fn what_is_reserved_follows_what_is_asked_for() {
     let small = Some((300, 225));
     assert!(memory(&header, small) < 4_000_000);
     assert!(memory(&header, None) > 36_000_000);
-    assert!(memory(&Header { progressive: true, ..header.clone() }, small) > 36_000_000);
-    let png = Header { format: Format::Png, ..header.clone() };
+    assert!(memory(&Header { progressive: true, ..header }, small) > 36_000_000);
+    let png = Header { format: Format::Png, ..header };
     assert!(memory(&png, small) < 10_000_000);
     assert!(memory(&Header { progressive: true, ..png }, small) > 36_000_000);
     let gif = Header { format: Format::Gif, ..header };

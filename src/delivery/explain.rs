@@ -4,7 +4,6 @@ use serde::Serialize;
 
 use crate::cache::Key;
 use crate::delivery::{Delivery, DeliveryError, Request, client};
-use crate::transform::cost;
 
 /// The answer of `/explain/…`.
 #[derive(Debug, Serialize)]
@@ -17,7 +16,7 @@ pub struct Explanation {
     pub format: Option<&'static str>,
     pub width: Option<u32>,
     pub height: Option<u32>,
-    /// Estimated seconds of one worker.
+    /// In units of one megapixel of JPEG decoded: what a miss weighs against a rate.
     pub cost: Option<f64>,
     pub policy: &'static str,
     pub supported: bool,
@@ -63,7 +62,7 @@ impl Delivery {
             explanation.key = Some(key.to_string());
             explanation.format = Some(plan.output.format.name());
             (explanation.width, explanation.height) = (Some(plan.width), Some(plan.height));
-            explanation.cost = Some((cost::seconds(&origin.header, &plan) * 1e4).round() / 1e4);
+            explanation.cost = Some((plan.cost(&origin.header) * 1e4).round() / 1e4);
             explanation.resolved = Some(resolved);
         }
         Ok(explanation)

@@ -95,6 +95,7 @@ pub(crate) fn pull(gravity: Gravity, focus: Option<(f64, f64)>) -> (Fraction, Fr
     }
 }
 
+#[derive(Clone, Copy)]
 enum Bound {
     Any,
     AtMostSelf,

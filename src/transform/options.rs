@@ -231,12 +231,13 @@ impl Key {
 
 /// The option of a whole key or alias, in any case, and the spelling that matched.
 pub(crate) fn find(text: &str) -> Option<(Key, &'static str)> {
-    let mut lower = [0_u8; LONGEST];
-    let lower = lower.get_mut(..text.len())?;
-    lower.copy_from_slice(text.as_bytes());
-    lower.make_ascii_lowercase();
-    let at = SORTED.binary_search_by(|(spelling, _)| spelling.as_bytes().cmp(lower)).ok()?;
-    Some((SORTED[at].1, SORTED[at].0))
+    if text.len() > LONGEST {
+        return None;
+    }
+    let packed = packed(text.as_bytes());
+    let at = SORTED.binary_search_by(|entry| entry.packed.cmp(&packed)).ok()?;
+    // Zero bytes at the end would pack like none.
+    (SORTED[at].spelling.len() == text.len()).then_some((SORTED[at].key, SORTED[at].spelling))
 }
 
 /// Splits an option as it stands in a URL into its key and the text behind `_` or `=`. The longest known key wins.
@@ -271,16 +272,37 @@ const LONGEST: usize = {
     longest
 };
 
-static SORTED: [(&str, Key); SPELLINGS.len()] = sorted();
+/// A spelling as one number, so that looking it up costs a few comparisons of integers.
+#[derive(Clone, Copy)]
+struct Spelling {
+    packed: u128,
+    spelling: &'static str,
+    key: Key,
+}
+
+static SORTED: [Spelling; SPELLINGS.len()] = sorted();
+
+const _: () = assert!(LONGEST <= size_of::<u128>());
+
+/// At most 16 bytes, in lower case, the first in the highest place.
+const fn packed(text: &[u8]) -> u128 {
+    let (mut packed, mut i) = (0, 0);
+    while i < text.len() {
+        packed |= (text[i].to_ascii_lowercase() as u128) << (120 - 8 * i);
+        i += 1;
+    }
+    packed
+}
 
 /// Insertion sort, because that is what a `const fn` can do.
-const fn sorted() -> [(&'static str, Key); SPELLINGS.len()] {
-    let mut list = [SPELLINGS[0]; SPELLINGS.len()];
+const fn sorted() -> [Spelling; SPELLINGS.len()] {
+    let mut list = [Spelling { packed: 0, spelling: "", key: Key::T }; SPELLINGS.len()];
     let mut i = 0;
     while i < list.len() {
-        list[i] = SPELLINGS[i];
+        let (spelling, key) = SPELLINGS[i];
+        list[i] = Spelling { packed: packed(spelling.as_bytes()), spelling, key };
         let mut j = i;
-        while j > 0 && comes_before(list[j].0.as_bytes(), list[j - 1].0.as_bytes()) {
+        while j > 0 && list[j].packed < list[j - 1].packed {
             (list[j], list[j - 1]) = (list[j - 1], list[j]);
             j -= 1;
         }
@@ -289,24 +311,13 @@ const fn sorted() -> [(&'static str, Key); SPELLINGS.len()] {
     list
 }
 
-const fn comes_before(a: &[u8], b: &[u8]) -> bool {
-    let mut i = 0;
-    while i < a.len() && i < b.len() {
-        if a[i] != b[i] {
-            return a[i] < b[i];
-        }
-        i += 1;
-    }
-    a.len() < b.len()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn every_spelling_is_unique_and_found() {
-        assert!(SORTED.windows(2).all(|pair| pair[0].0 < pair[1].0));
+        assert!(SORTED.windows(2).all(|pair| pair[0].packed < pair[1].packed));
         for (spelling, key) in SPELLINGS {
             assert_eq!(find(spelling), Some((*key, *spelling)));
             assert_eq!(find(&spelling.to_ascii_uppercase()), Some((*key, *spelling)));
@@ -327,6 +338,7 @@ mod tests {
         assert_eq!(split("foo_1"), None);
         assert_eq!(split("_w"), None);
         assert_eq!(split(""), None);
+        assert_eq!(split("w\0"), None);
     }
 
     #[test]

@@ -14,7 +14,7 @@ const MIB: u64 = 1 << 20;
 
 fn start(threads: usize, budget: u64, queue_s: u64) -> Workers {
     let config = Config {
-        workers: Auto::Value(threads),
+        workers: Auto::Value(threads as u32),
         memory_budget: Auto::Value(ByteSize(budget * MIB)),
         queue: Span(Duration::from_secs(queue_s)),
         timeout: Span(Duration::from_secs(20)),

@@ -118,7 +118,7 @@ fn pixels_agree_with_the_references() {
     let rows = manifest(&shared);
     let judged = rows.iter().filter(|row| {
         row.expect == "ok"
-            && row.contested.is_none()
+            && !row.is_contested()
             && row.format.as_deref().is_some_and(|format| READ.contains(&format))
     });
     for (number, row) in judged.enumerate() {

@@ -1,5 +1,9 @@
 //! Everything that needs a running server, in one binary: eighteen of them took six times as long to link.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may panic, sleep and read its environment")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may panic, sleep and read its environment"
+)]
 #![allow(unreachable_pub, reason = "nothing imports a test binary")]
 
 mod architecture;

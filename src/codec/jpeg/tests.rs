@@ -1,6 +1,6 @@
 //! What decoding and encoding promise together, on pictures made here and on the shared corpus where it is there.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::{EncodeOptions, decode, encode, header, sys};
@@ -78,11 +78,10 @@ fn assert_same(a: &Bitmap, b: &Bitmap, what: &str) {
 
 /// The corpus's JPEGs of at most `max_bytes`, by name.
 fn corpus(max_bytes: u64) -> Vec<(String, Vec<u8>)> {
-    let shared = std::env::var_os("PIXEDGE_SHARED")
-        .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared")), PathBuf::from);
+    let corpus = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/corpus"));
     let mut files = Vec::new();
     for folder in ["jpeg", "jpeg_orient", "malformed", "bomb"] {
-        let Ok(entries) = std::fs::read_dir(shared.join("corpus").join(folder)) else { continue };
+        let Ok(entries) = std::fs::read_dir(corpus.join(folder)) else { continue };
         for entry in entries.flatten() {
             if entry.metadata().is_ok_and(|m| m.len() <= max_bytes) {
                 let bytes = std::fs::read(entry.path()).unwrap();

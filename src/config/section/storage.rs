@@ -96,11 +96,7 @@ impl Storage {
 
     /// As the room `storage` takes it.
     pub fn to_room(&self) -> crate::storage::Config {
-        crate::storage::Config {
-            scheme: self.scheme.to_room(),
-            root: self.root.clone(),
-            ..crate::storage::Config::default()
-        }
+        crate::storage::Config { scheme: self.scheme.to_room(), root: self.root.clone() }
     }
 
     /// `name` is the full name of the section, `storages.x`.

@@ -201,7 +201,7 @@ mod tests {
         let mut once = Image::new(600, 150, PixelType::U8x3);
         let source = ImageRef::new(30_000, 60, &picture.data, PixelType::U8x3).unwrap();
         Resizer::new().resize(&source, &mut once, &options(Kernel::Lanczos3, area, false)).unwrap();
-        let once = Bitmap { data: once.into_vec(), ..banded.clone() };
+        let once = Bitmap { data: once.into_vec(), ..banded };
         assert!(distance(&banded, &once) <= 1);
     }
 

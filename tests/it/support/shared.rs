@@ -3,10 +3,9 @@
 
 use std::path::PathBuf;
 
-/// The folder `shared/` beside the checkout (or `PIXEDGE_SHARED`); `None` after saying so.
+/// The folder `shared/` beside the checkout; `None` after saying so.
 pub fn shared(test: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PIXEDGE_SHARED")
-        .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared")), PathBuf::from);
+    let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared"));
     if path.join("corpus/manifest.jsonl").exists() {
         return Some(path);
     }
@@ -27,9 +26,16 @@ pub struct Row {
     #[serde(default)]
     pub tolerated: bool,
     #[serde(default)]
-    pub contested: Option<String>,
+    contested: serde_json::Value,
     #[serde(default)]
     pub reference: std::collections::BTreeMap<String, String>,
+}
+
+impl Row {
+    /// Decoders disagree on the picture, so its references judge nobody. The manifest says why, or just `true`.
+    pub fn is_contested(&self) -> bool {
+        !matches!(self.contested, serde_json::Value::Null | serde_json::Value::Bool(false))
+    }
 }
 
 pub fn manifest(shared: &std::path::Path) -> Vec<Row> {
