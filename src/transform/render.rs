@@ -10,7 +10,7 @@ use crate::transform::quality;
 use crate::transform::steps::canvas::canvas;
 use crate::transform::steps::crop::crop;
 use crate::transform::steps::flatten::{flatten, without_idle_alpha};
-use crate::transform::steps::fold::{Folded, whole};
+use crate::transform::steps::fold::{Folded, whole, within};
 use crate::transform::steps::resample::{Area, resample};
 use crate::transform::steps::turn::Turn;
 
@@ -168,7 +168,8 @@ fn step(
 ) -> Result<(Bitmap, Turn), RenderError> {
     let now = (bitmap.width, bitmap.height);
     let bitmap = match *op {
-        Op::Crop(rect) => crop(bitmap, turn.back(rect, now)),
+        Op::Crop(rect) if within(rect, turn.size(now)) => crop(bitmap, turn.back(rect, now)),
+        Op::Crop(_) => return Err(RenderError::Plan("a crop leaves the picture")),
         Op::Resize { width, height, kernel } => {
             let area = Area { left: 0.0, top: 0.0, width: f64::from(now.0), height: f64::from(now.1) };
             resample(bitmap, whole(now), area, turn.size((width, height)), kernel, deadline)?
@@ -176,6 +177,9 @@ fn step(
         Op::Canvas { width, height, x, y, background } => {
             let (pw, ph) = turn.size(now);
             let at = codec::Rect { x, y, width: pw, height: ph };
+            if !within(at, (width, height)) {
+                return Err(RenderError::Plan("a canvas is smaller than its picture"));
+            }
             let size = turn.size((width, height));
             canvas(&bitmap, size, turn.back(at, size), fill(background, output))
         }

@@ -193,7 +193,7 @@ pub(crate) fn whole((width, height): (u32, u32)) -> Rect {
     Rect { x: 0, y: 0, width, height }
 }
 
-fn within(rect: Rect, (width, height): (u32, u32)) -> bool {
+pub(crate) fn within(rect: Rect, (width, height): (u32, u32)) -> bool {
     let fits = |from: u32, length: u32, side: u32| {
         length > 0 && from.checked_add(length).is_some_and(|end| end <= side)
     };
