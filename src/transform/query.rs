@@ -44,21 +44,22 @@ pub(crate) fn read(query: &str, context: &UrlContext<'_>) -> Result<(Layer, Extr
             continue;
         }
         let explain = |what: What| what.explain(pair, position);
-        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let key = form_decode(key).ok_or_else(|| explain(What::Encoding))?;
+        let (key, value) = form_pair(pair).ok_or_else(|| explain(What::Encoding))?;
+        let ignored = context.ignored_query.iter().any(|pattern| matches(pattern, &key));
+        if !ignored && decode(pair).is_none() {
+            return Err(explain(What::Encoding));
+        }
         if let Some((option, spelling)) = options::find(&key) {
             count += 1;
             if count > MAX_OPTIONS || at > MAX_BYTES {
                 return Err(explain(What::TooMany));
             }
-            let value = form_decode(value).ok_or_else(|| explain(What::Encoding))?;
             let value = Some(&*value).filter(|value| !value.is_empty());
             let (option, value) = read_value(option, spelling, value).map_err(explain)?;
             layer.add(option, value, position, context.presets).map_err(explain)?;
         } else if KEYS.contains(&&*key) {
-            let value = form_decode(value).ok_or_else(|| explain(What::Encoding))?;
             extras.set(&key, value.into_owned(), pair, position)?;
-        } else if !context.ignored_query.iter().any(|pattern| matches(pattern, &key)) {
+        } else if !ignored {
             let mut place = Place::option(pair, Some(position), "neither an option nor a key of ours");
             place.did_you_mean = nearest(&key, options::spellings().chain(KEYS.iter().copied()));
             return Err(SpecError::UnknownOption(place));
@@ -95,11 +96,10 @@ impl Extras {
     }
 }
 
-fn form_decode(text: &str) -> Option<Cow<'_, str>> {
-    if text.contains('+') {
-        return decode(&text.replace('+', " ")).map(|text| Cow::Owned(text.into_owned()));
-    }
-    decode(text)
+/// One pair as forms encode it. Broken escapes and what is no UTF-8 are mended on the way, which is right for keys of
+/// other programs and wrong for ours: the caller checks.
+fn form_pair(pair: &str) -> Option<(Cow<'_, str>, Cow<'_, str>)> {
+    serde_urlencoded::from_str::<Vec<_>>(pair).ok()?.pop()
 }
 
 fn matches(pattern: &str, key: &str) -> bool {
