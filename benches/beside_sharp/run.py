@@ -50,9 +50,10 @@ def main():
     parser.add_argument("--width", type=int, default=300)
     parser.add_argument("--format", default="jpeg")
     parser.add_argument("--quality", type=int, default=80)
+    parser.add_argument("--binary", help="a render_loop that is built already")
     parser.add_argument("files", nargs="+")
     args = parser.parse_args()
-    ours_binary, sharp_script = build(), sharp()
+    ours_binary, sharp_script = args.binary or build(), sharp()
     short = {"jpeg": "jpg"}.get(args.format, args.format)
     spec = f"w_{args.width},q_{args.quality},f_{short}"
     print(f"{'file':40} {'ours ms':>9} {'sharp ms':>9} {'ratio':>6} {'ours B':>8} {'sharp B':>8}")
