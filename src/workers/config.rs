@@ -120,7 +120,6 @@ mod tests {
         assert_eq!(auto, Config::default());
         let fixed = parse(r#"{"workers":3,"memory_budget":"512MiB","queue":"2s"}"#).unwrap();
         assert_eq!((fixed.threads(), fixed.budget()), (3, 512 << 20));
-        assert_eq!(parse(r#"{"workers":"3"}"#).unwrap().threads(), 3);
         assert!(parse(r#"{"workers":"many"}"#).unwrap_err().contains("or `auto`"));
         assert!(parse(r#"{"worker":1}"#).unwrap_err().contains("unknown field"));
     }
