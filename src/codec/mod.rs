@@ -1,7 +1,7 @@
 //! Bytes to pixels and back: what a file is (`sniff`), what its header promises (`probe`), its pixels (`decode`)
 //! and the encoders. Knows nothing of HTTP, async or the database, so that it can be fuzzed and benched alone.
 //!
-//! Untrusted bytes meet [`Limits`] in [`probe`] before any decoder allocates a pixel.
+//! Untrusted bytes meet [`Limits`] in [`probe()`] before any decoder allocates a pixel.
 
 mod avif;
 pub mod colour;
@@ -216,7 +216,7 @@ pub struct EncodeRequest<'a> {
     pub deadline: Instant,
 }
 
-/// The pixels of a file whose header passed [`probe`]; of an animation the first frame on its canvas.
+/// The pixels of a file whose header passed [`probe()`]; of an animation the first frame on its canvas.
 pub fn decode(bytes: &[u8], header: &Header, request: &DecodeRequest) -> Result<Decoded, CodecError> {
     let format = header.format;
     let region = request.whole_region(header)?;

@@ -143,7 +143,7 @@ impl Source {
         self.bounded(self.ask(path)).await
     }
 
-    /// What the object is, from memory where that is fresh enough; see [`identity`] for what «enough» means.
+    /// What the object is, from memory where that is fresh enough; see `identity.rs` for what «enough» means.
     pub async fn identity(&self, path: &SourcePath) -> Result<Identity, SourceError> {
         let slot = {
             let mut known = self.inner.known.lock().unwrap_or_else(PoisonError::into_inner);
