@@ -20,6 +20,7 @@ use crate::db::Db;
 use crate::delivery::cors::Cors;
 use crate::delivery::respond::Freshness;
 use crate::delivery::{Delivery, Policies};
+use crate::error::with_causes;
 use crate::http::page::Page;
 use crate::http::router::{self, Readiness, Router};
 use crate::http::server::{Server, Stop};
@@ -344,18 +345,8 @@ fn sources(config: &Config) -> Result<Sources, AppError> {
 }
 
 /// An error with its causes, under the name of the part it came from.
-fn part(part: &'static str, error: impl std::error::Error) -> AppError {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let inner_text = inner.to_string();
-        if !text.contains(&inner_text) {
-            text.push_str(": ");
-            text.push_str(&inner_text);
-        }
-        cause = inner.source();
-    }
-    AppError::Part { part, text }
+fn part(part: &'static str, error: impl std::error::Error + 'static) -> AppError {
+    AppError::Part { part, text: with_causes(&error) }
 }
 
 /// Purges by other processes are seen within a second.

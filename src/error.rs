@@ -71,3 +71,18 @@ pub trait Fault: std::error::Error + Send + Sync + 'static {
         Detail::default()
     }
 }
+
+/// An error and its causes in one line. Transparent wrappers repeat the text of what they wrap, which is said once.
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let inner_text = inner.to_string();
+        if !text.contains(&inner_text) {
+            text.push_str(": ");
+            text.push_str(&inner_text);
+        }
+        cause = inner.source();
+    }
+    text
+}

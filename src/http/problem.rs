@@ -1,9 +1,6 @@
 //! Errors as `application/problem+json` (RFC 9457). This is the only place that picks a status for an error, and the
 //! only one that logs our own.
 
-use std::error::Error;
-use std::fmt::Write;
-
 use bytes::Bytes;
 use http::header::{
     ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue,
@@ -14,7 +11,7 @@ use serde::Serialize;
 
 use super::context::{Asked, X_REQUEST_ID};
 use crate::delivery::body::Body;
-use crate::error::{Detail, Fault, Kind};
+use crate::error::{Detail, Fault, Kind, with_causes};
 
 /// Faults of the shell itself.
 #[derive(Debug, thiserror::Error)]
@@ -179,24 +176,13 @@ fn log(fault: &dyn Fault, asked: &Asked) {
     let (id, code) = (&asked.id, fault.code());
     match fault.kind() {
         Kind::Internal | Kind::OutOfSpace => {
-            tracing::error!(request_id = %id, code, error = chain(fault), "request failed");
+            tracing::error!(request_id = %id, code, error = with_causes(fault), "request failed");
         }
         Kind::SourceFailed | Kind::SourceTimeout => {
-            tracing::warn!(request_id = %id, code, error = chain(fault), "source failed");
+            tracing::warn!(request_id = %id, code, error = with_causes(fault), "source failed");
         }
         _ => tracing::debug!(request_id = %id, code, error = %fault, "request refused"),
     }
-}
-
-/// The error and its causes on one line.
-fn chain(error: &dyn Fault) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let _ = write!(text, ": {error}");
-        cause = Error::source(error);
-    }
-    text
 }
 
 #[cfg(test)]
@@ -280,7 +266,7 @@ mod tests {
     #[test]
     fn our_own_mistakes_keep_their_inside_to_the_log() {
         let fault = Sample { kind: Kind::Internal, source: Some(std::io::Error::other("/secret/path")) };
-        assert_eq!(chain(&fault), "`wdth` is no option: /secret/path");
+        assert_eq!(with_causes(&fault), "`wdth` is no option: /secret/path");
         let response = problem(&fault, &asked("GET"));
         let text = String::from_utf8(response.body().as_bytes().unwrap().to_vec()).unwrap();
         assert!(!text.contains("is no option") && !text.contains("secret"), "{text}");
