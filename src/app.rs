@@ -227,7 +227,7 @@ pub async fn check(config: &Config) -> Vec<(String, Result<String, String>)> {
             note("database".into(), count.map_err(|error| error.to_string()));
             for storage in library.storages().iter() {
                 let result = storage.check().await.map(|()| "reachable".to_owned());
-                note(format!("storage {}", storage.name()), result.map_err(|error| error.to_string()));
+                note(format!("storage {}", storage.name()), result.map_err(|error| with_causes(&error)));
             }
         }
         Err(error) => note("library".into(), Err(error.to_string())),
@@ -236,12 +236,17 @@ pub async fn check(config: &Config) -> Vec<(String, Result<String, String>)> {
         Ok(sources) => {
             for source in sources.iter() {
                 let result = source.check().await.map(|()| "reachable".to_owned());
-                note(format!("source {}", source.name()), result.map_err(|error| error.to_string()));
+                note(format!("source {}", source.name()), result.map_err(|error| with_causes(&error)));
             }
         }
         Err(error) => note("sources".into(), Err(error.to_string())),
     }
     note("cache".into(), check_cache(&cache_dir(config)));
+    let log = config.log.file.as_ref().map_or(Ok("standard error".to_owned()), |file| {
+        let opened = std::fs::OpenOptions::new().create(true).append(true).open(file);
+        opened.map(|_| file.display().to_string()).map_err(|error| format!("{}: {error}", file.display()))
+    });
+    note("log".into(), log);
     results
 }
 

@@ -64,6 +64,19 @@ pub(super) struct Disk {
     runtime: Option<Runtime>,
 }
 
+/// An error if the file system of `root` is all but full.
+pub(super) fn has_room(root: &Path) -> Result<(), DiskError> {
+    const LEAST: u64 = 1 << 20;
+    match rustix::fs::statvfs(root) {
+        Ok(room) if room.f_bavail.saturating_mul(room.f_frsize) < LEAST => {
+            let source = std::io::ErrorKind::StorageFull.into();
+            Err(DiskError::Unusable { path: root.to_owned(), source })
+        }
+        // A folder that is not there yet is made by opening.
+        _ => Ok(()),
+    }
+}
+
 /// The folder that the store was opened in, held against other processes.
 struct Folder {
     path: PathBuf,

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::config::{Config, Layout};
-use super::disk::{Change, Disk, DiskError};
+use super::disk::{Change, Disk, DiskError, has_room};
 use super::entry::Entry;
 use super::key::Key;
 use crate::telemetry::metrics::Metrics;
@@ -447,6 +447,11 @@ impl Writer {
     }
 
     async fn try_open(&self) {
+        // On a full disk foyer panics over a tombstone log that it could not write.
+        if let Err(error) = has_room(&self.root) {
+            self.failed(&error);
+            return;
+        }
         match Disk::open(&self.root, self.shared.layout).await {
             Ok(disk) => {
                 self.shared.set_disk(Some(disk));

@@ -18,6 +18,8 @@ pub(super) fn run(config: &Config, dir: &Path) -> Result<(), Failure> {
 
 /// One line a picture on standard output, for scripts; what was left out goes to standard error.
 fn report(Imported { path, outcome }: &Imported<'_>) {
+    // A name may hold line ends and escape sequences; a line stays a line.
+    let path: String = path.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
     match outcome {
         Outcome::Added(image) | Outcome::Known(image) => println!("{} {path}", image.id),
         Outcome::Skipped(reason) => eprintln!("skipped {path}: {reason}"),

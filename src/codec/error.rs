@@ -10,7 +10,7 @@ pub enum CodecError {
     #[error("these bytes are not a picture in a format that is known here")]
     NotAnImage,
     /// A picture in a format, or a variant of one, that is not decoded here.
-    #[error("{format:?} pictures of this kind are not supported: {why}")]
+    #[error("this {format:?} picture cannot be read: {why}")]
     Unsupported { format: Format, why: &'static str },
     /// The format is known and the file is broken.
     #[error("this {format:?} file cannot be decoded: {reason}")]

@@ -308,7 +308,7 @@ pub fn decode_memory(header: &Header, request: &DecodeRequest) -> u64 {
         }
 }
 
-const NOT_YET: &str = "not yet supported";
+const NOT_YET: &str = "the format is not supported yet";
 
 fn jpeg_memory(header: &Header, request: &DecodeRequest) -> u64 {
     let (width, height) = (u64::from(header.width), u64::from(header.height));

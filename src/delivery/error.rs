@@ -41,6 +41,9 @@ pub enum DeliveryError {
     /// Allowed, but not to everybody.
     #[error("`{option}` needs a signed URL here: {why}")]
     NeedsSignature { option: String, why: &'static str },
+    /// There is no key that could have signed it. Taking it for unsigned would let wrong signatures look right.
+    #[error("this server has no signing keys, so `{0}` cannot be checked; leave it out")]
+    NoKeys(&'static str),
     /// Header and bytes of the original belong to different versions of it.
     #[error("the original changed while it was being read; ask again")]
     Changed,
@@ -61,6 +64,7 @@ impl DeliveryError {
             | Self::NoSource(_)
             | Self::NoAddress(_)
             | Self::NeedsSignature { .. }
+            | Self::NoKeys(_)
             | Self::Changed => return None,
         })
     }
@@ -83,7 +87,7 @@ impl Fault for DeliveryError {
     fn kind(&self) -> Kind {
         match self {
             Self::NoImage(_) | Self::NoSource(_) | Self::NoAddress(_) => Kind::NotFound,
-            Self::NeedsSignature { .. } => Kind::Forbidden,
+            Self::NeedsSignature { .. } | Self::NoKeys(_) => Kind::Forbidden,
             Self::Changed => Kind::SourceFailed,
             other => other.inner().map_or(Kind::Internal, Fault::kind),
         }
@@ -93,6 +97,7 @@ impl Fault for DeliveryError {
         match self {
             Self::NoImage(_) | Self::NoSource(_) | Self::NoAddress(_) => "not_found",
             Self::NeedsSignature { .. } => "needs_signature",
+            Self::NoKeys(_) => "bad_signature",
             Self::Changed => "source_failed",
             other => other.inner().map_or("internal", Fault::code),
         }

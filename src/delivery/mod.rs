@@ -191,6 +191,7 @@ impl Delivery {
 
     /// The policy that holds, and the spec that will be rendered: what was asked for, or what the policy makes of it.
     fn authorise(&self, target: &Target, client: &Client) -> Result<(Policy, Spec), DeliveryError> {
+        policy::no_signature(target)?;
         let policy = match &target.subject {
             Subject::Image { .. } => self.policies.library,
             Subject::Object { source, .. } => {

@@ -22,12 +22,12 @@ const EMPTY: &str = include_str!("page/empty.html");
 
 /// Spec, what it asks for, and the width and height at which the page shows the result.
 const EXAMPLES: &[(&str, &str, u16, u16)] = &[
-    ("w_300,fmt_webp", "300 pixels wide, as WebP", 300, 200),
+    ("w_300,fmt_webp", "300 pixels wide, as WebP", 267, 200),
     ("w_300,h_300,c_fill", "fill a square, cut what is over", 200, 200),
     ("w_300,h_300,c_fill,g_e", "the same, but keep the right side", 200, 200),
     ("w_300,h_300,c_pad,b_f0c040", "fit into a square on a colour", 200, 200),
-    ("w_300,a_90", "turned by a quarter", 133, 200),
-    ("w_300,f_auto,q_50", "the best format that your browser takes, smaller", 300, 200),
+    ("w_300,a_90", "turned by a quarter", 150, 200),
+    ("w_300,f_auto,q_50", "the best format that your browser takes, smaller", 267, 200),
 ];
 
 /// The page with and without a demo picture.

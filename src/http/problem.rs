@@ -20,6 +20,9 @@ pub enum ShellFault {
     NoRoute { path: String, nearest: Option<String> },
     #[error("`{method}` is not possible here")]
     WrongMethod { method: String, allow: &'static str },
+    /// RFC 9112 §3.2
+    #[error("a request needs exactly one Host header")]
+    Host,
     #[error("a request handler panicked")]
     Panicked,
 }
@@ -29,6 +32,7 @@ impl Fault for ShellFault {
         match self {
             Self::NoRoute { .. } => Kind::NotFound,
             Self::WrongMethod { .. } => Kind::MethodNotAllowed,
+            Self::Host => Kind::BadRequest,
             Self::Panicked => Kind::Internal,
         }
     }
@@ -37,6 +41,7 @@ impl Fault for ShellFault {
         match self {
             Self::NoRoute { .. } => "not_found",
             Self::WrongMethod { .. } => "method_not_allowed",
+            Self::Host => "bad_host",
             Self::Panicked => "internal",
         }
     }
@@ -47,7 +52,7 @@ impl Fault for ShellFault {
             Self::WrongMethod { allow, .. } => {
                 Detail { allowed: Some((*allow).to_owned()), ..Detail::default() }
             }
-            Self::Panicked => Detail::default(),
+            Self::Host | Self::Panicked => Detail::default(),
         }
     }
 }

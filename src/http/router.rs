@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
 use futures_util::future::BoxFuture;
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HOST};
 use http::request::Parts as Head;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use serde::Serialize;
@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::client::resolved_client;
 use super::context::{Asked, Context};
 use super::page::Page;
-use super::problem::{no_route, problem, wrong_method};
+use super::problem::{ShellFault, no_route, problem, wrong_method};
 use super::server::Stop;
 use crate::delivery::body::Body;
 use crate::delivery::{self, Delivery};
@@ -89,6 +89,9 @@ impl Router {
 
     async fn answer(self, request: Head) -> Response<Body> {
         let path = request.uri.path();
+        if request.version == http::Version::HTTP_11 && request.headers.get_all(HOST).iter().count() != 1 {
+            return problem(&ShellFault::Host, &self.asked(&request));
+        }
         let found = ROUTES.iter().find(|(pattern, _)| pattern.fits(path)).map(|(_, route)| *route);
         let response = match (found, &request.method) {
             (None, _) => no_route(

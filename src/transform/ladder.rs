@@ -1,5 +1,5 @@
 //! The unsigned policy `ladder`: every plain URL works, but sizes and qualities are snapped to a list, so that nobody
-//! can ask for a million variants of a picture. What is made is again a canonical spec.
+//! can ask for a million variants of a picture; what multiplies variants without need is refused. What is made is again a canonical spec.
 
 use crate::transform::canonical::fold;
 use crate::transform::client::Client;
@@ -7,8 +7,9 @@ use crate::transform::error::{Place, SpecError};
 use crate::transform::number::{Decimal, round_div};
 use crate::transform::options::{Key, Unsigned};
 use crate::transform::plan::Quality;
+use crate::transform::resolve::quarters;
 use crate::transform::spec::{Entry, Options, Spec};
-use crate::transform::value::{Gravity, Side, Value};
+use crate::transform::value::{Background, Gravity, Side, Value};
 
 /// What next/image and unpic ask for, and the sizes that people type.
 const WIDTHS: &[u32] = &[
@@ -18,6 +19,9 @@ const WIDTHS: &[u32] = &[
 ];
 
 const QUALITIES: &[u8] = &[30, 40, 50, 60, 70, 75, 80, 85, 90, 95];
+
+/// Each step multiplies the variants that there can be.
+const MAX_STEPS: usize = 2;
 
 const MAX_BLUR: Decimal = Decimal::whole(20);
 
@@ -41,10 +45,15 @@ impl Ladder {
     /// snapped too.
     pub fn apply(&self, spec: &Spec, client: &Client) -> Result<Spec, SpecError> {
         let Spec { mut steps, mut whole } = spec.with_hints(client)?.into_owned();
+        if let Some(entry) = steps.get(MAX_STEPS).and_then(|step| step.iter().next()) {
+            return Err(refused(entry, &format!("at most {MAX_STEPS} steps")));
+        }
         for step in &mut steps {
             step.iter().try_for_each(allowed)?;
             self.snap_sides(step);
+            step.iter_mut().for_each(snap_colour);
         }
+        whole.iter().try_for_each(allowed)?;
         for entry in whole.iter_mut() {
             if let Value::Quality(Quality::Fixed(quality)) = &mut entry.value {
                 *quality = nearest_quality(*quality);
@@ -85,9 +94,11 @@ fn allowed(entry: &Entry) -> Result<(), SpecError> {
         Unsigned::No => false,
         Unsigned::Rule(_) => match &entry.value {
             Value::Side(side) => !matches!(side, Side::Fraction(_)),
-            Value::Region(edges) => edges.iter().all(|edge| edge.as_whole().is_some()),
             Value::Gravity(gravity) => !matches!(gravity, Gravity::Point(..)),
+            Value::Number(angle) if entry.key == Key::A => quarters(*angle).is_some(),
             Value::Number(blur) => *blur <= MAX_BLUR,
+            Value::Edges(_) => false,
+            Value::Quality(quality) => *quality != Quality::Lossless,
             // What is left of `ar` is beside a side that cannot be snapped.
             Value::Ratio(..) => false,
             _ => true,
@@ -96,12 +107,29 @@ fn allowed(entry: &Entry) -> Result<(), SpecError> {
     if is_allowed {
         return Ok(());
     }
+    match entry.key.row().unsigned {
+        Unsigned::Rule(rule) => Err(refused(entry, rule)),
+        _ => Err(refused(entry, "")),
+    }
+}
+
+/// `rule` says what would have been allowed, if anything.
+fn refused(entry: &Entry, rule: &str) -> SpecError {
     let option = format!("{}_{}", entry.key.name(), entry.value);
     let mut place = Place::option(option, entry.position(), "not without a signature here");
-    if let Unsigned::Rule(rule) = entry.key.row().unsigned {
+    if !rule.is_empty() {
         place.allowed = Some(format!("`{}`: {rule}", entry.key.name()));
     }
-    Err(SpecError::NeedsSignature(place))
+    SpecError::NeedsSignature(place)
+}
+
+/// To the nearest colour that three hexadecimal digits can write: 4,096 of them instead of 16 million.
+fn snap_colour(entry: &mut Entry) {
+    if let Value::Background(Background::Colour(colour)) = &mut entry.value {
+        for channel in [&mut colour.r, &mut colour.g, &mut colour.b, &mut colour.a] {
+            *channel = ((u16::from(*channel) + 8) / 17 * 17) as u8;
+        }
+    }
 }
 
 /// The nearest listed quality, the better of two that are as near.

@@ -99,9 +99,9 @@ table! {
         "Page or frame.";
     Or "or" ["autoorient" "autorotate"] Domain::Flag, ON, Spec, Now, Free,
         "Apply the EXIF orientation. A bare `rotate` means this.";
-    Ex "ex" ["extract" "region"] Domain::Region, None, Step, Now, Rule("no fractions"),
+    Ex "ex" ["extract" "region"] Domain::Region, None, Step, Now, Signed,
         "Cut this region out before anything else. `crop` with four numbers means this.";
-    Trim "trim" [] Domain::Trim, None, Step, Later, Free,
+    Trim "trim" [] Domain::Trim, None, Step, Later, Signed,
         "Cut the border that looks like the top-left pixel.";
     W "w" ["width"] Domain::Side, None, Step, Now, Rule("snapped with `h`; no fractions"),
         "Width of the target box. A fraction is one of the picture as it stands; `iw` and `ih` are the original's sides; `auto` is the client's hint.";
@@ -128,7 +128,7 @@ table! {
         "Allow enlarging: limit becomes fit, lfill and afill become fill, lpad becomes pad.";
     K "k" ["kernel"] Domain::Kernel, Some(Value::Kernel(Kernel::Lanczos3)), Step, Now, Free,
         "Resampling filter.";
-    A "a" ["angle" "rotate" "rot"] Domain::Angle, ZERO, Step, Except("other than quarter turns"), Free,
+    A "a" ["angle" "rotate" "rot"] Domain::Angle, ZERO, Step, Except("other than quarter turns"), Rule("quarter turns"),
         "Turn clockwise, after resizing; corners take `b`. A bare `a`, `a_true` and `a_false` mean `an`.";
     Flip "flip" [] Domain::Flag, OFF, Step, Now, Free,
         "Mirror top to bottom.";
@@ -184,13 +184,13 @@ table! {
         "Colour of the text.";
     Ls "ls" [] whole(1, 16_384), None, Step, Later, Signed,
         "Size of the text in pixels.";
-    R "r" ["radius" "round"] Domain::Radius, NO_EDGES, Step, Later, Free,
+    R "r" ["radius" "round"] Domain::Radius, NO_EDGES, Step, Later, Rule("`max`"),
         "Round the corners (CSS shorthand from top left, clockwise).";
-    Bo "bo" ["border"] Domain::Border, None, Step, Later, Free,
+    Bo "bo" ["border"] Domain::Border, None, Step, Later, Signed,
         "A border.";
-    Pad "pad" ["padding" "extend"] Domain::Edges, NO_EDGES, Step, Now, Free,
+    Pad "pad" ["padding" "extend"] Domain::Edges, NO_EDGES, Step, Now, Signed,
         "Add so much around the picture, after resizing (CSS shorthand).";
-    B "b" ["background" "bg"] Domain::Background, None, Step, Except("auto, blur"), Free,
+    B "b" ["background" "bg"] Domain::Background, None, Step, Except("auto, blur"), Rule("snapped to three-digit colours"),
         "What lies behind the picture and fills padding. Without it: nothing, and white where the output has no alpha.";
     O "o" ["opacity"] number(0, 100), HUNDRED, Step, Later, Signed,
         "Opacity of the result.";
@@ -198,9 +198,9 @@ table! {
         Except("best gif tiff ico bmp jxl json lqip blurhash thumbhash"), Free,
         "Output format. `auto` goes by the Accept header, `orig` is the original without GPS, serials and thumbnail; so is the original's own format where nothing else is asked. `svg` and `heic` only name originals.";
     Q "q" ["quality"] Domain::Quality, Some(Value::Quality(Quality::Auto(AutoQuality::Good))), Spec, Now,
-        Rule("snapped to 30 40 50 60 70 75 80 85 90 95"),
+        Rule("snapped to 30 40 50 60 70 75 80 85 90 95; not lossless"),
         "Quality. `auto` is a perceptual target, not a number, and means `auto:good`.";
-    Mb "mb" ["max_bytes" "maxbytes"] whole(256, 100_000_000), None, Spec, Later, Free,
+    Mb "mb" ["max_bytes" "maxbytes"] whole(256, 100_000_000), None, Spec, Later, Signed,
         "Largest size in bytes, for lossy formats.";
     Il "il" ["progressive" "interlace"] Domain::FlagOrAuto, Some(Value::Auto), Spec, Now, Free,
         "Progressive JPEG, interlaced PNG. `auto`: on for JPEG over 10 KB.";

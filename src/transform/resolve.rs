@@ -59,6 +59,26 @@ pub fn resolve(
     }
     spec.check_supported()?;
     let output = output(&spec, header, client.accepts)?;
+    let plan = lay_out(&spec, source, output, limits)?;
+    let pixels = u64::from(plan.width) * u64::from(plan.height);
+    if plan.output.format == Format::Avif && encoded(spec.format()).is_none() && pixels > MAX_AUTO_AVIF {
+        let accepts = Accepts { avif: false, ..client.accepts };
+        return resolve(&spec, source, &Client { accepts, ..*client }, limits);
+    }
+    Ok(plan)
+}
+
+/// Above this many pixels `f_auto` is no AVIF: a person would wait seconds, and its encoder takes a hundred bytes and
+/// more a pixel. Who writes `f_avif` gets it.
+const MAX_AUTO_AVIF: u64 = 4_000_000;
+
+fn lay_out(
+    spec: &Spec,
+    source: &SourceFacts,
+    output: Output,
+    limits: &ResolveLimits,
+) -> Result<Plan, SpecError> {
+    let header = &source.header;
     let upright = spec.whole.get(Key::Or) != Some(&Value::Flag(false));
     let (orientation, size) = if upright {
         (header.orientation, header.oriented())
@@ -351,7 +371,7 @@ fn target(step: &Options, size: Size, original: (u32, u32)) -> Target {
     }
 }
 
-fn quarters(angle: Decimal) -> Option<u8> {
+pub(crate) fn quarters(angle: Decimal) -> Option<u8> {
     angle.as_whole().filter(|degrees| degrees % 90 == 0).map(|degrees| (degrees / 90 % 4) as u8)
 }
 

@@ -33,6 +33,19 @@ fn the_whole_line() {
 }
 
 #[test]
+fn a_negotiated_avif_is_not_larger_than_somebody_would_wait_for() {
+    let both = Client { accepts: Accepts { avif: true, webp: true }, ..Client::default() };
+    let only = Client { accepts: Accepts { avif: true, webp: false }, ..Client::default() };
+    let format = |text: &str, client: &Client| {
+        resolve(&parse(text).unwrap(), &photo(), client, &ResolveLimits::default()).unwrap().output.format
+    };
+    assert_eq!(format("w_2000", &both), Format::Avif);
+    assert_eq!(format("_", &both), Format::Webp);
+    assert_eq!(format("_", &only), Format::Jpeg);
+    assert_eq!(format("f_avif", &only), Format::Avif);
+}
+
+#[test]
 fn specs_that_mean_the_same_picture_share_a_plan() {
     for same in [
         "w_5000",
