@@ -96,6 +96,11 @@ impl<E: From<Lost> + Send + Sync + 'static> Cache<E> {
         Ok(Found { entry, outcome })
     }
 
+    /// Whether an entry is small enough to be kept at all.
+    pub fn keeps(&self, entry: &Entry) -> bool {
+        entry.encoded_len() <= self.tiers.max_entry()
+    }
+
     /// The tiers without the single flight: for looking something up, and for what is made elsewhere.
     pub fn tiers(&self) -> &Hybrid {
         &self.tiers

@@ -135,7 +135,8 @@ fn jpeg(prefix: &[u8]) -> Result<Header, Stop> {
                     frames: 1,
                     has_alpha: false,
                     depth,
-                    progressive: matches!(marker, 0xC2 | 0xC6 | 0xCA | 0xCE) || !interleaved,
+                    // Lossless files (C3) cannot be decoded scaled, so they are counted as held whole too.
+                    progressive: matches!(marker, 0xC2 | 0xC3 | 0xC6 | 0xCA | 0xCE) || !interleaved,
                 });
             }
             0xD8 => return Err(Stop::Broken("it begins twice")),

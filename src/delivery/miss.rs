@@ -37,7 +37,8 @@ impl Kitchen {
         let estimate = Estimate {
             seconds: cost::seconds(&origin.header, &plan),
             // The original's bytes, what rendering holds beside them, and the result.
-            memory: origin.len + cost::memory(&origin.header, &plan),
+            memory: origin.len
+                + if plan.output.original { origin.len } else { cost::memory(&origin.header, &plan) },
         };
         let permit = self.workers.admit(Class::Interactive, estimate).await?;
         commit.commit();
@@ -46,11 +47,14 @@ impl Kitchen {
         let bytes = self.origins.read(&origin).await?;
         let fetched = Instant::now();
         let header = origin.header.clone();
-        if !plan.output.original {
+        let original = plan.output.original;
+        if !original {
             self.metrics.decode(header.format.name());
         }
         let rendered = permit.run(move |deadline| render(&bytes, &header, &plan, deadline)).await??;
-        self.metrics.encoded(rendered.format.name());
+        if !original {
+            self.metrics.encoded(rendered.format.name());
+        }
         let spent = Timing {
             queue: Some(admitted - arrived),
             fetch: Some(fetched - admitted),

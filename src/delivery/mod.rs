@@ -161,7 +161,7 @@ impl Delivery {
 
         let timing = Arc::new(OnceLock::new());
         let found = self.get_or_render(key, origin, plan, Arc::clone(&timing)).await?;
-        let status = cache_status(found.outcome);
+        let status = cache_status(found.outcome, self.cache.keeps(&found.entry));
         picture.cache_status = Some(status);
         picture.timing = timing.get();
         let body = Content::Whole(found.entry.body.clone());
@@ -227,7 +227,9 @@ impl Delivery {
         let disposition = (target.extras.download || name.is_some())
             .then(|| respond::disposition(target.extras.download, Some(&file_name(name, tag, plan))));
         Extras {
-            content_dpr: client.dpr.filter(|_| target.spec.varies().dpr).and_then(respond::content_dpr),
+            content_dpr: (client.dpr.is_some() && target.spec.varies().dpr)
+                .then(|| respond::content_dpr(client.pixel_ratio().as_f64()))
+                .flatten(),
             disposition,
             cache_tag: respond::cache_tags([tag.as_str()]),
             link: respond::canonical_link(&format!("{}{}", self.public_url, target.canonical_path(spec))),
@@ -272,11 +274,11 @@ fn vary(asked: &Spec) -> Vary {
     Vary { accept: varies.accept, dpr: varies.dpr, width: varies.width }
 }
 
-fn cache_status(outcome: Outcome) -> CacheStatus {
+fn cache_status(outcome: Outcome, kept: bool) -> CacheStatus {
     match outcome {
         Outcome::Memory => CacheStatus::Memory,
         Outcome::Disk => CacheStatus::Disk,
-        Outcome::Miss => CacheStatus::Miss { stored: true },
+        Outcome::Miss => CacheStatus::Miss { stored: kept },
         Outcome::Collapsed => CacheStatus::Collapsed,
     }
 }

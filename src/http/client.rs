@@ -1,13 +1,13 @@
 //! Who really asks: the connection's other end, or, behind proxies that we trust, the first address in front of them.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use http::HeaderMap;
 
 use crate::units::Cidr;
 
 /// Walks `X-Forwarded-For` from the right, as far as each hop is trusted; what a stranger wrote to its left counts for
-/// nothing. An entry that is no address ends the walk at the last address that was known.
+/// nothing. Behind an entry that is no address the client is unknown, `0.0.0.0`.
 pub fn resolved_client(peer: IpAddr, headers: &HeaderMap, trusted: &[Cidr]) -> IpAddr {
     let is_trusted = |address: IpAddr| trusted.iter().any(|range| range.contains(address));
     let mut client = peer;
@@ -19,7 +19,8 @@ pub fn resolved_client(peer: IpAddr, headers: &HeaderMap, trusted: &[Cidr]) -> I
         }
         match hop.trim().parse() {
             Ok(address) => client = address,
-            Err(_) => break,
+            // Somebody else's request, whoever it is: not the proxy's own.
+            Err(_) => return IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         }
     }
     client.to_canonical()
@@ -46,7 +47,8 @@ mod tests {
         assert_eq!(client("127.0.0.1", &["127.0.0.1, 203.0.113.9"]), "203.0.113.9");
         assert_eq!(client("127.0.0.1", &["203.0.113.9, 10.0.0.7"]), "203.0.113.9");
         assert_eq!(client("127.0.0.1", &["203.0.113.9", "10.0.0.7"]), "203.0.113.9");
-        assert_eq!(client("127.0.0.1", &["203.0.113.9, rubbish"]), "127.0.0.1");
+        assert_eq!(client("127.0.0.1", &["203.0.113.9, rubbish"]), "0.0.0.0");
+        assert_eq!(client("127.0.0.1", &["203.0.113.9:4711"]), "0.0.0.0");
         assert_eq!(client("::ffff:127.0.0.1", &["2001:db8::1"]), "2001:db8::1");
     }
 }

@@ -89,11 +89,11 @@ impl Router {
 
     async fn answer(self, request: Head) -> Response<Body> {
         let path = request.uri.path();
-        if request.version == http::Version::HTTP_11 && request.headers.get_all(HOST).iter().count() != 1 {
-            return problem(&ShellFault::Host, &self.asked(&request));
-        }
+        let nameless =
+            request.version == http::Version::HTTP_11 && request.headers.get_all(HOST).iter().count() != 1;
         let found = ROUTES.iter().find(|(pattern, _)| pattern.fits(path)).map(|(_, route)| *route);
         let response = match (found, &request.method) {
+            _ if nameless => problem(&ShellFault::Host, &self.asked(&request)),
             (None, _) => no_route(
                 path,
                 &["/i/", "/r/", "/_ipx/", "/info/", "/explain/", "/healthz"],

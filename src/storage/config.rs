@@ -34,7 +34,7 @@ pub enum Scheme {
 impl Config {
     pub fn validate(&self, name: &str) -> Result<(), String> {
         if !is_name(name) {
-            return Err(format!("storages: `{name}` must be 1–64 of a–z, 0–9, `-` and `_`"));
+            return Err(format!("storages: `{name}` must be 1–64 of A–Z, a–z, 0–9, `-` and `_`"));
         }
         match self.scheme {
             Scheme::Http => {
@@ -62,6 +62,6 @@ impl Scheme {
 
 /// Names stand in URLs, metrics and rows.
 pub(crate) fn is_name(name: &str) -> bool {
-    let plain = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-' || c == b'_';
+    let plain = |c: u8| c.is_ascii_alphanumeric() || c == b'-' || c == b'_';
     (1..=64).contains(&name.len()) && name.bytes().all(plain)
 }

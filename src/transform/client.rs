@@ -21,7 +21,7 @@ pub struct Accepts {
 
 impl Client {
     /// The hint for `dpr_auto` within what `dpr` allows, snapped like it; 1 where there is none.
-    pub(crate) fn pixel_ratio(&self) -> Decimal {
+    pub fn pixel_ratio(&self) -> Decimal {
         let ratio = self.dpr.filter(|dpr| dpr.is_finite()).unwrap_or(1.0).clamp(0.5, 4.0);
         Decimal::ten_thousandths((ratio * 1e4).round() as i64).snapped_to_quarter()
     }

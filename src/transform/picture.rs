@@ -63,6 +63,10 @@ impl Picture {
         let (Some(width), Some(height)) = (side(scaled.w), side(scaled.h)) else {
             return self.check_size(scaled);
         };
+        // The first resize makes only what will be kept of it; a later one makes all of it.
+        if self.ops.iter().any(|op| matches!(op, Op::Resize { .. } | Op::Canvas { .. })) {
+            self.check_size(scaled)?;
+        }
         self.ops.push(Op::Resize { width, height, kernel });
         self.size = scaled;
         Ok(())
