@@ -5,6 +5,7 @@ pub mod conditional;
 pub mod cors;
 mod error;
 mod explain;
+mod header;
 mod miss;
 pub mod negotiate;
 mod origin;
@@ -103,7 +104,13 @@ impl Delivery {
             (source.name().to_owned(), Freshness::new(terms.max_age.0, terms.stale_while_revalidate.0))
         };
         let source_freshness = sources.iter().map(freshness).collect();
-        let origins = Arc::new(Origins::new(library, sources, parts.limits, Arc::clone(&metrics)));
+        let origins = Arc::new(Origins::new(
+            library,
+            sources,
+            parts.limits,
+            Arc::clone(&metrics),
+            workers.clone(),
+        ));
         Self {
             presets: parts.presets,
             ipx_source: parts.ipx_source,

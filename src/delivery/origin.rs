@@ -1,19 +1,19 @@
 //! The original behind a request: which version of it there is, what its header says, and how to read its bytes.
 //! An image of the library has all of that in its row; of a source object the header is read once and remembered.
 
-use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use lru::LruCache;
 
 use crate::cache::Identity;
-use crate::codec::{self, Header, Limits, Probe};
+use crate::codec::{self, Header, Limits};
 use crate::delivery::error::DeliveryError;
+use crate::delivery::header::Headers;
 use crate::library::{Image, Library, Visibility};
 use crate::source::{self, Source, SourcePath, Sources};
 use crate::telemetry::metrics::Metrics;
 use crate::transform::{ObjectPath, Subject};
+use crate::workers::Workers;
 
 /// One version of one original.
 #[derive(Clone)]
@@ -36,28 +36,24 @@ enum Place {
     Object { source: Source, path: SourcePath, identity: source::Identity },
 }
 
-/// Finds origins. Keeps the headers of source objects, so that a hit reads nothing of the source.
+/// Finds origins.
 pub(crate) struct Origins {
     library: Library,
     sources: Sources,
     limits: Limits,
     metrics: Arc<Metrics>,
-    headers: Mutex<LruCache<Slot, (source::Identity, Header)>>,
+    headers: Headers,
 }
 
-/// Source name and path.
-type Slot = (String, String);
-
-/// Enough for almost every header, EXIF thumbnail included.
-const PREFIX: u64 = 64 << 10;
-
-/// Some ten megabytes at most.
-const REMEMBERED_HEADERS: NonZeroUsize = NonZeroUsize::new(50_000).unwrap();
-
 impl Origins {
-    pub(crate) fn new(library: Library, sources: Sources, limits: Limits, metrics: Arc<Metrics>) -> Self {
-        let headers = Mutex::new(LruCache::new(REMEMBERED_HEADERS));
-        Self { library, sources, limits, metrics, headers }
+    pub(crate) fn new(
+        library: Library,
+        sources: Sources,
+        limits: Limits,
+        metrics: Arc<Metrics>,
+        workers: Workers,
+    ) -> Self {
+        Self { library, sources, limits, metrics, headers: Headers::new(limits, workers) }
     }
 
     pub(crate) fn sources(&self) -> &Sources {
@@ -98,18 +94,8 @@ impl Origins {
         let source = self.sources.get(name).ok_or_else(|| DeliveryError::NoSource(name.to_owned()))?;
         let path = SourcePath::parse(path)?;
         let identity = source.identity(&path).await?;
-        let slot = (name.to_owned(), path.as_str().to_owned());
-        let known = self.headers().get(&slot).filter(|(seen, _)| *seen == identity).cloned();
-        let header = match known {
-            Some((_, header)) => header,
-            None => {
-                let header = self.read_header(source, &path, identity.len()).await?;
-                self.headers().put(slot, (identity.clone(), header.clone()));
-                header
-            }
-        };
         Ok(Origin {
-            header,
+            header: self.headers.of(source, &path, &identity).await?,
             focal: None,
             len: identity.len(),
             modified_ms: identity.modified_ms().and_then(|ms| u64::try_from(ms).ok()),
@@ -117,25 +103,6 @@ impl Origins {
             generation: self.library.source_generation(name),
             place: Place::Object { source: source.clone(), path, identity },
         })
-    }
-
-    /// Reads as much of the beginning as the header needs: 64 KiB at first, then what the format says it takes.
-    async fn read_header(
-        &self,
-        source: &Source,
-        path: &SourcePath,
-        len: u64,
-    ) -> Result<Header, DeliveryError> {
-        let mut ask = PREFIX;
-        loop {
-            let upto = ask.min(len);
-            let prefix = source.read(path, Some(0..upto), self.limits.max_bytes).await?;
-            match codec::probe(&prefix, len, &self.limits)? {
-                Probe::Complete(header) => return Ok(header),
-                Probe::NeedMore(_) if upto == len => return Err(codec::CodecError::NotAnImage.into()),
-                Probe::NeedMore(needed) => ask = needed.max(ask.saturating_mul(2)),
-            }
-        }
     }
 
     /// All bytes of the original; an error where they are not those that the header was read from.
@@ -151,10 +118,6 @@ impl Origins {
                 if read == *identity { Ok(bytes) } else { Err(DeliveryError::Changed) }
             }
         }
-    }
-
-    fn headers(&self) -> MutexGuard<'_, LruCache<Slot, (source::Identity, Header)>> {
-        self.headers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
