@@ -32,7 +32,7 @@ pub(crate) struct Origin {
 
 #[derive(Clone)]
 enum Place {
-    Image(Box<Image>),
+    Image(Arc<Image>),
     Object { source: Source, path: SourcePath, identity: source::Identity },
 }
 
@@ -86,7 +86,7 @@ impl Origins {
             modified_ms: Some(unsigned(image.updated_at)),
             expires_ms: image.expires_at.map(unsigned),
             generation: self.library.image_generation(id),
-            place: Place::Image(Box::new(image)),
+            place: Place::Image(image),
         })
     }
 
