@@ -1,5 +1,6 @@
 //! A picture request, step by step: [`Delivery::picture`] is the read side on one screen.
 
+mod bitmaps;
 pub mod body;
 pub mod conditional;
 pub mod cors;
@@ -19,12 +20,13 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use http::{HeaderMap, HeaderValue, Method, Response};
 
+use self::bitmaps::Bitmaps;
 use self::body::Body;
 use self::conditional::{ETag, LastModified, Precondition, Validators};
 use self::cors::Cors;
 pub use self::error::DeliveryError;
 use self::memo::{Answer, Memo};
-use self::miss::Kitchen;
+use self::miss::{Basis, Kitchen};
 use self::negotiate::Hints;
 use self::origin::{Origin, Origins, Version};
 pub use self::policy::Policies;
@@ -50,6 +52,8 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
     pub limits: Limits,
     pub max_result_side: u32,
+    /// Bytes of decoded pixels that are kept for further widths.
+    pub bitmap_cache: usize,
     pub presets: Presets,
     pub policies: Policies,
     /// The source (or the library) that `/_ipx/` paths go to.
@@ -115,7 +119,12 @@ impl Delivery {
             ipx_source: parts.ipx_source,
             ignored_query: parts.ignored_query,
             policies: parts.policies,
-            kitchen: Kitchen { origins: Arc::clone(&origins), workers, metrics: Arc::clone(&metrics) },
+            kitchen: Kitchen {
+                origins: Arc::clone(&origins),
+                workers,
+                metrics: Arc::clone(&metrics),
+                bitmaps: Arc::new(Bitmaps::new(parts.bitmap_cache)),
+            },
             origins,
             cache,
             failures: Negative::new(REMEMBERED_FAILURES),
@@ -161,7 +170,8 @@ impl Delivery {
             }
         };
 
-        let validators = Validators { etag: &answer.etag, last_modified: answer.last_modified.as_ref() };
+        let held = answer.etag.as_held(request.headers);
+        let validators = Validators { etag: &held, last_modified: answer.last_modified.as_ref() };
         let mut picture = Picture {
             content_type: answer.content_type.clone(),
             validators,
@@ -194,6 +204,8 @@ impl Delivery {
         };
         self.metrics.cache(found.outcome.tier());
         let status = cache_status(found.outcome, self.cache.keeps(&found.entry));
+        let etag = Basis::of(&found.entry).map(|basis| answer.etag.variety(&basis));
+        picture.validators.etag = etag.as_ref().unwrap_or(&answer.etag);
         picture.cache_status = Some(status);
         picture.timing = timing.get();
         let body = Content::Whole(found.entry.body.clone());
