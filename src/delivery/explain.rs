@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::delivery::{Delivery, DeliveryError, Request, client, variant};
+use crate::transform::SpecError;
 
 /// The answer of `/explain/…`.
 #[derive(Debug, Serialize)]
@@ -19,6 +20,9 @@ pub struct Explanation {
     pub cost: Option<f64>,
     pub policy: &'static str,
     pub supported: bool,
+    /// Why not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// The answer of `/info/<id>`: what is known of the original. Sides are as a viewer sees them.
@@ -52,18 +56,24 @@ impl Delivery {
             height: None,
             cost: None,
             policy: policy.name(),
-            supported: spec.check_supported().is_ok(),
+            supported: false,
+            reason: None,
         };
-        if explanation.supported {
-            let plan = self.resolve(&spec, &origin, &client)?;
-            let resolved = plan.to_string();
-            let key = variant(&origin.version, &resolved);
-            explanation.key = Some(key.to_string());
-            explanation.format = Some(plan.output.format.name());
-            (explanation.width, explanation.height) = (Some(plan.width), Some(plan.height));
-            explanation.cost = Some((plan.cost(&origin.header) * 1e4).round() / 1e4);
-            explanation.resolved = Some(resolved);
-        }
+        let plan = match self.resolve(&spec, &origin, &client) {
+            Ok(plan) => plan,
+            Err(DeliveryError::Spec(error @ SpecError::Unsupported(_))) => {
+                explanation.reason = Some(error.to_string());
+                return Ok(explanation);
+            }
+            Err(error) => return Err(error),
+        };
+        let resolved = plan.to_string();
+        explanation.supported = true;
+        explanation.key = Some(variant(&origin.version, &resolved).to_string());
+        explanation.format = Some(plan.output.format.name());
+        (explanation.width, explanation.height) = (Some(plan.width), Some(plan.height));
+        explanation.cost = Some((plan.cost(&origin.header) * 1e4).round() / 1e4);
+        explanation.resolved = Some(resolved);
         Ok(explanation)
     }
 

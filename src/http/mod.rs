@@ -3,6 +3,7 @@
 
 pub mod client;
 pub mod context;
+mod markdown;
 pub mod page;
 pub mod problem;
 pub mod router;

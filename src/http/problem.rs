@@ -105,8 +105,8 @@ pub fn problem(fault: &dyn Fault, asked: &Asked) -> Response<Body> {
     if let Some(seconds) = retry_after {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
-    if asked.allow_origin.varies {
-        headers.insert(VARY, HeaderValue::from_static("Origin"));
+    if let Some(vary) = asked.vary.header(asked.allow_origin.varies) {
+        headers.insert(VARY, vary);
     }
     if let Some(origin) = &asked.allow_origin.value {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());

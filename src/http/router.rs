@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
 use futures_util::future::BoxFuture;
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HOST};
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HOST, X_CONTENT_TYPE_OPTIONS};
 use http::request::Parts as Head;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use serde::Serialize;
@@ -25,6 +25,8 @@ use crate::units::Cidr;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Route {
     Page,
+    Errors,
+    Transforms,
     Image,
     Object,
     Ipx,
@@ -46,13 +48,15 @@ use Match::{Below, Exact};
 const READ: &str = "GET, HEAD, OPTIONS";
 
 /// The first row that fits wins.
-const ROUTES: [(Match, Route); 10] = [
+const ROUTES: [(Match, Route); 12] = [
     (Below("/i/"), Route::Image),
     (Below("/r/"), Route::Object),
     (Below("/_ipx/"), Route::Ipx),
     (Below("/info/"), Route::Info),
     (Below("/explain/"), Route::Explain),
     (Exact("/"), Route::Page),
+    (Exact("/docs/errors"), Route::Errors),
+    (Exact("/docs/transforms"), Route::Transforms),
     (Exact("/healthz"), Route::Health),
     (Exact("/health"), Route::Health),
     (Exact("/readyz"), Route::Ready),
@@ -96,7 +100,7 @@ impl Router {
             _ if nameless => problem(&ShellFault::Host, &self.asked(&request)),
             (None, _) => no_route(
                 path,
-                &["/i/", "/r/", "/_ipx/", "/info/", "/explain/", "/healthz"],
+                &["/i/", "/r/", "/_ipx/", "/info/", "/explain/", "/docs/errors", "/healthz"],
                 &self.asked(&request),
             ),
             (Some(_), &Method::OPTIONS) => self.parts.delivery.preflight(&request.headers, READ),
@@ -117,17 +121,28 @@ impl Router {
         };
         let outcome = match route {
             Route::Image | Route::Object | Route::Ipx => delivery.picture(asks).await,
-            Route::Explain => delivery.explain(asks).await.map(|explained| json(&explained)),
-            Route::Info => delivery.info(asks).await.map(|info| json(&info)),
+            Route::Explain => delivery.explain(asks).await.map(|explained| self.shared(request, &explained)),
+            Route::Info => delivery.info(asks).await.map(|info| self.shared(request, &info)),
             Route::Page => Ok(page.answer(&request.method, &request.headers, self.parts.demo)),
+            Route::Errors => Ok(page.errors(&request.method, &request.headers)),
+            Route::Transforms => Ok(page.transforms(&request.method, &request.headers)),
             Route::Health => Ok(health()),
             Route::Ready => Ok(self.ready().await),
             Route::Metrics => Ok(self.metrics(request)),
         };
-        let mut response = outcome.unwrap_or_else(|error| problem(&error, &self.asked(request)));
+        let mut response = outcome.unwrap_or_else(|error| {
+            problem(&error, &Asked { vary: delivery.vary(asks), ..self.asked(request) })
+        });
         if request.method == Method::HEAD {
             *response.body_mut() = Body::empty();
         }
+        response
+    }
+
+    /// JSON that scripts of other origins may read as they may the pictures it is about.
+    fn shared<T: Serialize>(&self, request: &Head, value: &T) -> Response<Body> {
+        let mut response = json(value);
+        self.parts.delivery.cors().answer(&request.headers).write(response.headers_mut());
         response
     }
 
@@ -190,6 +205,7 @@ impl Route {
     pub fn name(self) -> &'static str {
         match self {
             Self::Page => "page",
+            Self::Errors | Self::Transforms => "docs",
             Self::Image => "i",
             Self::Object => "r",
             Self::Ipx => "ipx",
@@ -227,6 +243,7 @@ fn text(status: StatusCode, body: impl Into<bytes::Bytes>) -> Response<Body> {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     *response.body_mut() = Body::full(body);
     response
 }

@@ -30,7 +30,7 @@ use super::problem::{ShellFault, problem};
 use super::watch::{Received, Timeouts, Watch, Watched, bounded};
 use crate::delivery::body::{Body, BoxError};
 use crate::delivery::cors::AllowOrigin;
-use crate::delivery::respond::CACHE_STATUS;
+use crate::delivery::respond::{CACHE_STATUS, Vary};
 use crate::telemetry::logging::{ACCESS, Access};
 use crate::telemetry::mask;
 
@@ -304,6 +304,7 @@ where
         id: id.clone(),
         head: request.method() == Method::HEAD,
         allow_origin: AllowOrigin::default(),
+        vary: Vary::default(),
     };
     let (mut parts, incoming) = request.into_parts();
     parts.extensions.insert(Context { peer: *peer, id });
