@@ -34,7 +34,9 @@ pub(super) fn run(config: &Config, input: &Path, spec: &str, output: &Path) -> R
     let plan = resolve(&parsed, &facts, &Client::default(), &limits).map_err(wrong)?;
     if plan.output.format != named {
         let (name, made) = (output.display(), plan.output.format.extension());
-        return Err(Failure::usage(format!("conflict: `{spec}` makes a .{made} of this picture, not {name}")));
+        return Err(Failure::usage(format!(
+            "conflict: `{spec}` makes a .{made} of this picture, not {name}"
+        )));
     }
     let made = render(&bytes, &header, &plan, Instant::now() + config.images.timeout.0)?;
     std::fs::write(output, &made.bytes)

@@ -32,7 +32,9 @@ pub(super) fn html(document: &str) -> String {
             writeln!(out, "<div class=\"wide\"><table>\n{rows}</table></div>")
         } else {
             let mut text = line.to_owned();
-            while let Some(line) = lines.next_if(|line| !line.is_empty() && !line.starts_with(['|', '#', '`'])) {
+            while let Some(line) =
+                lines.next_if(|line| !line.is_empty() && !line.starts_with(['|', '#', '`']))
+            {
                 text.extend(["\n", line]);
             }
             writeln!(out, "<p>{}</p>", inline(&text))

@@ -96,7 +96,9 @@ impl Page {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         let have = Validators { etag: &variant.etag, last_modified: None };
         match conditional::precondition(method, request, have) {
-            Precondition::NotModified | Precondition::NotModifiedIfAny => *response.status_mut() = StatusCode::NOT_MODIFIED,
+            Precondition::NotModified | Precondition::NotModifiedIfAny => {
+                *response.status_mut() = StatusCode::NOT_MODIFIED
+            }
             Precondition::Failed => *response.status_mut() = StatusCode::PRECONDITION_FAILED,
             Precondition::Proceed => {
                 headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));

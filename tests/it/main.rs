@@ -10,6 +10,7 @@ mod architecture;
 mod corpus;
 mod golden;
 mod load;
+mod nginx;
 mod read_path;
 mod semantics;
 mod support;
