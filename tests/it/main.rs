@@ -14,3 +14,4 @@ mod nginx;
 mod read_path;
 mod semantics;
 mod support;
+mod validators;
