@@ -17,7 +17,7 @@ fn start(threads: usize, budget: u64, queue_s: u64) -> Workers {
         workers: Auto::Value(threads as u32),
         memory_budget: Auto::Value(ByteSize(budget * MIB)),
         queue: Span(Duration::from_secs(queue_s)),
-        timeout: Span(Duration::from_secs(20)),
+        timeout: Span(Duration::from_secs(100)),
     };
     Workers::start(&config, Arc::new(Metrics::new())).unwrap()
 }
@@ -297,4 +297,13 @@ async fn drain_gives_up_after_its_grace() {
     assert_eq!(queued.await.map(|_| ()).unwrap_err(), WorkersError::Stopping);
     assert_eq!(held.run(|_| ()).await.unwrap_err(), WorkersError::Stopping);
     assert_eq!(workers.shared.admission.reserved(), 0);
+}
+
+#[tokio::test]
+async fn what_cannot_end_in_time_does_not_begin() {
+    let workers = start(1, 64, 4);
+    assert!(admit(&workers, 140.0, 1).await.is_ok());
+    let refused = admit(&workers, 160.0, 1).await.map(|_| ()).unwrap_err();
+    assert_eq!(refused, WorkersError::TooLong { seconds: 160, limit: 100 });
+    assert_eq!((refused.kind(), refused.code()), (Kind::Unprocessable, "result_too_large"));
 }

@@ -121,8 +121,7 @@ fn a_large_original_is_sent_from_a_file_and_not_from_memory() {
     let before = server.rss();
 
     // Clients that take the head of the answer and then nothing for a while.
-    let mut slow: Vec<TcpStream> =
-        (0..12).map(|_| TcpStream::connect(server.address()).unwrap()).collect();
+    let mut slow: Vec<TcpStream> = (0..12).map(|_| TcpStream::connect(server.address()).unwrap()).collect();
     for client in &mut slow {
         write!(client, "GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").unwrap();
         let mut head = [0; 1000];
