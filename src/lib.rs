@@ -9,6 +9,7 @@ pub mod app;
 pub mod http;
 // The read side, one request's way.
 pub mod delivery;
+pub mod auth;
 pub mod cache;
 pub mod source;
 pub mod codec;
