@@ -15,6 +15,8 @@ pub mod source;
 pub mod codec;
 pub mod transform;
 pub mod workers;
+// The operator's side.
+pub mod admin;
 // The write side.
 pub mod upload;
 pub mod library;

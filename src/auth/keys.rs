@@ -1,5 +1,7 @@
 //! The keys that URLs are signed with: checking a signature, and making one.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
@@ -28,21 +30,20 @@ pub struct KeyConfig {
 
 /// All keys, in the order of the configuration.
 #[derive(Clone, Default)]
-pub struct Keys(Vec<Key>);
+pub struct Keys(Vec<Arc<Key>>);
 
-#[derive(Clone)]
 struct Key {
     config: KeyConfig,
     /// The secret as HMAC begins with it, so that each signature costs two blocks less.
     keyed: Hmac<Sha256>,
 }
 
-/// What a right signature gives.
-#[derive(Clone, Copy)]
-pub struct Grant<'k> {
-    key: &'k Key,
+/// What a right signature gives, until [`Grant::check_time`] says otherwise.
+#[derive(Clone)]
+pub struct Grant {
+    key: Arc<Key>,
     scope: Scope,
-    until: Option<u64>,
+    expires: Option<u64>,
 }
 
 /// A signature that is to be made.
@@ -64,7 +65,8 @@ impl Keys {
         let keyed = |secret: &Secret| {
             Hmac::new_from_slice(secret.expose().as_bytes()).expect("HMAC takes keys of every length")
         };
-        Self(configs.into_iter().map(|config| Key { keyed: keyed(&config.secret), config }).collect())
+        let key = |config: KeyConfig| Arc::new(Key { keyed: keyed(&config.secret), config });
+        Self(configs.into_iter().map(key).collect())
     }
 
     /// Whether `target` was signed as the claim says, by a key that may for `source`, and still holds at `now`
@@ -75,7 +77,7 @@ impl Keys {
         target: &str,
         source: &str,
         now: u64,
-    ) -> Result<Grant<'_>, AuthError> {
+    ) -> Result<Grant, AuthError> {
         let key = match claim.kid {
             _ if self.0.is_empty() => return Err(AuthError::NoKeys),
             Some(kid) => {
@@ -96,16 +98,14 @@ impl Keys {
         };
         let key = key.ok_or(AuthError::Wrong)?;
         key.may_sign(claim.scope, source, now)?;
-        if let Some(at) = claim.expires.filter(|at| *at <= now) {
-            return Err(AuthError::Expired { at });
-        }
-        let until = claim.expires.into_iter().chain(key.config.not_after).min();
-        Ok(Grant { key, scope: claim.scope, until })
+        let grant = Grant { key: Arc::clone(key), scope: claim.scope, expires: claim.expires };
+        grant.check_time(now)?;
+        Ok(grant)
     }
 
     /// Signs `target`: the key's name and the signature, as short as the key takes them.
     pub fn sign(&self, wish: &Wish<'_>, target: &str, now: u64) -> Result<(&str, String), AuthError> {
-        let may = |key: &&Key| key.may_sign(wish.scope, wish.source, now).is_ok();
+        let may = |key: &&Arc<Key>| key.may_sign(wish.scope, wish.source, now).is_ok();
         let key = match wish.kid {
             _ if self.0.is_empty() => return Err(AuthError::NoKeys),
             Some(kid) => {
@@ -123,7 +123,7 @@ impl Keys {
         Ok((&key.config.kid, URL_SAFE_NO_PAD.encode(&whole[..len])))
     }
 
-    fn named(&self, kid: &str) -> Result<&Key, AuthError> {
+    fn named(&self, kid: &str) -> Result<&Arc<Key>, AuthError> {
         let found = self.0.iter().find(|key| key.config.kid == kid);
         found.ok_or_else(|| AuthError::NoKey { kid: kid.to_owned() })
     }
@@ -155,11 +155,13 @@ impl Key {
         self.config.sources.is_empty() || self.config.sources.iter().any(|name| name == source)
     }
 
+    fn check_active(&self, now: u64) -> Result<(), AuthError> {
+        if self.is_active(now) { Ok(()) } else { Err(AuthError::Inactive { kid: self.config.kid.clone() }) }
+    }
+
     fn may_sign(&self, scope: Scope, source: &str, now: u64) -> Result<(), AuthError> {
+        self.check_active(now)?;
         let kid = || self.config.kid.clone();
-        if !self.is_active(now) {
-            return Err(AuthError::Inactive { kid: kid() });
-        }
         if !self.config.scopes.contains(&scope) {
             let allowed: Vec<String> =
                 self.config.scopes.iter().map(|scope| format!("`{scope}`")).collect();
@@ -172,8 +174,8 @@ impl Key {
     }
 }
 
-impl<'k> Grant<'k> {
-    pub fn kid(&self) -> &'k str {
+impl Grant {
+    pub fn kid(&self) -> &str {
         &self.key.config.kid
     }
 
@@ -186,9 +188,18 @@ impl<'k> Grant<'k> {
         self.key.config.policy
     }
 
-    /// Unix seconds after which the same URL is refused.
+    /// Unix seconds at which the same URL is refused at the latest.
     pub fn until(&self) -> Option<u64> {
-        self.until
+        self.expires.into_iter().chain(self.key.config.not_after).min()
+    }
+
+    /// Whether it still holds. Nothing but time can end what was right once: a process keeps its keys.
+    pub fn check_time(&self, now: u64) -> Result<(), AuthError> {
+        self.key.check_active(now)?;
+        match self.expires.filter(|at| *at <= now) {
+            Some(at) => Err(AuthError::Expired { at }),
+            None => Ok(()),
+        }
     }
 
     /// Whether the key may also sign for pictures of this source (or `library`).
@@ -200,12 +211,12 @@ impl<'k> Grant<'k> {
     }
 }
 
-impl std::fmt::Debug for Grant<'_> {
+impl std::fmt::Debug for Grant {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Grant")
             .field("kid", &self.kid())
             .field("scope", &self.scope)
-            .field("until", &self.until)
+            .field("expires", &self.expires)
             .finish()
     }
 }

@@ -12,30 +12,29 @@ pub use error::AuthError;
 pub use keys::{Grant, KeyConfig, Keys, Wish};
 
 /// Who asks, as far as a request proves it. Rates, rights and the age of answers depend on it.
-#[derive(Debug, Clone, Copy)]
-pub enum Caller<'k> {
+#[derive(Debug, Clone)]
+pub enum Caller {
     /// Known by the address only.
     Anyone,
     /// The URL carries a right signature.
-    Signed(Grant<'k>),
+    Signed(Grant),
 }
 
-impl<'k> Caller<'k> {
+impl Caller {
     /// The key that signed, which is whose account the request goes to.
-    pub fn kid(&self) -> Option<&'k str> {
-        self.grant().map(|grant| grant.kid())
+    pub fn kid(&self) -> Option<&str> {
+        self.grant().map(Grant::kid)
     }
 
-    pub fn grant(&self) -> Option<&Grant<'k>> {
+    pub fn grant(&self) -> Option<&Grant> {
         match self {
             Self::Anyone => None,
             Self::Signed(grant) => Some(grant),
         }
     }
 
-    /// Whether the signature is about everything that the URL asks, not only about which image.
-    pub fn signed_all(&self) -> bool {
-        self.grant().is_some_and(|grant| grant.scope().covers_spec())
+    pub fn is_signed(&self) -> bool {
+        self.grant().is_some()
     }
 }
 
