@@ -45,7 +45,9 @@ impl Purge {
             "tag" => Self::Tag(name),
             "source" => Self::Source(name),
             "prefix" => Self::Prefix(name),
-            _ => return Err(AdminError::bad(field, "is not one of `image`, `tag`, `source`, `prefix`, `all`")),
+            _ => {
+                return Err(AdminError::bad(field, "is not one of `image`, `tag`, `source`, `prefix`, `all`"));
+            }
         })
     }
 }
@@ -62,7 +64,10 @@ impl Admin {
                 Some(("image", id)) => self.image(id).await?,
                 Some(("source", name)) => self.source(name)?,
                 Some(_) => {
-                    return Err(AdminError::bad("tag", "is `image:<id>`, `source:<name>` or a word of `Cache-Tag`"));
+                    return Err(AdminError::bad(
+                        "tag",
+                        "is `image:<id>`, `source:<name>` or a word of `Cache-Tag`",
+                    ));
                 }
                 None if self.sources.contains(tag) => (Scope::Tag, tag.clone()),
                 None => (Scope::Tag, self.image(tag).await?.1),

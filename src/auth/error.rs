@@ -6,7 +6,9 @@ use crate::error::{Fault, Kind};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AuthError {
     /// Taking it for unsigned would let wrong signatures look right.
-    #[error("there are no signing keys here (`keys` of the configuration), so no signature can be right; leave it out")]
+    #[error(
+        "there are no signing keys here (`keys` of the configuration), so no signature can be right; leave it out"
+    )]
     NoKeys,
     #[error("{0}")]
     Malformed(&'static str),

@@ -163,8 +163,7 @@ impl Key {
         self.check_active(now)?;
         let kid = || self.config.kid.clone();
         if !self.config.scopes.contains(&scope) {
-            let allowed: Vec<String> =
-                self.config.scopes.iter().map(|scope| format!("`{scope}`")).collect();
+            let allowed: Vec<String> = self.config.scopes.iter().map(|scope| format!("`{scope}`")).collect();
             return Err(AuthError::Scope { kid: kid(), scope, allowed: allowed.join(", ") });
         }
         if !self.is_for(source) {

@@ -63,7 +63,12 @@ fn agrees_with_openssl() {
 
 const VECTORS: &[(&str, Option<u64>, &str, &str)] = &[
     ("u", None, TARGET, "oCWsK0k5sq9z-Lz2agBf80jab-EWdgDxkdCNty7DuyA"),
-    ("u", Some(1_900_000_000), "i/k3Jd9s?w=300&fn=caf%C3%A9.webp", "sD40_Sg2c3ZKjTD4_BlFM4EZkW18hIjfu_eMpmMFNAs"),
+    (
+        "u",
+        Some(1_900_000_000),
+        "i/k3Jd9s?w=300&fn=caf%C3%A9.webp",
+        "sD40_Sg2c3ZKjTD4_BlFM4EZkW18hIjfu_eMpmMFNAs",
+    ),
     ("a", Some(1_900_000_000), "r/photos/2026/été.jpg", "-rwHu_MySb2GW4O6xtUnK-wBsgKJ1nSzf_5Mf5dU31E"),
     ("p2", None, "r/photos", "4LIB4qrvzsLgoe-DCQ4lA_FThCE0Unx1UCxxODFsX5k"),
 ];
@@ -172,10 +177,8 @@ fn without_a_name_four_active_keys_are_tried() {
     };
     assert_eq!(names.map(|name| verdict(&keys, name)), ["ok", "ok", "ok", "ok", "bad_signature"]);
     // One that has ended does not count.
-    let rotated = names.map(|name| KeyConfig {
-        not_after: (name == "b").then_some(NOW - 1),
-        ..key(name, &secret(name))
-    });
+    let rotated = names
+        .map(|name| KeyConfig { not_after: (name == "b").then_some(NOW - 1), ..key(name, &secret(name)) });
     let keys = Keys::new(rotated);
     assert_eq!(names.map(|name| verdict(&keys, name)), ["ok", "bad_signature", "ok", "ok", "ok"]);
 }
@@ -253,7 +256,8 @@ fn the_segment_of_a_path_reads_in_one_way() {
     assert_eq!(read(".99"), Ok((Some(99), u())));
     assert_eq!(read(".a"), Ok((None, "a".to_owned())));
     assert_eq!(read(".99.p12"), Ok((Some(99), "p12".to_owned())));
-    for tail in [".", "..", ".a.99", ".99.", ".99.a.b", ".099", ".p0", ".p", ".p01", ".p256", ".x", ".-1", ".+1.u"]
+    for tail in
+        [".", "..", ".a.99", ".99.", ".99.a.b", ".099", ".p0", ".p", ".p01", ".p256", ".x", ".-1", ".+1.u"]
     {
         assert!(read(tail).is_err(), "{tail}");
     }

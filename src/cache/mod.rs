@@ -9,6 +9,7 @@ mod key;
 mod negative;
 #[cfg(test)]
 mod tests;
+mod weighed;
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -22,6 +23,7 @@ pub use flight::{Commit, Flights, Role};
 pub use hybrid::{DiskStatus, Hybrid, Tier};
 pub use key::{ENGINE_VERSION, Identity, Key};
 pub use negative::{LONGEST as LONGEST_NEGATIVE, Negative};
+pub use weighed::Weighed;
 
 use crate::error::{Fault, Kind};
 use crate::telemetry::metrics::{CacheTier, Metrics};

@@ -87,7 +87,9 @@ fn split<'u>(url: &'u str, public_url: &str) -> Result<(&'u str, &'u str), Failu
     let host = url.find("://").filter(|at| matches!(&url[..*at], "http" | "https")).map(|at| at + 3);
     let path = host.and_then(|host| Some(host + url[host..].find('/')?));
     path.map(|path| url.split_at(path)).ok_or_else(|| {
-        Failure::usage(format!("`{url}` is neither a URL like https://img.example.com/i/ID nor a path like /i/ID"))
+        Failure::usage(format!(
+            "`{url}` is neither a URL like https://img.example.com/i/ID nor a path like /i/ID"
+        ))
     })
 }
 

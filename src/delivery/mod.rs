@@ -1,5 +1,6 @@
 //! A picture request, step by step: [`Delivery::picture`] is the read side on one screen.
 
+mod bitmaps;
 pub mod body;
 pub mod conditional;
 pub mod cors;
@@ -21,17 +22,18 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use http::{HeaderMap, HeaderValue, Method, Response};
 
+use self::bitmaps::Bitmaps;
 use self::body::Body;
 use self::conditional::{ETag, LastModified, Precondition, Validators};
 use self::cors::{AllowOrigin, Cors};
 pub use self::error::DeliveryError;
 use self::memo::{Answer, Asked, Memo};
-use self::miss::Kitchen;
+use self::miss::{Basis, Kitchen};
 use self::negotiate::Hints;
 use self::origin::{Origin, Origins, Version};
 pub use self::policy::Policies;
-use self::rights::now_s;
 use self::respond::{CacheStatus, Content, Extras, Freshness, Picture, Terms, Vary};
+use self::rights::now_s;
 use crate::auth::{Grant, Keys};
 use crate::cache::{Cache, Found, Key, Negative, Outcome};
 use crate::codec::Limits;
@@ -51,6 +53,8 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
     pub limits: Limits,
     pub max_result_side: u32,
+    /// Bytes of decoded pixels that are kept for further widths.
+    pub bitmap_cache: usize,
     pub presets: Presets,
     pub policies: Policies,
     pub keys: Keys,
@@ -119,7 +123,12 @@ impl Delivery {
             ignored_query: parts.ignored_query,
             policies: parts.policies,
             keys: parts.keys,
-            kitchen: Kitchen { origins: Arc::clone(&origins), workers, metrics: Arc::clone(&metrics) },
+            kitchen: Kitchen {
+                origins: Arc::clone(&origins),
+                workers,
+                metrics: Arc::clone(&metrics),
+                bitmaps: Arc::new(Bitmaps::new(parts.bitmap_cache)),
+            },
             origins,
             cache,
             failures: Negative::new(REMEMBERED_FAILURES),
@@ -172,7 +181,8 @@ impl Delivery {
             }
         };
 
-        let validators = Validators { etag: &answer.etag, last_modified: answer.last_modified.as_ref() };
+        let held = answer.etag.as_held(request.headers);
+        let validators = Validators { etag: &held, last_modified: answer.last_modified.as_ref() };
         let mut picture = Picture {
             content_type: answer.content_type.clone(),
             validators,
@@ -210,6 +220,8 @@ impl Delivery {
         };
         self.metrics.cache(found.outcome.tier());
         let status = cache_status(found.outcome, self.cache.keeps(&found.entry));
+        let etag = Basis::of(&found.entry).map(|basis| answer.etag.variety(&basis));
+        picture.validators.etag = etag.as_ref().unwrap_or(&answer.etag);
         picture.cache_status = Some(status);
         picture.timing = timing.get();
         let body = Content::Whole(found.entry.body.clone());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::cache::Identity;
+use crate::cache::{Identity, Key};
 use crate::codec::{self, Header, Limits};
 use crate::delivery::error::DeliveryError;
 use crate::delivery::header::Headers;
@@ -146,6 +146,11 @@ impl Version {
                 validator: identity.validator(),
             },
         }
+    }
+
+    /// The name of the original's own bytes.
+    pub(crate) fn original(&self) -> Key {
+        Key::source(&self.identity(), self.generation)
     }
 
     pub(crate) fn generation(&self) -> u64 {

@@ -83,7 +83,10 @@ impl Delivery {
         if asked.caller.is_signed() || self.policy_of(&asked.target.subject)? != Policy::Signed {
             return Ok(());
         }
-        Err(DeliveryError::NeedsSignature { option: "sig".to_owned(), why: "unsigned requests are switched off" })
+        Err(DeliveryError::NeedsSignature {
+            option: "sig".to_owned(),
+            why: "unsigned requests are switched off",
+        })
     }
 
     fn policy_of(&self, subject: &Subject) -> Result<Policy, DeliveryError> {

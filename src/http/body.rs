@@ -9,7 +9,7 @@ use crate::error::{Fault, Kind};
 
 /// What is wrong with a body.
 #[derive(Debug, thiserror::Error)]
-pub enum BodyFault {
+pub(super) enum BodyFault {
     #[error("the body is longer than {MOST} bytes")]
     TooLong,
     #[error("the body is not `application/json`; say so in `Content-Type`")]
@@ -50,9 +50,10 @@ pub(super) async fn json_object(headers: &HeaderMap, body: Body) -> Result<Map<S
     if announced.is_some_and(|length: u64| length > MOST as u64) {
         return Err(BodyFault::TooLong);
     }
-    let read = Limited::new(body, MOST).collect().await.map_err(|error| {
-        if error.is::<LengthLimitError>() { BodyFault::TooLong } else { BodyFault::Torn }
-    })?;
+    let read = Limited::new(body, MOST)
+        .collect()
+        .await
+        .map_err(|error| if error.is::<LengthLimitError>() { BodyFault::TooLong } else { BodyFault::Torn })?;
     serde_json::from_slice(&read.to_bytes()).map_err(|error| BodyFault::Syntax(error.to_string()))
 }
 

@@ -131,7 +131,9 @@ fn read(fields: Map<String, Value>) -> Result<Purge, PurgeFault> {
     let mut fields = fields.into_iter();
     let (field, value) = match (fields.next(), fields.next()) {
         (Some(only), None) => only,
-        (None, _) => return Err(wrong("all".to_owned(), "say what to purge; everything is `{\"all\": true}`")),
+        (None, _) => {
+            return Err(wrong("all".to_owned(), "say what to purge; everything is `{\"all\": true}`"));
+        }
         (_, Some((second, _))) => return Err(wrong(second, "one request purges one thing")),
     };
     match (&*field, value) {

@@ -99,7 +99,8 @@ fn fold_ratio(step: &mut Options) -> Result<(), SpecError> {
     {
         let (at, position) = (entry.at, entry.position());
         // The side that comes out is the URL's own as soon as one of the two that it is made of is.
-        let trusted = [Some(entry), step.entry(Key::W), step.entry(Key::H)].into_iter().flatten().all(|e| e.trusted);
+        let trusted =
+            [Some(entry), step.entry(Key::W), step.entry(Key::H)].into_iter().flatten().all(|e| e.trusted);
         let (key, pixels) = match (step.get(Key::W), step.get(Key::H)) {
             (Some(Value::Side(Side::Pixels(width))), None) => (Key::H, scaled(*width, down, across)),
             (None, Some(Value::Side(Side::Pixels(height)))) => (Key::W, scaled(*height, across, down)),
