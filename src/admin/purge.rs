@@ -46,7 +46,10 @@ impl Purge {
             "source" => Self::Source(name),
             "prefix" => Self::Prefix(name),
             _ => {
-                return Err(AdminError::bad(field, "is not one of `image`, `tag`, `source`, `prefix`, `all`"));
+                return Err(AdminError::bad(
+                    field,
+                    "is not one of `image`, `tag`, `source`, `prefix`, `all`",
+                ));
             }
         })
     }

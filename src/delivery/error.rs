@@ -47,6 +47,9 @@ pub enum DeliveryError {
     /// The path form of a signature stands before the two kinds of address that can be signed.
     #[error("a signature in the path stands before `/i/…` or `/r/…`: `/s/<kid>.<sig>[.<exp>][.<scope>]/i/…`")]
     NotSignable,
+    /// A large result that lies in the cache cannot be read.
+    #[error("the cached result cannot be read")]
+    Cache(#[source] std::io::Error),
     /// Header and bytes of the original belong to different versions of it.
     #[error("the original changed while it was being read; ask again")]
     Changed,
@@ -69,6 +72,7 @@ impl DeliveryError {
             | Self::NoAddress(_)
             | Self::NeedsSignature { .. }
             | Self::NotSignable
+            | Self::Cache(_)
             | Self::Changed => return None,
         })
     }

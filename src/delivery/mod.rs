@@ -24,7 +24,7 @@ use http::{HeaderMap, HeaderValue, Method, Response};
 
 use self::bitmaps::Bitmaps;
 use self::body::Body;
-use self::conditional::{ETag, LastModified, Precondition, Validators};
+use self::conditional::{ETag, Extent, LastModified, Precondition, Validators};
 use self::cors::{AllowOrigin, Cors};
 pub use self::error::DeliveryError;
 use self::memo::{Answer, Asked, Memo};
@@ -35,7 +35,7 @@ pub use self::policy::Policies;
 use self::respond::{CacheStatus, Content, Extras, Freshness, Picture, Terms, Vary};
 use self::rights::now_s;
 use crate::auth::{Grant, Keys};
-use crate::cache::{Cache, Found, Key, Negative, Outcome};
+use crate::cache::{Cache, Found, Key, LargeFile, Negative, Outcome};
 use crate::codec::Limits;
 use crate::library::Library;
 use crate::source::{Source, Sources};
@@ -224,7 +224,10 @@ impl Delivery {
         picture.validators.etag = etag.as_ref().unwrap_or(&answer.etag);
         picture.cache_status = Some(status);
         picture.timing = timing.get();
-        let body = Content::Whole(found.entry.body.clone());
+        let body = match &found.entry.file {
+            None => Content::Whole(found.entry.body.clone()),
+            Some(file) => content(request, file, picture.validators).await?,
+        };
         let mut response = respond::picture(request.method, request.headers, picture, body);
         response.extensions_mut().insert(Served(status));
         Ok(response)
@@ -339,6 +342,29 @@ fn client(headers: &HeaderMap) -> Client {
 fn ends_s(asked: &Asked, version: &Version) -> Option<u64> {
     let image = version.expires_ms().map(|at| at / 1000);
     image.into_iter().chain(asked.caller.grant().and_then(Grant::until)).min()
+}
+
+/// A large result as a stream of the range that was asked for.
+async fn content(
+    request: Request<'_>,
+    file: &Arc<LargeFile>,
+    validators: Validators<'_>,
+) -> Result<Content, DeliveryError> {
+    let len = file.len();
+    let extent = conditional::range(request.method, request.headers, validators, len);
+    let range = match &extent {
+        Extent::Full => 0..len,
+        Extent::Partial(range) => *range.start()..*range.end() + 1,
+        Extent::Unsatisfiable => 0..0,
+    };
+    let sent = range.end - range.start;
+    let body = if request.method == Method::HEAD || sent == 0 {
+        Body::empty()
+    } else {
+        let pieces = file.stream(range).await.map_err(DeliveryError::Cache)?;
+        Body::sized(pieces, sent)
+    };
+    Ok(Content::Stream { body, extent, len })
 }
 
 /// What a variant of an original is called.

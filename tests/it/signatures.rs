@@ -215,7 +215,9 @@ fn pictures_that_a_url_names_are_authorised_like_its_own() {
 
 #[test]
 fn a_private_image_is_for_signed_urls_only() {
-    let (server, id) = start(&CONFIG.replace("library: { unsigned: signed }", "library: { unsigned: open, visibility: private }"));
+    let (server, id) = start(
+        &CONFIG.replace("library: { unsigned: signed }", "library: { unsigned: open, visibility: private }"),
+    );
     let url = format!("/i/{id}/w_32,f_png");
     assert_eq!(told(&server.get(&url)), refused(404, "not_found"));
     assert_eq!(told(&server.get(&format!("/info/{id}"))), refused(404, "not_found"));
