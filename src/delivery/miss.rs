@@ -70,7 +70,7 @@ impl Kitchen {
             if plan.output.original { origin.len } else { cost::memory(&origin.header, plan, Decoding::Own) };
         let seconds = cost::seconds(&origin.header, plan, Decoding::Own);
         let permit =
-            self.workers.admit(Class::Interactive, Estimate { seconds, memory: origin.len + memory });
+            self.workers.admit(Class::Interactive, Estimate { seconds, memory: origin.held() + memory });
         let (permit, admitted) = (permit.await?, Instant::now());
         order.commit.commit();
         let bytes = self.origins.read(origin).await?;
@@ -105,7 +105,7 @@ impl Kitchen {
         }
         let estimate = |need| Estimate {
             seconds: cost::seconds(&origin.header, plan, Decoding::Common(need)),
-            memory: origin.len + cost::memory(&origin.header, plan, Decoding::Common(need)),
+            memory: origin.held() + cost::memory(&origin.header, plan, Decoding::Common(need)),
         };
         let all = lead.need(own);
         // Others are a reason to take more memory, but not to be refused for it.
