@@ -99,7 +99,7 @@ impl Router {
             request.version == http::Version::HTTP_11 && request.headers.get_all(HOST).iter().count() != 1;
         let found = ROUTES.iter().find(|(pattern, _)| pattern.fits(path)).map(|(_, route)| *route);
         // Other routes read no body, and holding it would keep it from being drained.
-        let body = (found == Some(Route::Purge)).then_some(body).unwrap_or_default();
+        let body = if found == Some(Route::Purge) { body } else { Body::empty() };
         let response = match (found, &request.method) {
             _ if nameless => problem(&ShellFault::Host, &self.asked(&request)),
             (None, _) => no_route(
