@@ -10,6 +10,8 @@ mod architecture;
 mod corpus;
 mod golden;
 mod load;
+mod purge;
 mod read_path;
 mod semantics;
+mod signatures;
 mod support;
