@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::delivery::memo::Asked;
 use crate::delivery::{Delivery, DeliveryError, Request, client, variant};
 use crate::transform::SpecError;
 
@@ -23,6 +24,8 @@ pub struct Explanation {
     /// Why not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    #[serde(skip)]
+    pub is_private: bool,
 }
 
 /// The answer of `/info/<id>`: what is known of the original. Sides are as a viewer sees them.
@@ -39,14 +42,17 @@ pub struct Info {
     pub depth: u8,
     /// EXIF orientation of the stored picture, 1 = upright.
     pub orientation: u8,
+    #[serde(skip)]
+    pub is_private: bool,
 }
 
 impl Delivery {
     pub async fn explain(&self, request: Request<'_>) -> Result<Explanation, DeliveryError> {
-        let target = self.parse(request)?;
+        let asked = Asked::new(self.read(request)?);
         let client = client(request.headers);
-        let (policy, spec) = self.authorise(&target, &client)?;
-        let origin = self.origins.find(&target.subject).await?;
+        let (policy, spec) = self.authorise(&asked, &client)?;
+        let origin = self.origins.find(&asked.target.subject, asked.caller.is_signed()).await?;
+        self.authorise_named(&spec, &asked.caller, policy).await?;
         let mut explanation = Explanation {
             canonical: spec.to_string(),
             resolved: None,
@@ -58,6 +64,7 @@ impl Delivery {
             policy: policy.name(),
             supported: false,
             reason: None,
+            is_private: origin.version.is_private(),
         };
         let plan = match self.resolve(&spec, &origin, &client) {
             Ok(plan) => plan,
@@ -78,8 +85,9 @@ impl Delivery {
     }
 
     pub async fn info(&self, request: Request<'_>) -> Result<Info, DeliveryError> {
-        let target = self.parse(request)?;
-        let origin = self.origins.find(&target.subject).await?;
+        let asked = Asked::new(self.read(request)?);
+        self.authorise_info(&asked)?;
+        let origin = self.origins.find(&asked.target.subject, asked.caller.is_signed()).await?;
         let (width, height) = origin.header.oriented();
         Ok(Info {
             format: origin.header.format.name(),
@@ -91,6 +99,7 @@ impl Delivery {
             has_alpha: origin.header.has_alpha,
             depth: origin.header.depth,
             orientation: origin.header.orientation.exif(),
+            is_private: origin.version.is_private(),
         })
     }
 }

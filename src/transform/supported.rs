@@ -19,7 +19,7 @@ impl Spec {
 
     /// Refuses what no encoder does for the format that the spec names. Where the format is negotiated, such an option
     /// counts for the formats that know it and for no others.
-    fn check_format_knows(&self, Entry { key, value, at }: &Entry) -> Result<(), SpecError> {
+    fn check_format_knows(&self, Entry { key, value, at, .. }: &Entry) -> Result<(), SpecError> {
         let lossless = matches!(self.whole.get(Key::Q), Some(Value::Quality(Quality::Lossless)));
         let reason = match (self.format(), value) {
             (Wanted::Avif, Value::Quality(Quality::Lossless)) => {
@@ -49,7 +49,7 @@ pub(crate) fn check_frames(spec: &Spec, header: &Header) -> Result<(), SpecError
     }
 }
 
-fn supported(Entry { key, value, at }: &Entry) -> Result<(), SpecError> {
+fn supported(Entry { key, value, at, .. }: &Entry) -> Result<(), SpecError> {
     let built = match key.row().built {
         Built::Yes => true,
         Built::No => false,
