@@ -19,6 +19,7 @@ pub mod upload;
 pub mod library;
 pub mod storage;
 pub mod db;
+pub mod net;
 // Base: every room may use these.
 pub mod error;
 pub mod telemetry;

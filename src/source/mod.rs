@@ -23,7 +23,7 @@ use opendal::{Operator, services};
 use tokio::sync::Semaphore;
 
 use crate::storage::fs::{FileStat, FsError, Root};
-use crate::storage::{Scheme, layered};
+use crate::storage::Scheme;
 
 pub use crate::units::Policy;
 pub use config::{CacheControl, Config};
@@ -104,7 +104,7 @@ impl Source {
             (Scheme::Fs, Some(root)) => Store::Fs(Root::new(&base_dir.join(root))),
             (Scheme::Memory, _) => {
                 let dal = Operator::new(services::Memory::default()).map_err(|error| failed(name, error))?;
-                Store::Memory(layered(dal), Mutex::default())
+                Store::Memory(dal, Mutex::default())
             }
             (scheme, _) => {
                 return Err(SourceError::NotBuilt { name: name.to_owned(), scheme: scheme.name() });
