@@ -80,6 +80,7 @@ impl App {
         if demo {
             config.library.unsigned = Policy::Open;
         }
+        crate::net::install_crypto();
         let metrics = Arc::new(Metrics::new());
         let presets = presets(&config)?;
         let library = library(&config).await?;

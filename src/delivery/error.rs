@@ -36,7 +36,7 @@ pub enum DeliveryError {
     NoImage(String),
     #[error("there is no source `{0}`")]
     NoSource(String),
-    #[error("the source `{0}` has paths, not addresses: `~…` is for http sources")]
+    #[error("the source `{0}` has paths, not addresses: `~…` is for http sources with `hosts`")]
     NoAddress(String),
     /// Allowed, but not to everybody.
     #[error("`{option}` needs a signed URL here: {why}")]
@@ -71,7 +71,7 @@ impl DeliveryError {
 
     pub(crate) fn is_change(&self) -> bool {
         match self {
-            Self::Changed => true,
+            Self::Changed | Self::Source(SourceError::Changed) => true,
             Self::Shared(error) => error.is_change(),
             _ => false,
         }

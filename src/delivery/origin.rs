@@ -63,10 +63,14 @@ impl Origins {
     pub(crate) async fn find(&self, subject: &Subject) -> Result<Origin, DeliveryError> {
         match subject {
             Subject::Image { id } => self.image(id).await,
-            Subject::Object { source, path: ObjectPath::Key(key) } => self.object(source, key).await,
-            // Only http sources have addresses of their own, and none is built yet.
-            Subject::Object { source, path: ObjectPath::Url(_) } => {
-                Err(DeliveryError::NoAddress(source.clone()))
+            Subject::Object { source, path: ObjectPath::Key(key) } => {
+                self.object(source, SourcePath::parse(key)?).await
+            }
+            Subject::Object { source, path: ObjectPath::Url(url) } => {
+                if self.sources.get(source).is_some_and(|source| !source.takes_urls()) {
+                    return Err(DeliveryError::NoAddress(source.clone()));
+                }
+                self.object(source, SourcePath::parse_url(url)?).await
             }
         }
     }
@@ -90,9 +94,8 @@ impl Origins {
         })
     }
 
-    async fn object(&self, name: &str, path: &str) -> Result<Origin, DeliveryError> {
+    async fn object(&self, name: &str, path: SourcePath) -> Result<Origin, DeliveryError> {
         let source = self.sources.get(name).ok_or_else(|| DeliveryError::NoSource(name.to_owned()))?;
-        let path = SourcePath::parse(path)?;
         let identity = source.identity(&path).await?;
         Ok(Origin {
             header: self.headers.of(source, &path, &identity).await?,

@@ -76,7 +76,12 @@ impl Config {
 impl Config {
     pub(super) fn bounds(&self) -> Bounds {
         // What was stored was within the limits of its time; nothing else reads from a storage.
-        Bounds { timeout: self.timeout.0, concurrency: self.concurrency, max_bytes: u64::MAX }
+        Bounds {
+            timeout: self.timeout.0,
+            concurrency: self.concurrency,
+            max_bytes: u64::MAX,
+            immutable: true,
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use opendal::layers::{ConcurrentLimitLayer, RetryLayer, TimeoutLayer};
+use opendal::layers::{ConcurrentLimitLayer, RetryEvent, RetryLayer, TimeoutLayer};
 use opendal::{HttpTransporter, OperationContext, Operator, services};
 use serde::Deserialize;
 use url::Url;
@@ -46,6 +46,8 @@ pub struct Bounds {
     pub concurrency: NonZeroUsize,
     /// The longest body of an answer.
     pub max_bytes: u64,
+    /// Whether what stands under a key stays the same, so that a read that broke may be taken up half-way.
+    pub immutable: bool,
 }
 
 impl Remote {
@@ -107,15 +109,14 @@ impl Remote {
 /// Bounds and repeats what goes over a network. The time limit lies under the retries: above them it would drop a
 /// retry half-way.
 fn layered(dal: Operator, bounds: Bounds) -> Operator {
-    dal.layer(TimeoutLayer::new().with_timeout(bounds.timeout).with_io_timeout(bounds.timeout))
-        .layer(
-            RetryLayer::new()
-                .with_max_times(2)
-                .with_min_delay(Duration::from_millis(100))
-                .with_jitter()
-                .with_notify(|event: opendal::layers::RetryEvent<'_>| {
-                    tracing::debug!(operation = ?event.op, error = %event.err, "asking again");
-                }),
-        )
-        .layer(ConcurrentLimitLayer::new(bounds.concurrency.get()))
+    let dal = dal.layer(TimeoutLayer::new().with_timeout(bounds.timeout).with_io_timeout(bounds.timeout));
+    let retry = RetryLayer::new()
+        .with_max_times(2)
+        .with_min_delay(Duration::from_millis(100))
+        .with_jitter()
+        .with_notify(|event: RetryEvent<'_>| {
+            tracing::debug!(operation = ?event.op, error = %event.err, "asking again");
+        });
+    let dal = if bounds.immutable { dal.layer(retry) } else { dal };
+    dal.layer(ConcurrentLimitLayer::new(bounds.concurrency.get()))
 }
