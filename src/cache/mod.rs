@@ -68,10 +68,8 @@ impl<E: From<Lost> + Send + Sync + 'static> Cache<E> {
         F: FnOnce(Commit) -> Fut + Send + 'static,
         Fut: Future<Output = Result<Entry, E>> + Send + 'static,
     {
-        if let Some(entry) = self.tiers.get_memory(&key)
-            && !entry.is_expired(now_ms())
-        {
-            return Ok(Found { entry, outcome: Outcome::Memory });
+        if let Some(found) = self.get_memory(&key) {
+            return Ok(found);
         }
         let tiers = Arc::clone(&self.tiers);
         let (result, role) = self
@@ -94,6 +92,12 @@ impl<E: From<Lost> + Send + Sync + 'static> Cache<E> {
             (outcome, _) => outcome,
         };
         Ok(Found { entry, outcome })
+    }
+
+    /// The entry if it is in memory, without waiting for anything.
+    pub fn get_memory(&self, key: &Key) -> Option<Found> {
+        let entry = self.tiers.get_memory(key).filter(|entry| !entry.is_expired(now_ms()))?;
+        Some(Found { entry, outcome: Outcome::Memory })
     }
 
     /// Whether an entry is small enough to be kept at all.

@@ -2,8 +2,7 @@
 
 use serde::Serialize;
 
-use crate::cache::Key;
-use crate::delivery::{Delivery, DeliveryError, Request, client};
+use crate::delivery::{Delivery, DeliveryError, Request, client, variant};
 
 /// The answer of `/explain/…`.
 #[derive(Debug, Serialize)]
@@ -58,7 +57,7 @@ impl Delivery {
         if explanation.supported {
             let plan = self.resolve(&spec, &origin, &client)?;
             let resolved = plan.to_string();
-            let key = Key::variant(&origin.identity(), origin.generation, &resolved, &[]);
+            let key = variant(&origin.version, &resolved);
             explanation.key = Some(key.to_string());
             explanation.format = Some(plan.output.format.name());
             (explanation.width, explanation.height) = (Some(plan.width), Some(plan.height));

@@ -72,14 +72,13 @@ impl Headers {
         if let Some(known) = self.remembered(&slot, of) {
             return known.map_err(|failure| DeliveryError::Shared(failure.error));
         }
-        let (reader, source, path, version) =
-            (self.reader.clone(), source.clone(), path.clone(), of.clone());
-        let (read, _) = self
-            .reading
-            .join((slot.clone(), of.clone()), move |_| async move {
-                reader.read(&source, &path, &version).await
-            })
-            .await;
+        let (reader, source, path, version) = (self.reader.clone(), source.clone(), path.clone(), of.clone());
+        let (read, _) =
+            self.reading
+                .join((slot.clone(), of.clone()), move |_| async move {
+                    reader.read(&source, &path, &version).await
+                })
+                .await;
         match read {
             Ok(header) => {
                 self.known().put(slot, Known { of: of.clone(), said: Ok(header.clone()) });
@@ -111,12 +110,7 @@ impl Headers {
 
 impl Reader {
     /// Reads as much of the beginning as the header needs: 64 KiB at first, then what the format says it takes.
-    async fn read(
-        &self,
-        source: &Source,
-        path: &SourcePath,
-        of: &Identity,
-    ) -> Result<Header, DeliveryError> {
+    async fn read(&self, source: &Source, path: &SourcePath, of: &Identity) -> Result<Header, DeliveryError> {
         let len = of.len();
         let prefix = beginning(source, path, of, PREFIX.min(len)).await?;
         let mut probed = codec::probe(&prefix, len, &self.limits)?;

@@ -6,6 +6,7 @@ pub mod cors;
 mod error;
 mod explain;
 mod header;
+mod memo;
 mod miss;
 pub mod negotiate;
 mod origin;
@@ -22,9 +23,10 @@ use self::body::Body;
 use self::conditional::{ETag, LastModified, Precondition, Validators};
 use self::cors::Cors;
 pub use self::error::DeliveryError;
+use self::memo::{Answer, Memo};
 use self::miss::Kitchen;
 use self::negotiate::Hints;
-use self::origin::{Origin, Origins};
+use self::origin::{Origin, Origins, Version};
 pub use self::policy::Policies;
 use self::respond::{CacheStatus, Content, Extras, Freshness, Picture, Terms, Vary};
 use crate::cache::{Cache, Found, Key, Negative, Outcome, now_ms};
@@ -62,6 +64,7 @@ pub struct Parts {
 
 /// The read side. Shared by all connections.
 pub struct Delivery {
+    memo: Memo,
     presets: Presets,
     ipx_source: Option<String>,
     ignored_query: Vec<String>,
@@ -104,14 +107,10 @@ impl Delivery {
             (source.name().to_owned(), Freshness::new(terms.max_age.0, terms.stale_while_revalidate.0))
         };
         let source_freshness = sources.iter().map(freshness).collect();
-        let origins = Arc::new(Origins::new(
-            library,
-            sources,
-            parts.limits,
-            Arc::clone(&metrics),
-            workers.clone(),
-        ));
+        let origins =
+            Arc::new(Origins::new(library, sources, parts.limits, Arc::clone(&metrics), workers.clone()));
         Self {
+            memo: Memo::new(),
             presets: parts.presets,
             ipx_source: parts.ipx_source,
             ignored_query: parts.ignored_query,
@@ -139,26 +138,42 @@ impl Delivery {
     }
 
     async fn attempt(&self, request: Request<'_>) -> Result<Response<Body>, DeliveryError> {
-        let target = self.parse(request)?;
-        let client = client(request.headers);
-        let (_, spec) = self.authorise(&target, &client)?;
-        let origin = self.origins.find(&target.subject).await?;
-        let plan = self.resolve(&spec, &origin, &client)?;
-        let key = Key::variant(&origin.identity(), origin.generation, &plan.to_string(), &[]);
+        let asked = self.memo.asked(request.path, request.query, || self.parse(request))?;
+        let client = asked.client(client(request.headers));
+        let known = asked.answer(&client);
+        // A remembered answer was allowed; else nobody learns what exists before it is.
+        let allowed = match known {
+            Some(_) => None,
+            None => Some(self.authorise(&asked.target, &client)?.1),
+        };
+        let version = self.origins.version(&asked.target.subject).await?;
+        let (answer, origin) = match known.filter(|known| known.version.is(&version)) {
+            Some(known) => (known, None),
+            None => {
+                let spec = match allowed {
+                    Some(spec) => spec,
+                    None => self.authorise(&asked.target, &client)?.1,
+                };
+                let origin = self.origins.origin(version).await?;
+                let answer = Arc::new(self.prepare(&asked.target, &spec, &origin, &client)?);
+                asked.remember(client, Arc::clone(&answer));
+                (answer, Some(origin))
+            }
+        };
 
-        let etag = ETag::strong(key.etag().trim_matches('"'));
-        let modified =
-            origin.modified_ms.and_then(|ms| LastModified::new(UNIX_EPOCH + Duration::from_millis(ms)));
-        let validators = Validators { etag: &etag, last_modified: modified.as_ref() };
+        let validators = Validators { etag: &answer.etag, last_modified: answer.last_modified.as_ref() };
         let mut picture = Picture {
-            content_type: HeaderValue::from_static(plan.output.format.mime()),
+            content_type: answer.content_type.clone(),
             validators,
-            cache_control: self.cache_control(&target, &origin),
-            vary: vary(&target.spec),
+            cache_control: match &answer.cache_control {
+                Some(always) => always.clone(),
+                None => self.cache_control(&asked.target, &answer.version),
+            },
+            vary: answer.vary,
             allow_origin: self.cors.answer(request.headers),
             cache_status: None,
             timing: None,
-            extras: self.extras(&target, &spec, &plan, &client),
+            extras: answer.extras.clone(),
         };
         match conditional::precondition(request.method, request.headers, validators) {
             Precondition::Proceed => {}
@@ -167,7 +182,17 @@ impl Delivery {
         }
 
         let timing = Arc::new(OnceLock::new());
-        let found = self.get_or_render(key, origin, plan, Arc::clone(&timing)).await?;
+        let found = match self.cache.get_memory(&answer.key) {
+            Some(found) => found,
+            None => {
+                let origin = match origin {
+                    Some(origin) => origin,
+                    None => self.origins.origin(answer.version.clone()).await?,
+                };
+                self.get_or_render(answer.key, origin, answer.plan.clone(), Arc::clone(&timing)).await?
+            }
+        };
+        self.metrics.cache(found.outcome.tier());
         let status = cache_status(found.outcome, self.cache.keeps(&found.entry));
         picture.cache_status = Some(status);
         picture.timing = timing.get();
@@ -214,14 +239,39 @@ impl Delivery {
         Ok(resolve(spec, &facts, client, &self.resolve_limits)?)
     }
 
-    fn cache_control(&self, target: &Target, origin: &Origin) -> HeaderValue {
+    /// Everything about the answer but its bytes.
+    fn prepare(
+        &self,
+        target: &Target,
+        spec: &Spec,
+        origin: &Origin,
+        client: &Client,
+    ) -> Result<Answer, DeliveryError> {
+        let plan = self.resolve(spec, origin, client)?;
+        let key = variant(&origin.version, &plan.to_string());
+        let modified = |ms| LastModified::new(UNIX_EPOCH + Duration::from_millis(ms));
+        let always = origin.version.expires_ms().is_none();
+        Ok(Answer {
+            key,
+            etag: ETag::strong(key.etag().trim_matches('"')),
+            last_modified: origin.modified_ms.and_then(modified),
+            content_type: HeaderValue::from_static(plan.output.format.mime()),
+            cache_control: always.then(|| self.cache_control(target, &origin.version)),
+            vary: vary(&target.spec),
+            extras: self.extras(target, spec, &plan, client),
+            version: origin.version.clone(),
+            plan,
+        })
+    }
+
+    fn cache_control(&self, target: &Target, version: &Version) -> HeaderValue {
         let freshness = match &target.subject {
             Subject::Image { .. } => &self.library_freshness,
             Subject::Object { source, .. } => {
                 self.source_freshness.get(source).unwrap_or(&self.library_freshness)
             }
         };
-        let left = origin.expires_ms.map(|at| Duration::from_millis(at.saturating_sub(now_ms())));
+        let left = version.expires_ms().map(|at| Duration::from_millis(at.saturating_sub(now_ms())));
         freshness.header(Terms { versioned: target.extras.version.is_some(), private: false, at_most: left })
     }
 
@@ -257,10 +307,7 @@ impl Delivery {
         let found =
             self.cache.get_or_render(key, move |commit| kitchen.cook(origin, plan, commit, timing)).await;
         match found {
-            Ok(found) => {
-                self.metrics.cache(found.outcome.tier());
-                Ok(found)
-            }
+            Ok(found) => Ok(found),
             Err(error) => {
                 if error.is_lasting() {
                     self.failures.insert(key, Arc::clone(&error), NEGATIVE, std::time::Instant::now());
@@ -274,6 +321,11 @@ impl Delivery {
 fn client(headers: &HeaderMap) -> Client {
     let hints = Hints::from_headers(headers);
     Client { accepts: negotiate::accepts(headers), dpr: hints.dpr, width: hints.width }
+}
+
+/// What a variant of an original is called.
+fn variant(version: &Version, plan: &str) -> Key {
+    Key::variant(&version.identity(), version.generation(), plan, &[])
 }
 
 fn vary(asked: &Spec) -> Vary {

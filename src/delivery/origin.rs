@@ -24,10 +24,14 @@ pub(crate) struct Origin {
     pub(crate) len: u64,
     /// Milliseconds since 1970.
     pub(crate) modified_ms: Option<u64>,
-    /// When it ceases to exist, in milliseconds since 1970.
-    pub(crate) expires_ms: Option<u64>,
-    pub(crate) generation: u64,
+    pub(crate) version: Version,
+}
+
+/// Which state of which original, and under which purge. Comes from memory for what is asked for often.
+#[derive(Clone)]
+pub(crate) struct Version {
     place: Place,
+    generation: u64,
 }
 
 #[derive(Clone)]
@@ -61,56 +65,63 @@ impl Origins {
     }
 
     pub(crate) async fn find(&self, subject: &Subject) -> Result<Origin, DeliveryError> {
+        self.origin(self.version(subject).await?).await
+    }
+
+    /// The version that there is now. Fails for what the caller must not see or learn of.
+    pub(crate) async fn version(&self, subject: &Subject) -> Result<Version, DeliveryError> {
         match subject {
-            Subject::Image { id } => self.image(id).await,
-            Subject::Object { source, path: ObjectPath::Key(key) } => {
-                self.object(source, SourcePath::parse(key)?).await
-            }
-            Subject::Object { source, path: ObjectPath::Url(url) } => {
-                if self.sources.get(source).is_some_and(|source| !source.takes_urls()) {
-                    return Err(DeliveryError::NoAddress(source.clone()));
+            Subject::Image { id } => {
+                let missing = || DeliveryError::NoImage(id.to_owned());
+                let image = self.library.find(id).await?.ok_or_else(missing)?;
+                // Nobody can prove a right to a private image yet, and nobody may learn that there is one.
+                if image.visibility == Visibility::Private {
+                    return Err(missing());
                 }
-                self.object(source, SourcePath::parse_url(url)?).await
+                let generation = self.library.image_generation(id);
+                Ok(Version { place: Place::Image(image), generation })
+            }
+            Subject::Object { source: name, path } => {
+                let source =
+                    self.sources.get(name).ok_or_else(|| DeliveryError::NoSource(name.to_owned()))?;
+                let path = match path {
+                    ObjectPath::Key(key) => SourcePath::parse(key)?,
+                    ObjectPath::Url(url) if source.takes_urls() => SourcePath::parse_url(url)?,
+                    ObjectPath::Url(_) => return Err(DeliveryError::NoAddress(name.to_owned())),
+                };
+                let identity = source.identity(&path).await?;
+                let generation = self.library.source_generation(name);
+                Ok(Version { place: Place::Object { source: source.clone(), path, identity }, generation })
             }
         }
     }
 
-    async fn image(&self, id: &str) -> Result<Origin, DeliveryError> {
-        let missing = || DeliveryError::NoImage(id.to_owned());
-        let image = self.library.find(id).await?.ok_or_else(missing)?;
-        // Nobody can prove a right to a private image yet, and nobody may learn that there is one.
-        if image.visibility == Visibility::Private {
-            return Err(missing());
-        }
-        let unsigned = |ms: i64| u64::try_from(ms).unwrap_or(0);
-        Ok(Origin {
-            header: header_of(&image).ok_or_else(missing)?,
-            focal: image.focal,
-            len: image.bytes,
-            modified_ms: Some(unsigned(image.updated_at)),
-            expires_ms: image.expires_at.map(unsigned),
-            generation: self.library.image_generation(id),
-            place: Place::Image(image),
-        })
-    }
-
-    async fn object(&self, name: &str, path: SourcePath) -> Result<Origin, DeliveryError> {
-        let source = self.sources.get(name).ok_or_else(|| DeliveryError::NoSource(name.to_owned()))?;
-        let identity = source.identity(&path).await?;
-        Ok(Origin {
-            header: self.headers.of(source, &path, &identity).await?,
-            focal: None,
-            len: identity.len(),
-            modified_ms: identity.modified_ms().and_then(|ms| u64::try_from(ms).ok()),
-            expires_ms: None,
-            generation: self.library.source_generation(name),
-            place: Place::Object { source: source.clone(), path, identity },
+    /// What the header of this version says; read where it is not known.
+    pub(crate) async fn origin(&self, version: Version) -> Result<Origin, DeliveryError> {
+        Ok(match &version.place {
+            Place::Image(image) => {
+                let unsigned = |ms: i64| u64::try_from(ms).unwrap_or(0);
+                Origin {
+                    header: header_of(image).ok_or_else(|| DeliveryError::NoImage(image.id.to_string()))?,
+                    focal: image.focal,
+                    len: image.bytes,
+                    modified_ms: Some(unsigned(image.updated_at)),
+                    version,
+                }
+            }
+            Place::Object { source, path, identity } => Origin {
+                header: self.headers.of(source, path, identity).await?,
+                focal: None,
+                len: identity.len(),
+                modified_ms: identity.modified_ms().and_then(|ms| u64::try_from(ms).ok()),
+                version,
+            },
         })
     }
 
     /// All bytes of the original; an error where they are not those that the header was read from.
     pub(crate) async fn read(&self, origin: &Origin) -> Result<Bytes, DeliveryError> {
-        match &origin.place {
+        match &origin.version.place {
             Place::Image(image) => {
                 self.metrics.source_read("library");
                 Ok(self.library.read(image, self.limits.max_bytes).await?)
@@ -124,7 +135,8 @@ impl Origins {
     }
 }
 
-impl Origin {
+impl Version {
+    /// What tells it from others, for keys.
     pub(crate) fn identity(&self) -> Identity<'_> {
         match &self.place {
             Place::Image(image) => Identity::Content(image.sha256.0),
@@ -133,6 +145,29 @@ impl Origin {
                 path: path.as_str(),
                 validator: identity.validator(),
             },
+        }
+    }
+
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Whether two versions of one original are the same one.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        let same = match (&self.place, &other.place) {
+            // A row that has changed in any way was read again.
+            (Place::Image(one), Place::Image(two)) => Arc::ptr_eq(one, two),
+            (Place::Object { identity: one, .. }, Place::Object { identity: two, .. }) => one == two,
+            _ => false,
+        };
+        same && self.generation == other.generation
+    }
+
+    /// When it ceases to exist, in milliseconds since 1970.
+    pub(crate) fn expires_ms(&self) -> Option<u64> {
+        match &self.place {
+            Place::Image(image) => image.expires_at.map(|ms| u64::try_from(ms).unwrap_or(0)),
+            Place::Object { .. } => None,
         }
     }
 }

@@ -138,7 +138,8 @@ pub(super) async fn changed_since(db: &Db, seen: u64, upto: u64) -> Result<Vec<S
 /// change images wait here for each other, so that the numbers follow the order of the commits.
 async fn changed(tx: &mut Tx, id: &ImageId) -> Result<(), DbError> {
     tx.execute("UPDATE counters SET value = value + 1 WHERE name = 'image_changes'", &[]).await?;
-    let sql = "INSERT INTO image_changes (seq, id) SELECT value, ? FROM counters WHERE name = 'image_changes'";
+    let sql =
+        "INSERT INTO image_changes (seq, id) SELECT value, ? FROM counters WHERE name = 'image_changes'";
     tx.execute(sql, &[id.as_str().into()]).await?;
     // Nobody reads more than the last thousand; sweeping at each change keeps every sweep small.
     let sweep = "DELETE FROM image_changes WHERE seq <= \
