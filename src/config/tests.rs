@@ -336,7 +336,7 @@ fn secrets_come_from_variables_and_files_and_are_not_shown() {
     let place = file(
         "keys: [ { kid: k1, secret_env: MY_KEY }, { kid: k2, secret_file: key.txt } ]\n\
          auth: { secret_env: MY_KEY, users: [ { name: ana, password_env: ANA } ] }\n\
-         storages: { s: { scheme: s3, endpoint: 'http://x', bucket: b, secret_access_key_env: MY_KEY } }\n\
+         storages: { s: { scheme: s3, endpoint: 'http://x', bucket: b, access_key_id: a, secret_access_key_env: MY_KEY } }\n\
          database: { url_env: DB }\n",
     )
     .set("MY_KEY", "0123456789abcdef-1")

@@ -89,6 +89,9 @@ impl Config {
         if self.scheme == Scheme::Fs && self.root.as_ref().is_none_or(|root| root.as_os_str().is_empty()) {
             return Err(format!("sources.{name}.root is needed: the folder that pictures are read from"));
         }
+        if matches!(self.scheme, Scheme::S3 | Scheme::Webdav) && self.remote.endpoint.is_empty() {
+            return Err(format!("sources.{name}.endpoint is needed: the URL of the server"));
+        }
         if self.scheme == Scheme::Http && self.remote.endpoint.is_empty() && self.hosts.is_empty() {
             return Err(format!(
                 "sources.{name} needs an endpoint, which paths are appended to, or hosts, which whole URLs may name"

@@ -169,7 +169,7 @@ impl Source {
         let (identity, bytes) = self.noted(path, read.await)?;
         // Cut off on the way: never to be taken for the picture.
         if bytes.len() as u64 != identity.len() {
-            return Err(failed(self.name(), "the object ended early"));
+            return Err(failed(self.name(), ENDED_EARLY));
         }
         self.slot(path).learn(Ok(identity.clone()));
         Ok((identity, bytes))
@@ -206,18 +206,15 @@ impl Source {
             match &self.inner.store {
                 Store::Folder(folder) => folder.stream(path.as_str(), range).await.map(|opened| (opened, None)),
                 Store::Memory(memory) => memory.stream(path.as_str(), range).await.map(|opened| (opened, None)),
-                Store::Bucket(bucket) => {
+                Store::Bucket(_) | Store::Web(_) => {
                     let expected = self.expected(path).await?;
                     let range = range(expected.len());
                     let wanted = range.end - range.start;
-                    let pieces = bucket.stream(path.as_str(), &expected, range).await?;
-                    Ok(((expected, pieces), Some(wanted)))
-                }
-                Store::Web(web) => {
-                    let expected = self.expected(path).await?;
-                    let range = range(expected.len());
-                    let wanted = range.end - range.start;
-                    let pieces = web.stream(path, &expected, range).await?;
+                    if wanted <= SMALL {
+                        let whole = self.gather(path, &expected, &range).await?;
+                        return Ok(((expected, stream::iter([Ok(whole)]).boxed()), None));
+                    }
+                    let pieces = self.open(path, &expected, range).await?;
                     Ok(((expected, pieces), Some(wanted)))
                 }
             }
@@ -230,6 +227,38 @@ impl Source {
                 Ok((identity, pieces))
             }
         }
+    }
+
+    /// A stream over the network, of exactly the expected version.
+    async fn open(
+        &self,
+        path: &SourcePath,
+        expected: &Identity,
+        range: Range<u64>,
+    ) -> Result<ByteStream, SourceError> {
+        match &self.inner.store {
+            Store::Bucket(bucket) => bucket.stream(path.as_str(), expected, range).await,
+            Store::Web(web) => web.stream(path, expected, range).await,
+            Store::Folder(_) | Store::Memory(_) => Err(failed(self.name(), "not over a network")),
+        }
+    }
+
+    /// The bytes of a short range, read again where they were cut off on the way.
+    async fn gather(
+        &self,
+        path: &SourcePath,
+        expected: &Identity,
+        range: &Range<u64>,
+    ) -> Result<Bytes, SourceError> {
+        let attempt = || async {
+            // Opening has been tried often enough when it fails.
+            let pieces = self.open(path, expected, range.clone()).await.map_err(|error| (error, false))?;
+            let pieces: Result<Vec<Bytes>, SourceError> = pieces.try_collect().await;
+            let bytes = pieces.map_err(|error| (error, true))?.concat();
+            let whole = bytes.len() as u64 == range.end - range.start;
+            if whole { Ok(bytes.into()) } else { Err((failed(self.name(), ENDED_EARLY), true)) }
+        };
+        retrying(attempt, |(error, again)| *again && error.is_failure()).await.map_err(|(error, _)| error)
     }
 
     /// Puts an object into a `memory` source, which is otherwise empty.
@@ -426,7 +455,7 @@ fn part_of(
 
 /// Ends with an error where there are fewer bytes than promised; keeps the place until the end.
 fn exactly(name: &str, len: u64, pieces: ByteStream, place: OwnedSemaphorePermit) -> ByteStream {
-    let short = failed(name, "the object ended early");
+    let short = failed(name, ENDED_EARLY);
     let state = (pieces, len, short, place);
     stream::try_unfold(state, |(mut pieces, left, short, place)| async move {
         if left == 0 {
@@ -445,6 +474,11 @@ fn exactly(name: &str, len: u64, pieces: ByteStream, place: OwnedSemaphorePermit
 
 /// Objects whose identity is remembered, a source: some 6 MB when all are in use.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(16_384).expect("not zero");
+
+/// What is read at once and not in pieces.
+const SMALL: u64 = 64 << 10;
+
+const ENDED_EARLY: &str = "the object ended early";
 
 const RETRIES: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(300)];
 

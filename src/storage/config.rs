@@ -65,6 +65,9 @@ impl Config {
             Scheme::Fs if self.root.is_none() && name != LOCAL => {
                 Err(format!("storages.{name}.root is needed: the folder that holds the objects"))
             }
+            Scheme::S3 | Scheme::Webdav if self.remote.endpoint.is_empty() => {
+                Err(format!("storages.{name}.endpoint is needed: the URL of the server"))
+            }
             _ if self.timeout.0.is_zero() => {
                 Err(format!("storages.{name}.timeout must be longer than nothing; leave it out for 10s"))
             }

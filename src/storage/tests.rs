@@ -158,7 +158,7 @@ async fn what_is_not_right_or_not_listed_says_so() {
         let configs: BTreeMap<String, Config> = yaml_serde::from_str(yaml).unwrap();
         Storages::open(&configs, default, dir.path(), dir.path()).await.err().unwrap().to_string()
     };
-    assert!(open("far: { scheme: s3 }", LOCAL).await.contains("storage `far`"));
+    assert!(open("far: { scheme: s3 }", LOCAL).await.contains("storages.far.endpoint"));
     assert!(open("{}", "far").await.contains("storage_default"));
     assert!(open("a: { scheme: fs }", LOCAL).await.contains("storages.a.root"));
     assert!(open("a: { scheme: http }", LOCAL).await.contains("sources"));

@@ -12,4 +12,5 @@ mod golden;
 mod load;
 mod read_path;
 mod semantics;
+mod sources;
 mod support;

@@ -1,7 +1,9 @@
 //! Starts the real binary on a loopback port of its own and talks to it. Every test that needs a server uses this.
 
+pub mod daemons;
 pub mod pictures;
 pub mod shared;
+pub mod web;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
