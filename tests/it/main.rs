@@ -13,4 +13,5 @@ mod load;
 mod read_path;
 mod semantics;
 mod sources;
+mod ssrf;
 mod support;

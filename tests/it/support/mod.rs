@@ -73,7 +73,13 @@ impl Home {
     }
 
     pub fn start(self) -> Server {
+        self.start_with(|_| {})
+    }
+
+    /// [`Self::start`] after `change` had its way with the command, its environment for example.
+    pub fn start_with(self, change: impl FnOnce(&mut Command)) -> Server {
         let mut command = self.command(&["serve", "--listen", "127.0.0.1:0"]);
+        change(&mut command);
         if self.demo {
             command.arg("--demo");
         }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::net::{IpAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// Listens until it is dropped; one request a connection.
@@ -14,7 +14,8 @@ pub struct Web {
 
 struct Inner {
     answer: Box<dyn Fn(&Request) -> Vec<u8> + Send + Sync>,
-    connects: AtomicUsize,
+    /// The addresses that were connected to.
+    connects: Mutex<Vec<IpAddr>>,
     requests: Mutex<Vec<Request>>,
     stopped: AtomicBool,
 }
@@ -36,7 +37,7 @@ impl Web {
         let port = listener.local_addr().unwrap().port();
         let inner = Arc::new(Inner {
             answer: Box::new(answer),
-            connects: AtomicUsize::new(0),
+            connects: Mutex::default(),
             requests: Mutex::default(),
             stopped: AtomicBool::new(false),
         });
@@ -46,7 +47,8 @@ impl Web {
                 if serving.stopped.load(Ordering::SeqCst) {
                     return;
                 }
-                serving.connects.fetch_add(1, Ordering::SeqCst);
+                let address = stream.local_addr().unwrap().ip().to_canonical();
+                serving.connects.lock().unwrap().push(address);
                 let serving = Arc::clone(&serving);
                 std::thread::spawn(move || serving.serve(&stream));
             }
@@ -58,8 +60,8 @@ impl Web {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    pub fn connects(&self) -> usize {
-        self.inner.connects.load(Ordering::SeqCst)
+    pub fn connects(&self) -> Vec<IpAddr> {
+        self.inner.connects.lock().unwrap().clone()
     }
 
     pub fn requests(&self) -> Vec<Request> {
