@@ -127,6 +127,7 @@ impl App {
             metrics: Arc::clone(&self.metrics),
             limits: codec_limits(&self.config),
             max_result_side: images.max_result_side,
+            bitmap_cache: usize::try_from(images.bitmap_cache.0).unwrap_or(usize::MAX),
             presets: self.presets.clone(),
             policies: Policies { library: library.unsigned, ladder: Ladder::new(&images.ladder) },
             ipx_source: ipx.source.clone(),

@@ -44,6 +44,9 @@ pub enum DeliveryError {
     /// There is no key that could have signed it. Taking it for unsigned would let wrong signatures look right.
     #[error("this server has no signing keys, so `{0}` cannot be checked; leave it out")]
     NoKeys(&'static str),
+    /// A large result that lies in the cache cannot be read.
+    #[error("the cached result cannot be read")]
+    Cache(#[source] std::io::Error),
     /// Header and bytes of the original belong to different versions of it.
     #[error("the original changed while it was being read; ask again")]
     Changed,
@@ -65,6 +68,7 @@ impl DeliveryError {
             | Self::NoAddress(_)
             | Self::NeedsSignature { .. }
             | Self::NoKeys(_)
+            | Self::Cache(_)
             | Self::Changed => return None,
         })
     }

@@ -1,5 +1,6 @@
 //! A picture request, step by step: [`Delivery::picture`] is the read side on one screen.
 
+mod bitmaps;
 pub mod body;
 pub mod conditional;
 pub mod cors;
@@ -19,17 +20,18 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use http::{HeaderMap, HeaderValue, Method, Response};
 
+use self::bitmaps::Bitmaps;
 use self::body::Body;
-use self::conditional::{ETag, LastModified, Precondition, Validators};
+use self::conditional::{ETag, Extent, LastModified, Precondition, Validators};
 use self::cors::Cors;
 pub use self::error::DeliveryError;
 use self::memo::{Answer, Memo};
-use self::miss::Kitchen;
+use self::miss::{Basis, Kitchen};
 use self::negotiate::Hints;
 use self::origin::{Origin, Origins, Version};
 pub use self::policy::Policies;
 use self::respond::{CacheStatus, Content, Extras, Freshness, Picture, Terms, Vary};
-use crate::cache::{Cache, Found, Key, Negative, Outcome, now_ms};
+use crate::cache::{Cache, Found, Key, LargeFile, Negative, Outcome, now_ms};
 use crate::codec::Limits;
 use crate::library::Library;
 use crate::source::{Source, Sources};
@@ -50,6 +52,8 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
     pub limits: Limits,
     pub max_result_side: u32,
+    /// Bytes of decoded pixels that are kept for further widths.
+    pub bitmap_cache: usize,
     pub presets: Presets,
     pub policies: Policies,
     /// The source (or the library) that `/_ipx/` paths go to.
@@ -115,7 +119,12 @@ impl Delivery {
             ipx_source: parts.ipx_source,
             ignored_query: parts.ignored_query,
             policies: parts.policies,
-            kitchen: Kitchen { origins: Arc::clone(&origins), workers, metrics: Arc::clone(&metrics) },
+            kitchen: Kitchen {
+                origins: Arc::clone(&origins),
+                workers,
+                metrics: Arc::clone(&metrics),
+                bitmaps: Arc::new(Bitmaps::new(parts.bitmap_cache)),
+            },
             origins,
             cache,
             failures: Negative::new(REMEMBERED_FAILURES),
@@ -161,7 +170,8 @@ impl Delivery {
             }
         };
 
-        let validators = Validators { etag: &answer.etag, last_modified: answer.last_modified.as_ref() };
+        let held = answer.etag.as_held(request.headers);
+        let validators = Validators { etag: &held, last_modified: answer.last_modified.as_ref() };
         let mut picture = Picture {
             content_type: answer.content_type.clone(),
             validators,
@@ -194,9 +204,14 @@ impl Delivery {
         };
         self.metrics.cache(found.outcome.tier());
         let status = cache_status(found.outcome, self.cache.keeps(&found.entry));
+        let etag = Basis::of(&found.entry).map(|basis| answer.etag.variety(&basis));
+        picture.validators.etag = etag.as_ref().unwrap_or(&answer.etag);
         picture.cache_status = Some(status);
         picture.timing = timing.get();
-        let body = Content::Whole(found.entry.body.clone());
+        let body = match &found.entry.file {
+            None => Content::Whole(found.entry.body.clone()),
+            Some(file) => content(request, file, picture.validators).await?,
+        };
         let mut response = respond::picture(request.method, request.headers, picture, body);
         response.extensions_mut().insert(Served(status));
         Ok(response)
@@ -321,6 +336,29 @@ impl Delivery {
 fn client(headers: &HeaderMap) -> Client {
     let hints = Hints::from_headers(headers);
     Client { accepts: negotiate::accepts(headers), dpr: hints.dpr, width: hints.width }
+}
+
+/// A large result as a stream of the range that was asked for.
+async fn content(
+    request: Request<'_>,
+    file: &Arc<LargeFile>,
+    validators: Validators<'_>,
+) -> Result<Content, DeliveryError> {
+    let len = file.len();
+    let extent = conditional::range(request.method, request.headers, validators, len);
+    let range = match &extent {
+        Extent::Full => 0..len,
+        Extent::Partial(range) => *range.start()..*range.end() + 1,
+        Extent::Unsatisfiable => 0..0,
+    };
+    let sent = range.end - range.start;
+    let body = if request.method == Method::HEAD || sent == 0 {
+        Body::empty()
+    } else {
+        let pieces = file.stream(range).await.map_err(DeliveryError::Cache)?;
+        Body::sized(pieces, sent)
+    };
+    Ok(Content::Stream { body, extent, len })
 }
 
 /// What a variant of an original is called.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::cache::Identity;
+use crate::cache::{Identity, Key};
 use crate::codec::{self, Header, Limits};
 use crate::delivery::error::DeliveryError;
 use crate::delivery::header::Headers;
@@ -135,6 +135,14 @@ impl Origins {
     }
 }
 
+impl Origin {
+    /// Bytes that are held while the original is decoded: its own, and copies of its profile, metadata or screen, which
+    /// may be nearly all of a small picture's file.
+    pub(crate) fn held(&self) -> u64 {
+        self.len * 2
+    }
+}
+
 impl Version {
     /// What tells it from others, for keys.
     pub(crate) fn identity(&self) -> Identity<'_> {
@@ -146,6 +154,11 @@ impl Version {
                 validator: identity.validator(),
             },
         }
+    }
+
+    /// The name of the original's own bytes.
+    pub(crate) fn original(&self) -> Key {
+        Key::source(&self.identity(), self.generation)
     }
 
     pub(crate) fn generation(&self) -> u64 {
