@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
-use opendal::{Buffer, BytesRange, BufferStream, ErrorKind, Metadata, Operator};
+use opendal::{Buffer, BufferStream, BytesRange, ErrorKind, Metadata, Operator};
 
 use super::error::{failed, from_net};
-use super::{ByteStream, Identity, SourceError, Stat, part_of, retrying};
+use super::remote::{part_of, retrying};
+use super::{ByteStream, Identity, SourceError, Stat};
 use crate::net::NetError;
 
 pub(super) struct Bucket {

@@ -108,7 +108,7 @@ impl Config {
         self.max_bytes.map_or(if remote { MAX_REMOTE } else { u64::MAX }, |size| size.0)
     }
 
-    pub(super) fn web(&self, name: Arc<str>) -> Result<Web, SourceError> {
+    pub(super) fn web(&self, name: &Arc<str>) -> Result<Web, SourceError> {
         let wrong = |text: &str| SourceError::Config(format!("sources.{name}.endpoint: {text}"));
         let base = match self.remote.endpoint.as_str() {
             "" => None,
@@ -126,7 +126,7 @@ impl Config {
         };
         let authorization = self.authorization().transpose().map_err(|_| wrong("its token is no text"))?;
         Ok(Web {
-            name: Arc::clone(&name),
+            name: Arc::clone(name),
             client: Client::new(rules),
             base,
             hosts: self.hosts.clone(),

@@ -46,10 +46,7 @@ impl SourceError {
     }
 }
 
-pub(super) fn failed(
-    name: &str,
-    cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-) -> SourceError {
+pub(super) fn failed(name: &str, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> SourceError {
     SourceError::Failed { name: name.to_owned(), source: Arc::from(cause.into()) }
 }
 

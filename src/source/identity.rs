@@ -69,7 +69,8 @@ impl Identity {
 
     /// What a server said of a version. Two of its answers may differ in quotes and weakness and mean the same.
     pub(super) fn of_validators(etag: Option<&str>, modified_ms: Option<i64>, len: u64) -> Option<Self> {
-        let etag = etag.map(|etag| etag.trim_start_matches("W/").trim_matches('"')).filter(|etag| !etag.is_empty());
+        let etag =
+            etag.map(|etag| etag.trim_start_matches("W/").trim_matches('"')).filter(|etag| !etag.is_empty());
         let validator = match (etag, modified_ms) {
             (Some(etag), _) => etag.into(),
             (None, Some(modified)) => format!("{modified:x}-{len:x}").into(),

@@ -8,6 +8,7 @@ mod error;
 mod identity;
 mod local;
 mod path;
+mod remote;
 mod web;
 
 use std::collections::BTreeMap;
@@ -38,6 +39,7 @@ use bucket::Bucket;
 use error::failed;
 use identity::{Missing, Slot};
 use local::{Folder, Memory};
+use remote::{ENDED_EARLY, exactly, retrying};
 use web::Web;
 
 /// Bytes that arrive in pieces; an error ends them.
@@ -204,8 +206,12 @@ impl Source {
     ) -> Result<(Identity, ByteStream), SourceError> {
         let opened = self.bounded_place(path, async {
             match &self.inner.store {
-                Store::Folder(folder) => folder.stream(path.as_str(), range).await.map(|opened| (opened, None)),
-                Store::Memory(memory) => memory.stream(path.as_str(), range).await.map(|opened| (opened, None)),
+                Store::Folder(folder) => {
+                    folder.stream(path.as_str(), range).await.map(|opened| (opened, None))
+                }
+                Store::Memory(memory) => {
+                    memory.stream(path.as_str(), range).await.map(|opened| (opened, None))
+                }
                 Store::Bucket(_) | Store::Web(_) => {
                     let expected = self.expected(path).await?;
                     let range = range(expected.len());
@@ -406,10 +412,15 @@ impl Store {
                 Self::Folder(Folder { name, root })
             }
             (Scheme::Memory, _) => Self::Memory(Memory::new(name)?),
-            (Scheme::Http, _) => Self::Web(Box::new(config.web(name)?)),
+            (Scheme::Http, _) => Self::Web(Box::new(config.web(&name)?)),
             (scheme @ (Scheme::S3 | Scheme::Webdav), root) => {
                 let root = root.as_deref().unwrap_or(Path::new("")).to_string_lossy();
-                let bounds = Bounds { timeout: config.timeout.0, concurrency: config.concurrency, max_bytes, immutable: false };
+                let bounds = Bounds {
+                    timeout: config.timeout.0,
+                    concurrency: config.concurrency,
+                    max_bytes,
+                    immutable: false,
+                };
                 let dal = config.remote.open(scheme, &root, bounds);
                 let dal = dal.map_err(|error| SourceError::Config(format!("sources.{name}: {error}")))?;
                 Self::Bucket(Bucket { name, dal, max_bytes })
@@ -425,62 +436,11 @@ impl Stat {
     }
 }
 
-/// Asks up to three times. OpenDAL's own layer takes up a read half-way, where the object may be another one by then.
-async fn retrying<T, E, F: Future<Output = Result<T, E>>>(
-    mut work: impl FnMut() -> F,
-    is_temporary: impl Fn(&E) -> bool,
-) -> Result<T, E> {
-    for delay in RETRIES {
-        match work().await {
-            Err(error) if is_temporary(&error) => tokio::time::sleep(delay).await,
-            done => return done,
-        }
-    }
-    work().await
-}
-
-/// A part of an object of which nothing but all of its bytes tells the version.
-fn part_of(
-    read: &Identity,
-    expected: &Identity,
-    bytes: &Bytes,
-    range: Range<u64>,
-) -> Result<ByteStream, SourceError> {
-    if read != expected {
-        return Err(SourceError::Changed);
-    }
-    // The range lies within the expected version.
-    Ok(stream::iter([Ok(bytes.slice(range.start as usize..range.end as usize))]).boxed())
-}
-
-/// Ends with an error where there are fewer bytes than promised; keeps the place until the end.
-fn exactly(name: &str, len: u64, pieces: ByteStream, place: OwnedSemaphorePermit) -> ByteStream {
-    let short = failed(name, ENDED_EARLY);
-    let state = (pieces, len, short, place);
-    stream::try_unfold(state, |(mut pieces, left, short, place)| async move {
-        if left == 0 {
-            return Ok(None);
-        }
-        match pieces.try_next().await? {
-            Some(piece) if piece.len() as u64 <= left => {
-                let left = left - piece.len() as u64;
-                Ok(Some((piece, (pieces, left, short, place))))
-            }
-            _ => Err(short),
-        }
-    })
-    .boxed()
-}
-
 /// Objects whose identity is remembered, a source: some 6 MB when all are in use.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(16_384).expect("not zero");
 
 /// What is read at once and not in pieces.
 const SMALL: u64 = 64 << 10;
-
-const ENDED_EARLY: &str = "the object ended early";
-
-const RETRIES: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(300)];
 
 /// How long a server that nobody reaches is left alone; `revalidate` where that is shorter.
 const DOWN: Duration = Duration::from_secs(2);

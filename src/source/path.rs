@@ -136,9 +136,16 @@ mod tests {
         ] {
             assert_eq!(SourcePath::parse_url(written).unwrap().as_str(), one);
         }
-        for wrong in
-            ["", "example.com", "ftp://a/", "file:///etc/passwd", "http://", "http://u@a/", "http://:p@a/", "data:,x"]
-        {
+        for wrong in [
+            "",
+            "example.com",
+            "ftp://a/",
+            "file:///etc/passwd",
+            "http://",
+            "http://u@a/",
+            "http://:p@a/",
+            "data:,x",
+        ] {
             assert!(SourcePath::parse_url(wrong).is_err(), "{wrong}");
         }
     }

@@ -13,7 +13,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Url;
 
 use super::error::{failed, from_net};
-use super::{ByteStream, Identity, SourceError, SourcePath, Stat, part_of, retrying};
+use super::remote::{part_of, retrying};
+use super::{ByteStream, Identity, SourceError, SourcePath, Stat};
 use crate::net::{Answer, Client, HostPattern, NetError, Server};
 
 pub(super) struct Web {
@@ -121,7 +122,8 @@ impl Web {
             return Err(too_many());
         }
         if !answer.has_marked_end() {
-            let why = "the server does not say where its answer ends, so one that is cut off could not be told";
+            let why =
+                "the server does not say where its answer ends, so one that is cut off could not be told";
             return Err(Trouble::Source(failed(&self.name, why)));
         }
         let headers = answer.headers.clone();
@@ -152,8 +154,8 @@ impl Web {
             let answer = part.ask(&self.client, Method::GET).await?;
             match answer.status {
                 StatusCode::PARTIAL_CONTENT => {
-                    if let Some(whole) = range_of(&answer.headers, range) {
-                        match identity_of(&answer.headers, whole.unwrap_or(expected.len())) {
+                    if let Some(whole) = range_of(&answer.headers, range, expected.len()) {
+                        match identity_of(&answer.headers, whole) {
                             Some(identity) if identity == *expected => return Ok((answer, 0)),
                             Some(_) => return Err(Trouble::Source(SourceError::Changed)),
                             // No word of whose part it is: all of it has one.
@@ -162,24 +164,11 @@ impl Web {
                     }
                 }
                 StatusCode::RANGE_NOT_SATISFIABLE => return Err(Trouble::Source(SourceError::Changed)),
-                _ => return self.agreed(found(answer)?, expected, range),
+                _ => return agreed(found(answer)?, expected, range),
             }
         }
         let answer = found(question.ask(&self.client, Method::GET).await?)?;
-        self.agreed(answer, expected, range)
-    }
-
-    fn agreed(
-        &self,
-        answer: Answer,
-        expected: &Identity,
-        range: &Range<u64>,
-    ) -> Result<(Answer, u64), Trouble> {
-        let len = answer.content_length().unwrap_or(expected.len());
-        if !answer.has_marked_end() || identity_of(&answer.headers, len).as_ref() != Some(expected) {
-            return Err(Trouble::Source(SourceError::Changed));
-        }
-        Ok((answer, range.start))
+        agreed(answer, expected, range)
     }
 
     fn pieces(&self, path: &SourcePath, answer: Answer, skip: u64, take: u64) -> ByteStream {
@@ -285,6 +274,15 @@ fn found(answer: Answer) -> Result<Answer, Trouble> {
     }
 }
 
+/// A whole answer, where it is the expected version; with how many bytes stand before the range.
+fn agreed(answer: Answer, expected: &Identity, range: &Range<u64>) -> Result<(Answer, u64), Trouble> {
+    let len = answer.content_length().unwrap_or(expected.len());
+    if !answer.has_marked_end() || identity_of(&answer.headers, len).as_ref() != Some(expected) {
+        return Err(Trouble::Source(SourceError::Changed));
+    }
+    Ok((answer, range.start))
+}
+
 fn identity_of(headers: &HeaderMap, len: u64) -> Option<Identity> {
     let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     let modified = text(LAST_MODIFIED).and_then(|date| httpdate::parse_http_date(date).ok());
@@ -293,12 +291,12 @@ fn identity_of(headers: &HeaderMap, len: u64) -> Option<Identity> {
     Identity::of_validators(text(ETAG), modified, len)
 }
 
-/// The length of the whole, if told, where a part is exactly the wanted one.
-fn range_of(headers: &HeaderMap, wanted: &Range<u64>) -> Option<Option<u64>> {
+/// The length of the whole, or `if_untold`, where a part is exactly the wanted one.
+fn range_of(headers: &HeaderMap, wanted: &Range<u64>, if_untold: u64) -> Option<u64> {
     let (part, whole) = headers.get(CONTENT_RANGE)?.to_str().ok()?.strip_prefix("bytes ")?.split_once('/')?;
     let (first, last) = part.split_once('-')?;
     let same = first.parse() == Ok(wanted.start) && last.parse() == Ok(wanted.end - 1);
-    same.then(|| whole.parse().ok())
+    same.then(|| whole.parse().unwrap_or(if_untold))
 }
 
 /// For an address that a visitor chose, a refusal is his; for the operator's own it is a mistake in the configuration.

@@ -290,10 +290,10 @@ fn a_failing_server_is_not_asked_by_every_request() {
 fn a_body_that_is_cut_off_is_never_taken() {
     let photo = photo();
     let cut = Arc::new(AtomicUsize::new(usize::MAX));
-    let (serving, body) = (Arc::clone(&cut), photo.clone());
+    let (serving, body) = (Arc::clone(&cut), photo);
     let web = Web::start(move |request| {
         let mut answer = web::answer(request, "200 OK", &[("ETag", "\"1\"")], &body);
-        let whole = request.headers.get("range").is_none();
+        let whole = !request.headers.contains_key("range");
         if whole && request.method == "GET" && serving.load(Ordering::SeqCst) > 0 {
             serving.fetch_sub(1, Ordering::SeqCst);
             answer.truncate(answer.len() - 1000);
@@ -316,10 +316,8 @@ fn a_body_that_is_cut_off_is_never_taken() {
 /// Old and new bytes are never mixed: a header of one version and the body of another.
 #[test]
 fn a_file_that_changes_is_seen_as_one_version_or_the_other() {
-    let versions = [
-        pictures::encoded(Format::Jpeg, 400, 300, 1),
-        pictures::encoded(Format::Jpeg, 300, 400, 2),
-    ];
+    let versions =
+        [pictures::encoded(Format::Jpeg, 400, 300, 1), pictures::encoded(Format::Jpeg, 300, 400, 2)];
     let changes_at = Arc::new(AtomicUsize::new(usize::MAX));
     let count = Arc::new(AtomicUsize::new(0));
     let (at, counted) = (Arc::clone(&changes_at), Arc::clone(&count));
@@ -342,8 +340,7 @@ fn a_file_that_changes_is_seen_as_one_version_or_the_other() {
 
 #[test]
 fn odd_servers_are_read_nonetheless() {
-    let photo = photo();
-    let content = Arc::new(std::sync::Mutex::new(photo.clone()));
+    let content = Arc::new(std::sync::Mutex::new(photo()));
     let serving = Arc::clone(&content);
     let web = Web::start(move |request| {
         let body = serving.lock().unwrap().clone();
@@ -402,9 +399,7 @@ fn what_must_not_be_taken_is_not() {
     let photo = photo();
     let web = Web::start(move |request| match request.target.trim_start_matches("/base") {
         "/loop.jpg" => web::answer(request, "302 Found", &[("Location", "loop.jpg")], b""),
-        "/gzip.jpg" => {
-            web::file(request, &[("ETag", "\"1\""), ("Content-Encoding", "gzip")], &photo)
-        }
+        "/gzip.jpg" => web::file(request, &[("ETag", "\"1\""), ("Content-Encoding", "gzip")], &photo),
         // Its end is the end of the connection, so nobody knows whether that was meant.
         "/endless.jpg" => [&b"HTTP/1.1 200 OK\r\n\r\n"[..], &photo].concat(),
         "/claims.jpg" => b"HTTP/1.1 200 OK\r\nETag: \"1\"\r\nContent-Length: 999999999999\r\n\r\n".to_vec(),

@@ -55,10 +55,12 @@ const LOOPBACK_V6: &[&str] =
     &["[::1]", "[0:0:0:0:0:0:0:1]", "[0000:0000:0000:0000:0000:0000:0000:0001]", "[::0.0.0.1]"];
 
 /// This machine behind an IPv6 spelling of an IPv4 address.
-const MAPPED: &[&str] = &["[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[0:0:0:0:0:FFFF:7F00:0001]", "[::FFFF:127.0.0.2]"];
+const MAPPED: &[&str] =
+    &["[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[0:0:0:0:0:FFFF:7F00:0001]", "[::FFFF:127.0.0.2]"];
 
 /// «This network», which Linux takes for this machine.
-const NOWHERE: &[&str] = &["0.0.0.0", "0", "0x0", "00", "0.0.0.1", "0.255.255.255", "[::]", "[::ffff:0.0.0.0]", "[::0.0.0.0]"];
+const NOWHERE: &[&str] =
+    &["0.0.0.0", "0", "0x0", "00", "0.0.0.1", "0.255.255.255", "[::]", "[::ffff:0.0.0.0]", "[::0.0.0.0]"];
 
 const SPECIAL_V4: &[&str] = &[
     "10.0.0.0",
@@ -212,7 +214,8 @@ const TRICKS: &[&str] = &[
 ];
 
 /// Public addresses by a port that is nobody's web server; the hosts are listed by the usual ones only.
-const PORTS: &[&str] = &["http://1.1.1.1:22/", "http://1.1.1.1:6379/", "https://[2606:4700::1111]:25/", "http://1.1.1.1:0/"];
+const PORTS: &[&str] =
+    &["http://1.1.1.1:22/", "http://1.1.1.1:6379/", "https://[2606:4700::1111]:25/", "http://1.1.1.1:0/"];
 
 fn hosts() -> impl Iterator<Item = &'static str> {
     [LOOPBACK, LOOPBACK_V6, MAPPED, NOWHERE, SPECIAL_V4, SPECIAL_V6].into_iter().flatten().copied()
@@ -289,7 +292,10 @@ fn no_row_makes_the_guard_connect() {
         for row in &rows {
             let said = get(&client, row).await;
             assert!(
-                matches!(said, Err(NetError::Refused { .. } | NetError::BadUrl(_) | NetError::Unreachable { .. })),
+                matches!(
+                    said,
+                    Err(NetError::Refused { .. } | NetError::BadUrl(_) | NetError::Unreachable { .. })
+                ),
                 "{row}: {said:?}"
             );
             assert_eq!(client.connects(), 0, "{row}");
@@ -302,7 +308,8 @@ fn no_row_makes_the_guard_connect() {
 fn the_same_rows_connect_where_their_addresses_are_listed() {
     let listener = listener();
     let client = Client::new(rules(listener.port, &["127.0.0.0/8", "::1"]));
-    let rows: Vec<&str> = LOOPBACK.iter().chain(MAPPED).chain(if has_v6() { LOOPBACK_V6 } else { &[] }).copied().collect();
+    let rows: Vec<&str> =
+        LOOPBACK.iter().chain(MAPPED).chain(if has_v6() { LOOPBACK_V6 } else { &[] }).copied().collect();
     block_on(async {
         for host in &rows {
             let said = get(&client, &format!("http://{host}:{}/a.jpg", listener.port)).await;
