@@ -84,7 +84,7 @@ impl Kitchen {
         if !original {
             self.metrics.encoded(rendered.format.name());
         }
-        Ok(self.entry(rendered, None, order, admitted, Some(fetched)))
+        Ok(self.entry(rendered, None, &order, admitted, Some(fetched)))
     }
 
     /// From the original, with a decode that serves all who want variants of it now.
@@ -138,7 +138,7 @@ impl Kitchen {
         };
         let (rendered, basis) = permit.run(work).await??;
         self.metrics.encoded(rendered.format.name());
-        Ok(self.entry(rendered, basis, order, admitted, Some(fetched)))
+        Ok(self.entry(rendered, basis, &order, admitted, Some(fetched)))
     }
 
     /// From pixels that are there already.
@@ -162,14 +162,14 @@ impl Kitchen {
         let work = move |deadline| render_from(&mezzanine, &header, &plan, deadline);
         let rendered = permit.run(work).await??;
         self.metrics.encoded(rendered.format.name());
-        Ok(self.entry(rendered, basis, order, admitted, None))
+        Ok(self.entry(rendered, basis, &order, admitted, None))
     }
 
     fn entry(
         &self,
         rendered: Rendered,
         basis: Option<Basis>,
-        order: Order,
+        order: &Order,
         admitted: Instant,
         fetched: Option<Instant>,
     ) -> Entry {
