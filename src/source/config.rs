@@ -84,7 +84,7 @@ impl Default for CacheControl {
 impl Config {
     pub fn validate(&self, name: &str) -> Result<(), String> {
         if !is_name(name) {
-            return Err(format!("sources: `{name}` must be 1–64 of a–z, 0–9, `-` and `_`"));
+            return Err(format!("sources: `{name}` must be 1–64 of A–Z, a–z, 0–9, `-` and `_`"));
         }
         if self.scheme == Scheme::Fs && self.root.as_ref().is_none_or(|root| root.as_os_str().is_empty()) {
             return Err(format!("sources.{name}.root is needed: the folder that pictures are read from"));

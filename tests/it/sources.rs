@@ -53,8 +53,10 @@ fn every_source(folder: &Path, daemons: &Daemons) -> String {
     let (http, port) = (daemons.http.url(), daemons.http.port());
     let common = "unsigned: open, revalidate: 100ms, timeout: 2s";
     let own = "allow_addresses: [127.0.0.0/8]";
+    // A decoded original that is kept would serve other widths without its source.
     format!(
-        "sources:\n  \
+        "images: {{ bitmap_cache: 0 }}\n\
+         sources:\n  \
          disk: {{ scheme: fs, root: '{}', {common} }}\n  \
          bucket: {{ {}, {common} }}\n  \
          dav: {{ scheme: webdav, endpoint: '{}', root: /pictures, {common} }}\n  \
@@ -248,7 +250,8 @@ fn over(web: &Web, more: &str) -> Server {
     let (url, port) = (web.url(), web.port);
     let own = "allow_addresses: [127.0.0.0/8], unsigned: open";
     Home::new(&format!(
-        "sources:\n  \
+        "images: {{ bitmap_cache: 0 }}\n\
+         sources:\n  \
          web: {{ scheme: http, endpoint: '{url}/base', {own}, {more} }}\n  \
          urls: {{ scheme: http, hosts: ['127.0.0.1:{port}'], {own}, {more} }}\n"
     ))
