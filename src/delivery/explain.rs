@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::delivery::memo::Asked;
 use crate::delivery::{Delivery, DeliveryError, Request, client, variant};
 
 /// The answer of `/explain/…`.
@@ -39,10 +40,11 @@ pub struct Info {
 
 impl Delivery {
     pub async fn explain(&self, request: Request<'_>) -> Result<Explanation, DeliveryError> {
-        let target = self.parse(request)?;
+        let asked = Asked::new(self.read(request)?);
         let client = client(request.headers);
-        let (policy, spec) = self.authorise(&target, &client)?;
-        let origin = self.origins.find(&target.subject).await?;
+        let (policy, spec) = self.authorise(&asked, &client)?;
+        let origin = self.origins.find(&asked.target.subject, asked.caller.is_signed()).await?;
+        self.authorise_named(&spec, &asked.caller, policy).await?;
         let mut explanation = Explanation {
             canonical: spec.to_string(),
             resolved: None,
@@ -68,8 +70,9 @@ impl Delivery {
     }
 
     pub async fn info(&self, request: Request<'_>) -> Result<Info, DeliveryError> {
-        let target = self.parse(request)?;
-        let origin = self.origins.find(&target.subject).await?;
+        let asked = Asked::new(self.read(request)?);
+        self.authorise_info(&asked)?;
+        let origin = self.origins.find(&asked.target.subject, asked.caller.is_signed()).await?;
         let (width, height) = origin.header.oriented();
         Ok(Info {
             format: origin.header.format.name(),

@@ -15,6 +15,7 @@ use super::client::resolved_client;
 use super::context::{Asked, Context};
 use super::page::Page;
 use super::problem::{ShellFault, no_route, problem, wrong_method};
+use super::purge::{self, Operator};
 use super::server::Stop;
 use crate::delivery::body::Body;
 use crate::delivery::{self, Delivery};
@@ -33,6 +34,8 @@ pub enum Route {
     Health,
     Ready,
     Metrics,
+    Signed,
+    Purge,
 }
 
 /// How a path is compared.
@@ -46,9 +49,11 @@ use Match::{Below, Exact};
 const READ: &str = "GET, HEAD, OPTIONS";
 
 /// The first row that fits wins.
-const ROUTES: [(Match, Route); 10] = [
+const ROUTES: [(Match, Route); 12] = [
     (Below("/i/"), Route::Image),
     (Below("/r/"), Route::Object),
+    (Below("/s/"), Route::Signed),
+    (Exact("/v1/purge"), Route::Purge),
     (Below("/_ipx/"), Route::Ipx),
     (Below("/info/"), Route::Info),
     (Below("/explain/"), Route::Explain),
@@ -72,6 +77,7 @@ pub struct Parts {
     pub stop: Stop,
     pub ready: Readiness,
     pub trusted_proxies: Vec<Cidr>,
+    pub operator: Operator,
 }
 
 /// The service behind one listener; cheap to clone.
@@ -87,11 +93,13 @@ impl Router {
         Self { parts, admin }
     }
 
-    async fn answer(self, request: Head) -> Response<Body> {
+    async fn answer(self, request: Head, body: Body) -> Response<Body> {
         let path = request.uri.path();
         let nameless =
             request.version == http::Version::HTTP_11 && request.headers.get_all(HOST).iter().count() != 1;
         let found = ROUTES.iter().find(|(pattern, _)| pattern.fits(path)).map(|(_, route)| *route);
+        // Other routes read no body, and holding it would keep it from being drained.
+        let body = if found == Some(Route::Purge) { body } else { Body::empty() };
         let response = match (found, &request.method) {
             _ if nameless => problem(&ShellFault::Host, &self.asked(&request)),
             (None, _) => no_route(
@@ -99,9 +107,13 @@ impl Router {
                 &["/i/", "/r/", "/_ipx/", "/info/", "/explain/", "/healthz"],
                 &self.asked(&request),
             ),
+            (Some(Route::Purge), &Method::OPTIONS) => purge::options(),
+            (Some(Route::Purge), &Method::POST) => {
+                self.parts.operator.purge(&request, body, self.asked(&request)).await
+            }
             (Some(_), &Method::OPTIONS) => self.parts.delivery.preflight(&request.headers, READ),
             (Some(route), &Method::GET | &Method::HEAD) => self.read(route, &request).await,
-            (Some(_), method) => wrong_method(method, READ, &self.asked(&request)),
+            (Some(route), method) => wrong_method(method, route.methods(), &self.asked(&request)),
         };
         self.parts.metrics.request(found.map_or("none", Route::name), response.status().as_u16());
         response
@@ -116,13 +128,14 @@ impl Router {
             headers: &request.headers,
         };
         let outcome = match route {
-            Route::Image | Route::Object | Route::Ipx => delivery.picture(asks).await,
+            Route::Image | Route::Object | Route::Ipx | Route::Signed => delivery.picture(asks).await,
             Route::Explain => delivery.explain(asks).await.map(|explained| json(&explained)),
             Route::Info => delivery.info(asks).await.map(|info| json(&info)),
             Route::Page => Ok(page.answer(&request.method, &request.headers, self.parts.demo)),
             Route::Health => Ok(health()),
             Route::Ready => Ok(self.ready().await),
             Route::Metrics => Ok(self.metrics(request)),
+            Route::Purge => Ok(wrong_method(&request.method, route.methods(), &self.asked(request))),
         };
         let mut response = outcome.unwrap_or_else(|error| problem(&error, &self.asked(request)));
         if request.method == Method::HEAD {
@@ -171,9 +184,8 @@ impl tower::Service<Request<Body>> for Router {
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let router = self.clone();
-        // No route reads a body yet; holding it would keep it from being drained.
-        let (head, _) = request.into_parts();
-        Box::pin(async move { Ok(router.answer(head).await) })
+        let (head, body) = request.into_parts();
+        Box::pin(async move { Ok(router.answer(head, body).await) })
     }
 }
 
@@ -198,6 +210,16 @@ impl Route {
             Self::Health => "healthz",
             Self::Ready => "readyz",
             Self::Metrics => "metrics",
+            Self::Signed => "s",
+            Self::Purge => "purge",
+        }
+    }
+
+    /// As in `Allow`.
+    fn methods(self) -> &'static str {
+        match self {
+            Self::Purge => purge::ALLOWED,
+            _ => READ,
         }
     }
 }
@@ -212,7 +234,7 @@ fn health() -> Response<Body> {
     json(&Health { status: "healthy", service: "pixedge", version: env!("CARGO_PKG_VERSION") })
 }
 
-fn json<T: Serialize>(value: &T) -> Response<Body> {
+pub(super) fn json<T: Serialize>(value: &T) -> Response<Body> {
     // The types given here are structs of strings and numbers, which always serialise.
     let mut response = text(StatusCode::OK, serde_json::to_vec(value).unwrap_or_default());
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

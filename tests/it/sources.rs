@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -16,7 +17,7 @@ use pixedge::codec::Format;
 use pixedge::storage::{ContentHash, ObjectKey, StorageError, Storages};
 use sha2::{Digest, Sha256};
 
-use crate::support::daemons::{Daemon, Daemons, S3_KEY, S3_SECRET};
+use crate::support::daemons::{Daemon, Daemons, S3_KEY, S3_SECRET, free_port, installed};
 use crate::support::web::{self, Request, Web};
 use crate::support::{Home, Server, pictures};
 
@@ -454,4 +455,50 @@ fn a_login_is_shown_to_its_server_only() {
         let expected = (request.target != "/c.jpg").then_some("Bearer s3cret-token");
         assert_eq!(request.headers.get("authorization").map(String::as_str), expected, "{request:?}");
     }
+}
+
+/// A certificate counts where its authority is one of the system's.
+#[test]
+fn https_is_checked() {
+    let Some(python) = installed("https", "venv/bin/python") else { return };
+    let folder = folder();
+    let (key, certificate) = (folder.path().join("key.pem"), folder.path().join("certificate.pem"));
+    let made = Command::new("openssl")
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-days",
+            "2",
+        ])
+        .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"])
+        .args(["-addext", "basicConstraints=critical,CA:FALSE", "-keyout"])
+        .arg(&key)
+        .arg("-out")
+        .arg(&certificate)
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let script = "import http.server, ssl, sys; \
+                  context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER); context.load_cert_chain(sys.argv[2], sys.argv[3]); \
+                  server = http.server.ThreadingHTTPServer(('127.0.0.1', int(sys.argv[1])), http.server.SimpleHTTPRequestHandler); \
+                  server.socket = context.wrap_socket(server.socket, server_side=True); server.serve_forever()";
+    let port = free_port();
+    let arguments = ["-c", script, &port.to_string(), certificate.to_str().unwrap(), key.to_str().unwrap()];
+    let daemon = Daemon::in_folder(python, &arguments, folder.path(), port);
+    let config = format!(
+        "sources: {{ web: {{ scheme: http, endpoint: 'https://localhost:{port}/pictures', allow_addresses: [127.0.0.1] }} }}"
+    );
+    let trusting = Home::new(&config).start_with(|command| {
+        command.env("SSL_CERT_FILE", &certificate);
+    });
+    let reply = trusting.get("/r/web/w_100/sub/photo.jpg");
+    assert_eq!(reply.status, 200, "{}\n{}", reply.text(), trusting.log());
+    let reply = Home::new(&config).start().get("/r/web/w_100/sub/photo.jpg");
+    assert_eq!((reply.status, reply.code().as_str()), (502, "source_failed"));
+    drop(daemon);
 }

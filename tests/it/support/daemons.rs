@@ -61,6 +61,12 @@ impl Daemons {
 }
 
 impl Daemon {
+    /// A server of one's own, which works in `folder` and writes its log there.
+    pub fn in_folder(program: PathBuf, arguments: &[&str], folder: &Path, port: u16) -> Self {
+        let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        Self::start(program, arguments, folder.join("server.log"), port)
+    }
+
     fn start(program: PathBuf, arguments: Vec<String>, log: PathBuf, port: u16) -> Self {
         let mut daemon = Self { program, arguments, log, port, child: None };
         daemon.start_again();
@@ -71,6 +77,7 @@ impl Daemon {
         let log = std::fs::File::options().create(true).append(true).open(&self.log).unwrap();
         let child = Command::new(&self.program)
             .args(&self.arguments)
+            .current_dir(self.log.parent().unwrap())
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
@@ -113,7 +120,7 @@ pub fn free_port() -> u16 {
 }
 
 /// What `scripts/test` installs into `target/test-tools`.
-fn installed(test: &str, name: &str) -> Option<PathBuf> {
+pub fn installed(test: &str, name: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-tools").join(name);
     if path.exists() {
         return Some(path);
