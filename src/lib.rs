@@ -9,6 +9,7 @@ pub mod app;
 pub mod http;
 // The read side, one request's way.
 pub mod delivery;
+pub mod limit;
 pub mod cache;
 pub mod source;
 pub mod codec;

@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use crate::cache::Key;
-use crate::delivery::{Delivery, DeliveryError, Request, client};
+use crate::limit;
+use crate::delivery::{Delivery, DeliveryError, Request, client, tokens};
 
 /// The answer of `/explain/…`.
 #[derive(Debug, Serialize)]
@@ -16,8 +17,8 @@ pub struct Explanation {
     pub format: Option<&'static str>,
     pub width: Option<u32>,
     pub height: Option<u32>,
-    /// In units of one megapixel of JPEG decoded: what a miss weighs against a rate.
-    pub cost: Option<f64>,
+    /// Tokens that a miss takes from the caller's rate, beside the one of the request.
+    pub cost: Option<u32>,
     pub policy: &'static str,
     pub supported: bool,
 }
@@ -41,6 +42,7 @@ pub struct Info {
 impl Delivery {
     pub async fn explain(&self, request: Request<'_>) -> Result<Explanation, DeliveryError> {
         let target = self.parse(request)?;
+        self.take(self.limiter.account(request.caller(None)), limit::REQUEST)?;
         let client = client(request.headers);
         let (policy, spec) = self.authorise(&target, &client)?;
         let origin = self.origins.find(&target.subject).await?;
@@ -62,7 +64,7 @@ impl Delivery {
             explanation.key = Some(key.to_string());
             explanation.format = Some(plan.output.format.name());
             (explanation.width, explanation.height) = (Some(plan.width), Some(plan.height));
-            explanation.cost = Some((plan.cost(&origin.header) * 1e4).round() / 1e4);
+            explanation.cost = Some(tokens(&origin, &plan));
             explanation.resolved = Some(resolved);
         }
         Ok(explanation)
@@ -70,6 +72,7 @@ impl Delivery {
 
     pub async fn info(&self, request: Request<'_>) -> Result<Info, DeliveryError> {
         let target = self.parse(request)?;
+        self.take(self.limiter.account(request.caller(None)), limit::REQUEST)?;
         let origin = self.origins.find(&target.subject).await?;
         let (width, height) = origin.header.oriented();
         Ok(Info {

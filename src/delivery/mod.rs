@@ -12,6 +12,7 @@ mod policy;
 pub mod respond;
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -28,9 +29,12 @@ pub use self::policy::Policies;
 use self::respond::{CacheStatus, Content, Extras, Freshness, Picture, Terms, Vary};
 use crate::cache::{Cache, Found, Key, Negative, Outcome, now_ms};
 use crate::codec::Limits;
+use crate::error::Quota;
 use crate::library::Library;
+use crate::limit::{self, Account, Caller, LimitError, Limiter};
 use crate::source::{Source, Sources};
 use crate::telemetry::metrics::Metrics;
+use crate::transform::cost;
 use crate::transform::plan::Plan;
 use crate::transform::{
     Client, Presets, ResolveLimits, SourceFacts, Spec, Subject, Target, UrlContext, resolve,
@@ -45,6 +49,7 @@ pub struct Parts {
     pub cache: Arc<Cache<DeliveryError>>,
     pub workers: Workers,
     pub metrics: Arc<Metrics>,
+    pub limiter: Arc<Limiter>,
     pub limits: Limits,
     pub max_result_side: u32,
     pub presets: Presets,
@@ -71,6 +76,7 @@ pub struct Delivery {
     failures: Negative<Key, Arc<DeliveryError>>,
     kitchen: Kitchen,
     metrics: Arc<Metrics>,
+    limiter: Arc<Limiter>,
     resolve_limits: ResolveLimits,
     cors: Cors,
     public_url: String,
@@ -86,11 +92,33 @@ pub struct Request<'a> {
     pub path: &'a str,
     pub query: Option<&'a str>,
     pub headers: &'a HeaderMap,
+    /// Who asks, in front of the proxies that we trust.
+    pub client: IpAddr,
 }
 
 /// Left in the extensions of an answer, for the access log.
 #[derive(Debug, Clone, Copy)]
 pub struct Served(pub CacheStatus);
+
+/// A request that has been let in.
+struct Order {
+    target: Target,
+    client: Client,
+    /// What the policy makes of the target's spec.
+    spec: Spec,
+    account: Account,
+}
+
+/// Who pays for a miss. Only who starts the work does: to wait for it, or to find it cached, is free.
+struct Bill {
+    limiter: Arc<Limiter>,
+    account: Account,
+    /// What is left after the payment.
+    charged: Arc<OnceLock<Quota>>,
+}
+
+/// How often a caller takes up the work that another one could not pay.
+const OTHERS_REFUSED: u32 = 16;
 
 const NEGATIVE: Duration = Duration::from_secs(10);
 const REMEMBERED_FAILURES: std::num::NonZeroUsize = std::num::NonZeroUsize::new(10_000).unwrap();
@@ -114,6 +142,7 @@ impl Delivery {
             cache,
             failures: Negative::new(REMEMBERED_FAILURES),
             metrics,
+            limiter: parts.limiter,
             resolve_limits: ResolveLimits { max_result_side: parts.max_result_side },
             cors: parts.cors,
             public_url: parts.public_url,
@@ -124,19 +153,35 @@ impl Delivery {
 
     /// `GET` and `HEAD` of a picture.
     pub async fn picture(&self, request: Request<'_>) -> Result<Response<Body>, DeliveryError> {
-        match self.attempt(request).await {
-            // The source has been asked anew meanwhile, so the second attempt sees the new version.
-            Err(error) if error.is_change() => self.attempt(request).await,
-            answer => answer,
+        let target = self.parse(request)?;
+        let account = self.limiter.account(request.caller(None));
+        self.take(account, limit::REQUEST)?;
+        let client = client(request.headers);
+        let (_, spec) = self.authorise(&target, &client)?;
+        let order = Order { target, client, spec, account };
+        let (mut changes, mut refusals) = (1, OTHERS_REFUSED);
+        loop {
+            let left = match self.attempt(request, &order).await {
+                // The source has been asked anew meanwhile, so the second attempt sees the new version.
+                Err(error) if changes > 0 && error.is_change() => &mut changes,
+                // Somebody else was to pay for the picture that this caller waited for, and could not.
+                Err(error) if refusals > 0 && error.limited().is_some_and(|limit| limit.account() != account) => {
+                    &mut refusals
+                }
+                answer => return answer,
+            };
+            *left -= 1;
         }
     }
 
-    async fn attempt(&self, request: Request<'_>) -> Result<Response<Body>, DeliveryError> {
-        let target = self.parse(request)?;
-        let client = client(request.headers);
-        let (_, spec) = self.authorise(&target, &client)?;
+    async fn attempt(
+        &self,
+        request: Request<'_>,
+        order: &Order,
+    ) -> Result<Response<Body>, DeliveryError> {
+        let Order { target, client, spec, account } = order;
         let origin = self.origins.find(&target.subject).await?;
-        let plan = self.resolve(&spec, &origin, &client)?;
+        let plan = self.resolve(spec, &origin, client)?;
         let key = Key::variant(&origin.identity(), origin.generation, &plan.to_string(), &[]);
 
         let etag = ETag::strong(key.etag().trim_matches('"'));
@@ -146,12 +191,12 @@ impl Delivery {
         let mut picture = Picture {
             content_type: HeaderValue::from_static(plan.output.format.mime()),
             validators,
-            cache_control: self.cache_control(&target, &origin),
+            cache_control: self.cache_control(target, &origin),
             vary: vary(&target.spec),
             allow_origin: self.cors.answer(request.headers),
             cache_status: None,
             timing: None,
-            extras: self.extras(&target, &spec, &plan, &client),
+            extras: self.extras(target, spec, &plan, client),
         };
         match conditional::precondition(request.method, request.headers, validators) {
             Precondition::Proceed => {}
@@ -160,12 +205,17 @@ impl Delivery {
         }
 
         let timing = Arc::new(OnceLock::new());
-        let found = self.get_or_render(key, origin, plan, Arc::clone(&timing)).await?;
+        let charged = Arc::new(OnceLock::new());
+        let bill = Bill { limiter: Arc::clone(&self.limiter), account: *account, charged: Arc::clone(&charged) };
+        let found = self.get_or_render(key, origin, plan, Arc::clone(&timing), bill).await?;
         let status = cache_status(found.outcome, self.cache.keeps(&found.entry));
         picture.cache_status = Some(status);
         picture.timing = timing.get();
         let body = Content::Whole(found.entry.body.clone());
         let mut response = respond::picture(request.method, request.headers, picture, body);
+        if let Some(quota) = charged.get() {
+            respond::rate_limit(response.headers_mut(), quota);
+        }
         response.extensions_mut().insert(Served(status));
         Ok(response)
     }
@@ -178,6 +228,11 @@ impl Delivery {
     /// How errors of pictures answer other origins.
     pub fn cors(&self) -> &Cors {
         &self.cors
+    }
+
+    /// Takes tokens, or counts the refusal.
+    fn take(&self, account: Account, tokens: u32) -> Result<Option<Quota>, LimitError> {
+        self.limiter.check(account, tokens).inspect_err(|error| self.metrics.refused(error.reason()))
     }
 
     fn parse(&self, request: Request<'_>) -> Result<Target, DeliveryError> {
@@ -242,19 +297,26 @@ impl Delivery {
         origin: Origin,
         plan: Plan,
         timing: Arc<OnceLock<respond::Timing>>,
+        bill: Bill,
     ) -> Result<Found, DeliveryError> {
         if let Some(failure) = self.failures.get(&key, std::time::Instant::now()) {
             return Err(DeliveryError::Shared(failure));
         }
         let kitchen = self.kitchen.clone();
-        let found =
-            self.cache.get_or_render(key, move |commit| kitchen.cook(origin, plan, commit, timing)).await;
-        match found {
+        let account = bill.account;
+        let work = move |commit| async move {
+            bill.pay(tokens(&origin, &plan))?;
+            kitchen.cook(origin, plan, commit, timing).await
+        };
+        match self.cache.get_or_render(key, work).await {
             Ok(found) => {
                 self.metrics.cache(found.outcome.tier());
                 Ok(found)
             }
             Err(error) => {
+                if let Some(limit) = error.limited().filter(|limit| limit.account() == account) {
+                    self.metrics.refused(limit.reason());
+                }
                 if error.is_lasting() {
                     self.failures.insert(key, Arc::clone(&error), NEGATIVE, std::time::Instant::now());
                 }
@@ -262,6 +324,27 @@ impl Delivery {
             }
         }
     }
+}
+
+impl<'a> Request<'a> {
+    /// `key` is the id of a key whose signature on this request is right.
+    fn caller(&self, key: Option<&'a str>) -> Caller<'a> {
+        Caller { address: self.client, key }
+    }
+}
+
+impl Bill {
+    fn pay(&self, tokens: u32) -> Result<(), LimitError> {
+        if let Some(quota) = self.limiter.charge(self.account, tokens)? {
+            let _ = self.charged.set(quota);
+        }
+        Ok(())
+    }
+}
+
+/// What making the picture costs its caller, told from the header.
+fn tokens(origin: &Origin, plan: &Plan) -> u32 {
+    limit::tokens(cost::seconds(&origin.header, plan))
 }
 
 fn client(headers: &HeaderMap) -> Client {

@@ -5,6 +5,7 @@ pub mod client;
 pub mod context;
 pub mod page;
 pub mod problem;
+pub mod ready;
 pub mod router;
 pub mod server;
 mod watch;

@@ -1,20 +1,23 @@
 //! Every route in one table, and the service that follows it.
 
 use std::convert::Infallible;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HOST};
 use http::request::Parts as Head;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use serde::Serialize;
 
-use super::client::resolved_client;
+use super::client::{is_this_machine, resolved_client};
 use super::context::{Asked, Context};
 use super::page::Page;
 use super::problem::{ShellFault, no_route, problem, wrong_method};
+use super::ready::Readiness;
 use super::server::Stop;
 use crate::delivery::body::Body;
 use crate::delivery::{self, Delivery};
@@ -59,9 +62,6 @@ const ROUTES: [(Match, Route); 10] = [
     (Exact("/metrics"), Route::Metrics),
 ];
 
-/// Whether everything that answers depend on is there; asked by `/readyz`.
-pub type Readiness = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
-
 /// What the routes lead to.
 pub struct Parts {
     pub delivery: Delivery,
@@ -100,11 +100,23 @@ impl Router {
                 &self.asked(&request),
             ),
             (Some(_), &Method::OPTIONS) => self.parts.delivery.preflight(&request.headers, READ),
-            (Some(route), &Method::GET | &Method::HEAD) => self.read(route, &request).await,
+            (Some(route), &Method::GET | &Method::HEAD) => self.guarded(route, &request).await,
             (Some(_), method) => wrong_method(method, READ, &self.asked(&request)),
         };
         self.parts.metrics.request(found.map_or("none", Route::name), response.status().as_u16());
         response
+    }
+
+    /// A handler holds no locks of the shell, and what it leaves behind in its own rooms undoes itself on drop; so a
+    /// panic ends one request and is counted.
+    async fn guarded(&self, route: Route, request: &Head) -> Response<Body> {
+        match AssertUnwindSafe(self.read(route, request)).catch_unwind().await {
+            Ok(response) => response,
+            Err(_) => {
+                self.parts.metrics.panic();
+                problem(&ShellFault::Panicked, &self.asked(request))
+            }
+        }
     }
 
     async fn read(&self, route: Route, request: &Head) -> Response<Body> {
@@ -114,6 +126,7 @@ impl Router {
             path: request.uri.path(),
             query: request.uri.query(),
             headers: &request.headers,
+            client: self.client(request),
         };
         let outcome = match route {
             Route::Image | Route::Object | Route::Ipx => delivery.picture(asks).await,
@@ -121,8 +134,11 @@ impl Router {
             Route::Info => delivery.info(asks).await.map(|info| json(&info)),
             Route::Page => Ok(page.answer(&request.method, &request.headers, self.parts.demo)),
             Route::Health => Ok(health()),
+            Route::Ready | Route::Metrics if !self.is_operator(request) => {
+                Ok(no_route(request.uri.path(), &[], &self.asked(request)))
+            }
             Route::Ready => Ok(self.ready().await),
-            Route::Metrics => Ok(self.metrics(request)),
+            Route::Metrics => Ok(self.metrics()),
         };
         let mut response = outcome.unwrap_or_else(|error| problem(&error, &self.asked(request)));
         if request.method == Method::HEAD {
@@ -133,7 +149,7 @@ impl Router {
 
     async fn ready(&self) -> Response<Body> {
         let state =
-            if self.parts.stop.is_asked() { Err("stopping".to_owned()) } else { (self.parts.ready)().await };
+            if self.parts.stop.is_asked() { Err("stopping".to_owned()) } else { self.parts.ready.ask().await };
         match state {
             Ok(()) => text(StatusCode::OK, "ready\n"),
             Err(reason) => {
@@ -143,13 +159,23 @@ impl Router {
         }
     }
 
-    /// Counters tell strangers what a server is busy with, so only this machine or the operator's listener sees them.
-    fn metrics(&self, request: &Head) -> Response<Body> {
-        let peer = request.extensions.get::<Context>().map(|context| context.peer.ip());
-        let client = peer.map(|peer| resolved_client(peer, &request.headers, &self.parts.trusted_proxies));
-        if !self.admin && !client.is_some_and(|client: IpAddr| client.to_canonical().is_loopback()) {
-            return no_route("/metrics", &[], &self.asked(request));
+    /// Who asks, in front of the proxies that we trust.
+    fn client(&self, request: &Head) -> IpAddr {
+        match request.extensions.get::<Context>() {
+            Some(context) => {
+                resolved_client(context.peer.ip(), &request.headers, &self.parts.trusted_proxies)
+            }
+            None => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         }
+    }
+
+    /// Counters tell strangers what a server is busy with, so only this machine or the operator's listener sees them.
+    fn is_operator(&self, request: &Head) -> bool {
+        let Some(context) = request.extensions.get::<Context>() else { return self.admin };
+        self.admin || is_this_machine(context.peer.ip(), &request.headers, &self.parts.trusted_proxies)
+    }
+
+    fn metrics(&self) -> Response<Body> {
         let mut response = text(StatusCode::OK, self.parts.metrics.encode());
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(Metrics::CONTENT_TYPE));
         response
