@@ -2,10 +2,14 @@
 //! error gets its status here and nowhere else.
 
 pub mod client;
+mod connection;
 pub mod context;
+mod exchange;
+mod frames;
 pub mod page;
 pub mod problem;
 pub mod ready;
 pub mod router;
+mod seats;
 pub mod server;
 mod watch;

@@ -172,8 +172,8 @@ impl<C: Clock + Clone> Buckets<C> {
         // Rounded down, a rate of more than one in a nanosecond would be a period of nothing.
         let period = (rate.per / count).max(Duration::from_nanos(1));
         // governor counts nanoseconds in 64 bits and does not expect them to overflow.
-        let most = (CENTURY.as_nanos() / period.as_nanos()).max(1);
-        let burst = u32::try_from(most.min(burst.into())).unwrap_or(u32::MAX);
+        let longest = (CENTURY.as_nanos() / period.as_nanos()).max(1);
+        let burst = u32::try_from(longest.min(burst.into())).unwrap_or(u32::MAX);
         let burst = NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN);
         let window = period.saturating_mul(burst.get());
         let seconds = window.as_secs_f64().ceil().max(1.0);
