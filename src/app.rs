@@ -207,7 +207,7 @@ impl Listening {
                 stop.ask();
             }
         });
-        let server = Server::new(crate::http::server::Config::default(), logging(&app.config).access, stop);
+        let server = Server::new(server_config(&app.config), logging(&app.config).access, stop);
         let service = |admin| TowerToHyperService::new(Router::new(Arc::clone(&parts), admin));
         let serve_admin = async {
             if let Some(listener) = admin {
@@ -302,6 +302,15 @@ fn worker_config(config: &Config) -> workers::Config {
         memory_budget: images.memory_budget,
         queue: images.queue,
         timeout: images.timeout,
+    }
+}
+
+fn server_config(config: &Config) -> crate::http::server::Config {
+    crate::http::server::Config {
+        max_connections: config.http.max_connections,
+        max_connections_per_address: config.http.max_connections_per_address,
+        proxies: config.http.trusted_proxies.clone(),
+        ..crate::http::server::Config::default()
     }
 }
 

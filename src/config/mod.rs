@@ -31,6 +31,7 @@ use tree::Tree;
 pub use environment::Environment;
 pub use error::{Error, Origin, Problem};
 pub use section::Policy;
+pub(crate) use section::listen_address;
 pub use section::auth::{Auth, Registration, Role, User};
 pub use section::backup::Backup;
 pub use section::cache::Cache;

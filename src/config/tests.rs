@@ -255,6 +255,9 @@ const WRONG: &[(&str, &str, &[&str])] = &[
     ("presets: { avatar: '' }", "presets.avatar", &["empty"]),
     ("presets: { 'a b': w_1 }", "presets", &["`a b`"]),
     ("presets: { avatar: [w_1] }", "presets.avatar", &["a text", "a list"]),
+    ("http: { max_connections: 0 }", "http.max_connections", &["1 to"]),
+    ("http: { max_connections_per_address: 0 }", "http.max_connections_per_address", &["null"]),
+    ("http: { listen: 'example.com:80' }", "http.listen", &["`example.com:80`", "`localhost:8080`"]),
     ("limits: { per_address: { rate: 50 } }", "limits.per_address.rate", &["`50`", "`50/s`"]),
     ("limits: { per_key: { burst: 0 } }", "limits.per_key.burst", &["at least 1"]),
     ("limits: { per_key: { burst: 5000000000 } }", "limits.per_key.burst", &["4294967295", "`per_key: null`"]),
@@ -390,6 +393,11 @@ fn half_a_limit_keeps_the_other_half_of_its_own_default() {
     let text = |limit: Option<Limit>| limit.map(|limit| (limit.rate.to_string(), limit.burst));
     assert_eq!(text(config.limits.per_key), Some(("500/s".to_owned(), 5)));
     assert_eq!(text(config.limits.per_address), Some(("50/s".to_owned(), 6)));
+}
+
+#[test]
+fn localhost_is_an_address_to_listen_on() {
+    assert_eq!(file("http: { listen: 'localhost:81' }").ok().http.listen, "127.0.0.1:81".parse().unwrap());
 }
 
 #[test]

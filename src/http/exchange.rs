@@ -70,7 +70,7 @@ where
     // hyper leaves the body of an answer to HEAD out on HTTP/1 only.
     if stream.is_some() && asked.head {
         let body = std::mem::take(response.body_mut());
-        if let Some(len) = body.size_hint().exact() {
+        if let Some(len) = body.size_hint().exact().filter(|len| *len > 0) {
             response.headers_mut().entry(CONTENT_LENGTH).or_insert_with(|| HeaderValue::from(len));
         }
     }

@@ -11,6 +11,8 @@ use futures_util::future::BoxFuture;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HOST};
 use http::request::Parts as Head;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body::Body as _;
+use http_body_util::BodyExt;
 use serde::Serialize;
 
 use super::client::{is_this_machine, resolved_client};
@@ -197,9 +199,27 @@ impl tower::Service<Request<Body>> for Router {
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let router = self.clone();
-        // No route reads a body yet; holding it would keep it from being drained.
-        let (head, _) = request.into_parts();
-        Box::pin(async move { Ok(router.answer(head).await) })
+        let (head, body) = request.into_parts();
+        Box::pin(async move {
+            // No route reads a body yet. HTTP/1 drains what is left of it after the answer; HTTP/2 tells only who reads
+            // to its end whether the request was well-formed (RFC 9113 §8.1.1), and resets a stream that is left open.
+            if head.version == http::Version::HTTP_2 && !body.is_end_stream() {
+                drain(body).await;
+            }
+            Ok(router.answer(head).await)
+        })
+    }
+}
+
+/// Reads a body that nobody wants, if it is a small one.
+async fn drain(mut body: Body) {
+    const MOST: usize = 64 * 1024;
+    let mut read = 0;
+    while let Some(Ok(frame)) = body.frame().await {
+        read += frame.data_ref().map_or(0, bytes::Bytes::len);
+        if read > MOST {
+            break;
+        }
     }
 }
 
