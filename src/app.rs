@@ -132,6 +132,7 @@ impl App {
             limiter: Arc::clone(&self.limiter),
             limits: codec_limits(&self.config),
             max_result_side: images.max_result_side,
+            bitmap_cache: usize::try_from(images.bitmap_cache.0).unwrap_or(usize::MAX),
             presets: self.presets.clone(),
             policies: Policies { library: library.unsigned, ladder: Ladder::new(&images.ladder) },
             ipx_source: ipx.source.clone(),
@@ -379,14 +380,14 @@ fn part(part: &'static str, error: impl std::error::Error + 'static) -> AppError
     AppError::Part { part, text: with_causes(&error) }
 }
 
-/// Purges by other processes are seen within a second.
+/// Purges and changes by other processes are seen within a second.
 async fn watch_purges(library: Library) {
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        if let Err(error) = library.poll_generations().await {
-            tracing::warn!(%error, "purges cannot be read");
+        if let Err(error) = library.poll().await {
+            tracing::warn!(%error, "purges and changes cannot be read");
         }
     }
 }

@@ -9,6 +9,7 @@ mod key;
 mod negative;
 #[cfg(test)]
 mod tests;
+mod weighed;
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -22,6 +23,7 @@ pub use flight::{Commit, Flights, Role};
 pub use hybrid::{DiskStatus, Hybrid, Tier};
 pub use key::{ENGINE_VERSION, Identity, Key};
 pub use negative::{LONGEST as LONGEST_NEGATIVE, Negative};
+pub use weighed::Weighed;
 
 use crate::error::{Fault, Kind};
 use crate::telemetry::metrics::{CacheTier, Metrics};
@@ -68,10 +70,8 @@ impl<E: From<Lost> + Send + Sync + 'static> Cache<E> {
         F: FnOnce(Commit) -> Fut + Send + 'static,
         Fut: Future<Output = Result<Entry, E>> + Send + 'static,
     {
-        if let Some(entry) = self.tiers.get_memory(&key)
-            && !entry.is_expired(now_ms())
-        {
-            return Ok(Found { entry, outcome: Outcome::Memory });
+        if let Some(found) = self.get_memory(&key) {
+            return Ok(found);
         }
         let tiers = Arc::clone(&self.tiers);
         let (result, role) = self
@@ -94,6 +94,12 @@ impl<E: From<Lost> + Send + Sync + 'static> Cache<E> {
             (outcome, _) => outcome,
         };
         Ok(Found { entry, outcome })
+    }
+
+    /// The entry if it is in memory, without waiting for anything.
+    pub fn get_memory(&self, key: &Key) -> Option<Found> {
+        let entry = self.tiers.get_memory(key).filter(|entry| !entry.is_expired(now_ms()))?;
+        Some(Found { entry, outcome: Outcome::Memory })
     }
 
     /// Whether an entry is small enough to be kept at all.

@@ -182,7 +182,10 @@ fn limits_are_kept_from_the_header() {
     let mut lossless = encode(&bitmap(Layout::Rgb, 100, 50), &request(Format::Jpeg)).unwrap();
     let frame = lossless.windows(2).position(|marker| matches!(marker, [0xFF, 0xC0..=0xC2])).unwrap();
     lossless[frame + 1] = 0xC3;
-    assert!(matches!(probe(&lossless, lossless.len() as u64, &limits), Err(CodecError::TooManyPixels { .. })));
+    assert!(matches!(
+        probe(&lossless, lossless.len() as u64, &limits),
+        Err(CodecError::TooManyPixels { .. })
+    ));
     assert_eq!(probe(b"GIF89", 1000, &limits), Ok(Probe::NeedMore(1000)));
     assert_eq!(probe(b"not a picture", 13, &limits), Err(CodecError::NotAnImage));
 }

@@ -15,8 +15,14 @@ pub(super) struct Migration {
 }
 
 /// In the order of their versions, without gaps.
-pub(super) const SQLITE: &[Migration] =
-    &[Migration { version: 1, name: "library", sql: include_str!("migrations/sqlite/0001_library.sql") }];
+pub(super) const SQLITE: &[Migration] = &[
+    Migration { version: 1, name: "library", sql: include_str!("migrations/sqlite/0001_library.sql") },
+    Migration {
+        version: 2,
+        name: "image_changes",
+        sql: include_str!("migrations/sqlite/0002_image_changes.sql"),
+    },
+];
 
 pub(super) async fn run(pool: &SqlitePool, migrations: &[Migration]) -> Result<(), DbError> {
     sqlx::query(

@@ -3,6 +3,7 @@
 //! Two questions, because they are asked at two times: the ETag comes from the key, so [`precondition`] can answer
 //! 304 before cache or source are touched; [`range`] needs the length and comes last.
 
+use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -28,6 +29,43 @@ impl ETag {
             HeaderValue::from_maybe_shared(bytes::Bytes::from(text))
                 .unwrap_or(HeaderValue::from_static("\"\"")),
         )
+    }
+
+    /// The tag of the same picture made in another way: other bytes that look the same.
+    pub fn variety(&self, of: &dyn fmt::Display) -> Self {
+        let quoted = self.quoted();
+        Self::strong(&format!("{}{of}", String::from_utf8_lossy(&quoted[1..quoted.len() - 1])))
+    }
+
+    /// The tag under which the client holds this picture, if it names one in a precondition: this tag or a
+    /// [`Self::variety`] of it, of the form `-<width>x<height>`. It is as good as the other ones.
+    pub fn as_held(&self, headers: &HeaderMap) -> Self {
+        for name in [IF_NONE_MATCH, IF_MATCH] {
+            for line in headers.get_all(name) {
+                let mut rest = line.as_bytes();
+                while let Some((_, tag, after)) = next_tag(rest) {
+                    if self.is_kin(tag) {
+                        return HeaderValue::from_bytes(tag).map_or(self.clone(), Self);
+                    }
+                    rest = after;
+                }
+            }
+        }
+        self.clone()
+    }
+
+    /// Whether a tag with its quotes is this one or a variety of it.
+    fn is_kin(&self, tag: &[u8]) -> bool {
+        let stem = &self.quoted()[..self.quoted().len() - 1];
+        let Some(rest) = tag.strip_prefix(stem).and_then(|rest| rest.strip_suffix(b"\"")) else {
+            return false;
+        };
+        let side = |digits: &[u8]| (1..=6).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit);
+        let size = |size: &[u8]| {
+            let x = size.iter().position(|&b| b == b'x');
+            x.is_some_and(|x| side(&size[..x]) && side(&size[x + 1..]))
+        };
+        rest.is_empty() || rest.strip_prefix(b"-").is_some_and(size)
     }
 
     pub fn header(&self) -> HeaderValue {

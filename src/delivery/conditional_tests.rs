@@ -268,3 +268,29 @@ proptest! {
         range(&Method::GET, &headers, have, 100);
     }
 }
+
+#[test]
+fn a_variety_of_the_tag_is_the_same_picture() {
+    let etag = ETag::strong("abc");
+    assert_eq!(etag.variety(&"-2016x1512"), ETag::strong("abc-2016x1512"));
+    let held = |line: &'static str| {
+        let mut headers = HeaderMap::new();
+        headers.insert(IF_NONE_MATCH, HeaderValue::from_static(line));
+        let etag = etag.as_held(&headers);
+        let have = Validators { etag: &etag, last_modified: None };
+        (precondition(&Method::GET, &headers, have), etag)
+    };
+    for (line, tag) in [
+        ("\"abc\"", "abc"),
+        ("\"abc-2016x1512\"", "abc-2016x1512"),
+        ("W/\"abc-1x1\"", "abc-1x1"),
+        ("\"x\", \"abc-40x30\"", "abc-40x30"),
+    ] {
+        assert_eq!(held(line), (Precondition::NotModified, ETag::strong(tag)), "{line}");
+    }
+    for line in
+        ["\"abd\"", "\"abc-\"", "\"abc-1x\"", "\"abc-1x1x\"", "\"abc1x1\"", "\"abc-1000000x1\"", "\"ab\""]
+    {
+        assert_eq!(held(line), (Precondition::Proceed, etag.clone()), "{line}");
+    }
+}

@@ -2,9 +2,8 @@
 
 use serde::Serialize;
 
-use crate::cache::Key;
+use crate::delivery::{Delivery, DeliveryError, Request, client, tokens, variant};
 use crate::limit;
-use crate::delivery::{Delivery, DeliveryError, Request, client, tokens};
 
 /// The answer of `/explain/…`.
 #[derive(Debug, Serialize)]
@@ -41,8 +40,8 @@ pub struct Info {
 
 impl Delivery {
     pub async fn explain(&self, request: Request<'_>) -> Result<Explanation, DeliveryError> {
-        let target = self.parse(request)?;
         self.take(self.limiter.account(request.caller(None)), limit::REQUEST)?;
+        let target = self.parse(request)?;
         let client = client(request.headers);
         let (policy, spec) = self.authorise(&target, &client)?;
         let origin = self.origins.find(&target.subject).await?;
@@ -60,7 +59,7 @@ impl Delivery {
         if explanation.supported {
             let plan = self.resolve(&spec, &origin, &client)?;
             let resolved = plan.to_string();
-            let key = Key::variant(&origin.identity(), origin.generation, &resolved, &[]);
+            let key = variant(&origin.version, &resolved);
             explanation.key = Some(key.to_string());
             explanation.format = Some(plan.output.format.name());
             (explanation.width, explanation.height) = (Some(plan.width), Some(plan.height));
@@ -71,8 +70,8 @@ impl Delivery {
     }
 
     pub async fn info(&self, request: Request<'_>) -> Result<Info, DeliveryError> {
-        let target = self.parse(request)?;
         self.take(self.limiter.account(request.caller(None)), limit::REQUEST)?;
+        let target = self.parse(request)?;
         let origin = self.origins.find(&target.subject).await?;
         let (width, height) = origin.header.oriented();
         Ok(Info {

@@ -1,20 +1,38 @@
-//! The way of a miss: wait for a worker, and only then read the original, render it and make the cache entry.
+//! The way of a miss: wait for a worker, and only then read the original, render it and make the cache entry. Variants
+//! of one original that are wanted together share the reading and the decoding.
 
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
 use crate::cache::{Commit, Entry, now_ms};
+use crate::delivery::bitmaps::{Bitmaps, Lead, Way};
 use crate::delivery::error::DeliveryError;
 use crate::delivery::origin::{Origin, Origins};
 use crate::delivery::respond::Timing;
 use crate::telemetry::metrics::{Metrics, Stage};
-use crate::transform::cost;
+use crate::transform::cost::{self, Decoding};
+use crate::transform::mezzanine::{Mezzanine, Need};
 use crate::transform::plan::Plan;
-use crate::transform::render::{Rendered, render};
+use crate::transform::render::{Rendered, render, render_from};
 use crate::workers::{Class, Estimate, Workers};
+
+/// In seconds of decoding.
+const WORTH_WAITING: f64 = 0.015;
+/// As long as others came in the last of these, up to so many are waited.
+const GATHERING: Duration = Duration::from_millis(4);
+const ROUNDS: u32 = 4;
+
+/// What one miss is about.
+struct Order {
+    origin: Origin,
+    plan: Plan,
+    commit: Commit,
+    timing: Arc<OnceLock<Timing>>,
+    arrived: Instant,
+}
 
 /// What a miss works with.
 #[derive(Clone)]
@@ -22,6 +40,7 @@ pub(crate) struct Kitchen {
     pub(crate) origins: Arc<Origins>,
     pub(crate) workers: Workers,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) bitmaps: Arc<Bitmaps>,
 }
 
 impl Kitchen {
@@ -33,38 +52,146 @@ impl Kitchen {
         commit: Commit,
         timing: Arc<OnceLock<Timing>>,
     ) -> Result<Entry, DeliveryError> {
-        let arrived = Instant::now();
-        let estimate = Estimate {
-            seconds: cost::seconds(&origin.header, &plan),
-            // The original's bytes, what rendering holds beside them, and the result.
-            memory: origin.len
-                + if plan.output.original { origin.len } else { cost::memory(&origin.header, &plan) },
-        };
-        let permit = self.workers.admit(Class::Interactive, estimate).await?;
-        commit.commit();
-        let admitted = Instant::now();
-        let modified_ms = origin.modified_ms.unwrap_or_else(now_ms);
-        let bytes = self.origins.read(&origin).await?;
+        let order = Order { origin, plan, commit, timing, arrived: Instant::now() };
+        let Some(need) = Need::of(&order.origin.header, &order.plan) else { return self.alone(order).await };
+        let wish = self.bitmaps.wish(order.origin.version.original(), need);
+        let way = wish.way(&order.origin.header).await?;
+        self.metrics.bitmap_cache(matches!(way, Way::Ready(_)));
+        match way {
+            Way::Ready(mezzanine) => self.from(mezzanine, need, order).await,
+            Way::Lead(lead) => self.lead(lead, need, order).await,
+        }
+    }
+
+    /// From the original to the result, for this variant alone.
+    async fn alone(&self, order: Order) -> Result<Entry, DeliveryError> {
+        let Order { origin, plan, .. } = &order;
+        let memory =
+            if plan.output.original { origin.len } else { cost::memory(&origin.header, plan, Decoding::Own) };
+        let seconds = cost::seconds(&origin.header, plan, Decoding::Own);
+        let permit =
+            self.workers.admit(Class::Interactive, Estimate { seconds, memory: origin.len + memory });
+        let (permit, admitted) = (permit.await?, Instant::now());
+        order.commit.commit();
+        let bytes = self.origins.read(origin).await?;
         let fetched = Instant::now();
-        let header = origin.header.clone();
         let original = plan.output.original;
         if !original {
-            self.metrics.decode(header.format.name());
+            self.metrics.decode(origin.header.format.name());
         }
+        let (header, plan) = (origin.header.clone(), plan.clone());
         let rendered = permit.run(move |deadline| render(&bytes, &header, &plan, deadline)).await??;
         if !original {
             self.metrics.encoded(rendered.format.name());
         }
+        Ok(self.entry(rendered, None, order, admitted, Some(fetched)))
+    }
+
+    /// From the original, with a decode that serves all who want variants of it now.
+    async fn lead(&self, lead: Lead, own: Need, order: Order) -> Result<Entry, DeliveryError> {
+        let Order { origin, plan, .. } = &order;
+        // The other widths of a page are asked for within a few milliseconds; where a decode takes far longer, waiting
+        // for them is cheaper than decoding again.
+        if cost::decode(&origin.header) >= WORTH_WAITING {
+            let mut here = lead.waiting();
+            for _ in 0..ROUNDS {
+                tokio::time::sleep(GATHERING).await;
+                let now = lead.waiting();
+                if now <= here {
+                    break;
+                }
+                here = now;
+            }
+        }
+        let estimate = |need| Estimate {
+            seconds: cost::seconds(&origin.header, plan, Decoding::Common(need)),
+            memory: origin.len + cost::memory(&origin.header, plan, Decoding::Common(need)),
+        };
+        let all = lead.need(own);
+        // Others are a reason to take more memory, but not to be refused for it.
+        let need = if estimate(all).memory <= self.workers.budget() / 2 { all } else { own };
+        let permit = self.workers.admit(Class::Interactive, estimate(need)).await?;
+        let admitted = Instant::now();
+        order.commit.commit();
+        let bytes = self.origins.read(origin).await?;
+        let fetched = Instant::now();
+        self.metrics.decode(origin.header.format.name());
+        let (header, plan) = (origin.header.clone(), plan.clone());
+        let work = move |deadline| {
+            let begun = Instant::now();
+            let mezzanine = match Mezzanine::decode(&bytes, &header, need, deadline) {
+                Ok(mezzanine) => Arc::new(mezzanine),
+                Err(error) => {
+                    let error = Arc::new(DeliveryError::from(error));
+                    if error.is_lasting() {
+                        lead.fail(&error);
+                    }
+                    return Err(DeliveryError::Shared(error));
+                }
+            };
+            drop(bytes);
+            let decode = begun.elapsed();
+            lead.publish(&mezzanine);
+            let mut rendered = render_from(&mezzanine, &header, &plan, deadline)?;
+            rendered.timings.decode = decode;
+            Ok((rendered, basis(&mezzanine, own)))
+        };
+        let (rendered, basis) = permit.run(work).await??;
+        self.metrics.encoded(rendered.format.name());
+        Ok(self.entry(rendered, basis, order, admitted, Some(fetched)))
+    }
+
+    /// From pixels that are there already.
+    async fn from(
+        &self,
+        mezzanine: Arc<Mezzanine>,
+        need: Need,
+        order: Order,
+    ) -> Result<Entry, DeliveryError> {
+        let Order { origin, plan, .. } = &order;
+        let decoding = Decoding::Done(mezzanine.weight() as u64);
+        let estimate = Estimate {
+            seconds: cost::seconds(&origin.header, plan, decoding),
+            memory: cost::memory(&origin.header, plan, decoding),
+        };
+        let permit = self.workers.admit(Class::Interactive, estimate).await?;
+        let admitted = Instant::now();
+        order.commit.commit();
+        let (header, plan) = (origin.header.clone(), plan.clone());
+        let basis = basis(&mezzanine, need);
+        let work = move |deadline| render_from(&mezzanine, &header, &plan, deadline);
+        let rendered = permit.run(work).await??;
+        self.metrics.encoded(rendered.format.name());
+        Ok(self.entry(rendered, basis, order, admitted, None))
+    }
+
+    fn entry(
+        &self,
+        rendered: Rendered,
+        basis: Option<Basis>,
+        order: Order,
+        admitted: Instant,
+        fetched: Option<Instant>,
+    ) -> Entry {
         let spent = Timing {
-            queue: Some(admitted - arrived),
-            fetch: Some(fetched - admitted),
-            decode: Some(rendered.timings.decode),
+            queue: Some(admitted - order.arrived),
+            fetch: fetched.map(|fetched| fetched - admitted),
+            decode: fetched.map(|_| rendered.timings.decode),
             transform: Some(rendered.timings.transform),
             encode: Some(rendered.timings.encode),
         };
         self.observe(&spent);
-        let _ = timing.set(spent);
-        Ok(entry(rendered, modified_ms))
+        let _ = order.timing.set(spent);
+        Entry {
+            body: Bytes::from(rendered.bytes),
+            mime: Cow::Borrowed(rendered.format.mime()),
+            width: rendered.width,
+            height: rendered.height,
+            created_ms: now_ms(),
+            modified_ms: order.origin.modified_ms.unwrap_or_else(now_ms),
+            expires_ms: None,
+            extra: basis.map_or(Bytes::new(), Basis::encode),
+        }
     }
 
     fn observe(&self, timing: &Timing) {
@@ -82,15 +209,34 @@ impl Kitchen {
     }
 }
 
-fn entry(rendered: Rendered, modified_ms: u64) -> Entry {
-    Entry {
-        body: Bytes::from(rendered.bytes),
-        mime: Cow::Borrowed(rendered.format.mime()),
-        width: rendered.width,
-        height: rendered.height,
-        created_ms: now_ms(),
-        modified_ms,
-        expires_ms: None,
-        extra: Bytes::new(),
+/// The size of the common decode that a result was made from, where that is not what it alone would have been given.
+/// Such results differ in the last bit here and there, so they have entity tags of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Basis {
+    width: u32,
+    height: u32,
+}
+
+fn basis(mezzanine: &Mezzanine, need: Need) -> Option<Basis> {
+    let (width, height) = mezzanine.size();
+    (!mezzanine.is_own(need)).then_some(Basis { width, height })
+}
+
+impl Basis {
+    fn encode(self) -> Bytes {
+        Bytes::from([self.width.to_le_bytes(), self.height.to_le_bytes()].concat())
+    }
+
+    pub(crate) fn of(entry: &Entry) -> Option<Self> {
+        let (width, height) = entry.extra.split_first_chunk::<4>()?;
+        let (height, _) = height.split_first_chunk::<4>()?;
+        Some(Self { width: u32::from_le_bytes(*width), height: u32::from_le_bytes(*height) })
+    }
+}
+
+/// As it is appended to the tag of the key.
+impl std::fmt::Display for Basis {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "-{}x{}", self.width, self.height)
     }
 }

@@ -1,10 +1,13 @@
 //! A picture request, step by step: [`Delivery::picture`] is the read side on one screen.
 
+mod bitmaps;
 pub mod body;
 pub mod conditional;
 pub mod cors;
 mod error;
 mod explain;
+mod header;
+mod memo;
 mod miss;
 pub mod negotiate;
 mod origin;
@@ -18,13 +21,15 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use http::{HeaderMap, HeaderValue, Method, Response};
 
+use self::bitmaps::Bitmaps;
 use self::body::Body;
 use self::conditional::{ETag, LastModified, Precondition, Validators};
 use self::cors::Cors;
 pub use self::error::DeliveryError;
-use self::miss::Kitchen;
+use self::memo::{Answer, Asked, Memo};
+use self::miss::{Basis, Kitchen};
 use self::negotiate::Hints;
-use self::origin::{Origin, Origins};
+use self::origin::{Origin, Origins, Version};
 pub use self::policy::Policies;
 use self::respond::{CacheStatus, Content, Extras, Freshness, Picture, Terms, Vary};
 use crate::cache::{Cache, Found, Key, Negative, Outcome, now_ms};
@@ -34,7 +39,7 @@ use crate::library::Library;
 use crate::limit::{self, Account, Caller, LimitError, Limiter};
 use crate::source::{Source, Sources};
 use crate::telemetry::metrics::Metrics;
-use crate::transform::cost;
+use crate::transform::cost::{self, Decoding};
 use crate::transform::plan::Plan;
 use crate::transform::{
     Client, Presets, ResolveLimits, SourceFacts, Spec, Subject, Target, UrlContext, resolve,
@@ -52,6 +57,8 @@ pub struct Parts {
     pub limiter: Arc<Limiter>,
     pub limits: Limits,
     pub max_result_side: u32,
+    /// Bytes of decoded pixels that are kept for further widths.
+    pub bitmap_cache: usize,
     pub presets: Presets,
     pub policies: Policies,
     /// The source (or the library) that `/_ipx/` paths go to.
@@ -66,6 +73,7 @@ pub struct Parts {
 
 /// The read side. Shared by all connections.
 pub struct Delivery {
+    memo: Memo,
     presets: Presets,
     ipx_source: Option<String>,
     ignored_query: Vec<String>,
@@ -100,15 +108,6 @@ pub struct Request<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct Served(pub CacheStatus);
 
-/// A request that has been let in.
-struct Order {
-    target: Target,
-    client: Client,
-    /// What the policy makes of the target's spec.
-    spec: Spec,
-    account: Account,
-}
-
 /// Who pays for a miss. Only who starts the work does: to wait for it, or to find it cached, is free.
 struct Bill {
     limiter: Arc<Limiter>,
@@ -131,13 +130,20 @@ impl Delivery {
             (source.name().to_owned(), Freshness::new(terms.max_age.0, terms.stale_while_revalidate.0))
         };
         let source_freshness = sources.iter().map(freshness).collect();
-        let origins = Arc::new(Origins::new(library, sources, parts.limits, Arc::clone(&metrics)));
+        let origins =
+            Arc::new(Origins::new(library, sources, parts.limits, Arc::clone(&metrics), workers.clone()));
         Self {
+            memo: Memo::new(),
             presets: parts.presets,
             ipx_source: parts.ipx_source,
             ignored_query: parts.ignored_query,
             policies: parts.policies,
-            kitchen: Kitchen { origins: Arc::clone(&origins), workers, metrics: Arc::clone(&metrics) },
+            kitchen: Kitchen {
+                origins: Arc::clone(&origins),
+                workers,
+                metrics: Arc::clone(&metrics),
+                bitmaps: Arc::new(Bitmaps::new(parts.bitmap_cache)),
+            },
             origins,
             cache,
             failures: Negative::new(REMEMBERED_FAILURES),
@@ -153,15 +159,12 @@ impl Delivery {
 
     /// `GET` and `HEAD` of a picture.
     pub async fn picture(&self, request: Request<'_>) -> Result<Response<Body>, DeliveryError> {
-        let target = self.parse(request)?;
         let account = self.limiter.account(request.caller(None));
         self.take(account, limit::REQUEST)?;
-        let client = client(request.headers);
-        let (_, spec) = self.authorise(&target, &client)?;
-        let order = Order { target, client, spec, account };
+        let asked = self.memo.asked(request.path, request.query, || self.parse(request))?;
         let (mut changes, mut refusals) = (1, OTHERS_REFUSED);
         loop {
-            let left = match self.attempt(request, &order).await {
+            let left = match self.attempt(request, &asked, account).await {
                 // The source has been asked anew meanwhile, so the second attempt sees the new version.
                 Err(error) if changes > 0 && error.is_change() => &mut changes,
                 // Somebody else was to pay for the picture that this caller waited for, and could not.
@@ -177,26 +180,45 @@ impl Delivery {
     async fn attempt(
         &self,
         request: Request<'_>,
-        order: &Order,
+        asked: &Asked,
+        account: Account,
     ) -> Result<Response<Body>, DeliveryError> {
-        let Order { target, client, spec, account } = order;
-        let origin = self.origins.find(&target.subject).await?;
-        let plan = self.resolve(spec, &origin, client)?;
-        let key = Key::variant(&origin.identity(), origin.generation, &plan.to_string(), &[]);
+        let client = asked.client(client(request.headers));
+        let known = asked.answer(&client);
+        // A remembered answer was allowed; else nobody learns what exists before it is.
+        let allowed = match known {
+            Some(_) => None,
+            None => Some(self.authorise(&asked.target, &client)?.1),
+        };
+        let version = self.origins.version(&asked.target.subject).await?;
+        let (answer, origin) = match known.filter(|known| known.version.is(&version)) {
+            Some(known) => (known, None),
+            None => {
+                let spec = match allowed {
+                    Some(spec) => spec,
+                    None => self.authorise(&asked.target, &client)?.1,
+                };
+                let origin = self.origins.origin(version).await?;
+                let answer = Arc::new(self.prepare(&asked.target, &spec, &origin, &client)?);
+                asked.remember(client, Arc::clone(&answer));
+                (answer, Some(origin))
+            }
+        };
 
-        let etag = ETag::strong(key.etag().trim_matches('"'));
-        let modified =
-            origin.modified_ms.and_then(|ms| LastModified::new(UNIX_EPOCH + Duration::from_millis(ms)));
-        let validators = Validators { etag: &etag, last_modified: modified.as_ref() };
+        let held = answer.etag.as_held(request.headers);
+        let validators = Validators { etag: &held, last_modified: answer.last_modified.as_ref() };
         let mut picture = Picture {
-            content_type: HeaderValue::from_static(plan.output.format.mime()),
+            content_type: answer.content_type.clone(),
             validators,
-            cache_control: self.cache_control(target, &origin),
-            vary: vary(&target.spec),
+            cache_control: match &answer.cache_control {
+                Some(always) => always.clone(),
+                None => self.cache_control(&asked.target, &answer.version),
+            },
+            vary: answer.vary,
             allow_origin: self.cors.answer(request.headers),
             cache_status: None,
             timing: None,
-            extras: self.extras(target, spec, &plan, client),
+            extras: answer.extras.clone(),
         };
         match conditional::precondition(request.method, request.headers, validators) {
             Precondition::Proceed => {}
@@ -206,9 +228,21 @@ impl Delivery {
 
         let timing = Arc::new(OnceLock::new());
         let charged = Arc::new(OnceLock::new());
-        let bill = Bill { limiter: Arc::clone(&self.limiter), account: *account, charged: Arc::clone(&charged) };
-        let found = self.get_or_render(key, origin, plan, Arc::clone(&timing), bill).await?;
+        let found = match self.cache.get_memory(&answer.key) {
+            Some(found) => found,
+            None => {
+                let origin = match origin {
+                    Some(origin) => origin,
+                    None => self.origins.origin(answer.version.clone()).await?,
+                };
+                let bill = Bill { limiter: Arc::clone(&self.limiter), account, charged: Arc::clone(&charged) };
+                self.get_or_render(answer.key, origin, answer.plan.clone(), Arc::clone(&timing), bill).await?
+            }
+        };
+        self.metrics.cache(found.outcome.tier());
         let status = cache_status(found.outcome, self.cache.keeps(&found.entry));
+        let etag = Basis::of(&found.entry).map(|basis| answer.etag.variety(&basis));
+        picture.validators.etag = etag.as_ref().unwrap_or(&answer.etag);
         picture.cache_status = Some(status);
         picture.timing = timing.get();
         let body = Content::Whole(found.entry.body.clone());
@@ -262,14 +296,39 @@ impl Delivery {
         Ok(resolve(spec, &facts, client, &self.resolve_limits)?)
     }
 
-    fn cache_control(&self, target: &Target, origin: &Origin) -> HeaderValue {
+    /// Everything about the answer but its bytes.
+    fn prepare(
+        &self,
+        target: &Target,
+        spec: &Spec,
+        origin: &Origin,
+        client: &Client,
+    ) -> Result<Answer, DeliveryError> {
+        let plan = self.resolve(spec, origin, client)?;
+        let key = variant(&origin.version, &plan.to_string());
+        let modified = |ms| LastModified::new(UNIX_EPOCH + Duration::from_millis(ms));
+        let always = origin.version.expires_ms().is_none();
+        Ok(Answer {
+            key,
+            etag: ETag::strong(key.etag().trim_matches('"')),
+            last_modified: origin.modified_ms.and_then(modified),
+            content_type: HeaderValue::from_static(plan.output.format.mime()),
+            cache_control: always.then(|| self.cache_control(target, &origin.version)),
+            vary: vary(&target.spec),
+            extras: self.extras(target, spec, &plan, client),
+            version: origin.version.clone(),
+            plan,
+        })
+    }
+
+    fn cache_control(&self, target: &Target, version: &Version) -> HeaderValue {
         let freshness = match &target.subject {
             Subject::Image { .. } => &self.library_freshness,
             Subject::Object { source, .. } => {
                 self.source_freshness.get(source).unwrap_or(&self.library_freshness)
             }
         };
-        let left = origin.expires_ms.map(|at| Duration::from_millis(at.saturating_sub(now_ms())));
+        let left = version.expires_ms().map(|at| Duration::from_millis(at.saturating_sub(now_ms())));
         freshness.header(Terms { versioned: target.extras.version.is_some(), private: false, at_most: left })
     }
 
@@ -309,10 +368,7 @@ impl Delivery {
             kitchen.cook(origin, plan, commit, timing).await
         };
         match self.cache.get_or_render(key, work).await {
-            Ok(found) => {
-                self.metrics.cache(found.outcome.tier());
-                Ok(found)
-            }
+            Ok(found) => Ok(found),
             Err(error) => {
                 if let Some(limit) = error.limited().filter(|limit| limit.account() == account) {
                     self.metrics.refused(limit.reason());
@@ -344,12 +400,17 @@ impl Bill {
 
 /// What making the picture costs its caller, told from the header.
 fn tokens(origin: &Origin, plan: &Plan) -> u32 {
-    limit::tokens(cost::seconds(&origin.header, plan))
+    limit::tokens(cost::seconds(&origin.header, plan, Decoding::Own))
 }
 
 fn client(headers: &HeaderMap) -> Client {
     let hints = Hints::from_headers(headers);
     Client { accepts: negotiate::accepts(headers), dpr: hints.dpr, width: hints.width }
+}
+
+/// What a variant of an original is called.
+fn variant(version: &Version, plan: &str) -> Key {
+    Key::variant(&version.identity(), version.generation(), plan, &[])
 }
 
 fn vary(asked: &Spec) -> Vary {

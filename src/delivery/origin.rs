@@ -1,19 +1,19 @@
 //! The original behind a request: which version of it there is, what its header says, and how to read its bytes.
 //! An image of the library has all of that in its row; of a source object the header is read once and remembered.
 
-use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use lru::LruCache;
 
-use crate::cache::Identity;
-use crate::codec::{self, Header, Limits, Probe};
+use crate::cache::{Identity, Key};
+use crate::codec::{self, Header, Limits};
 use crate::delivery::error::DeliveryError;
+use crate::delivery::header::Headers;
 use crate::library::{Image, Library, Visibility};
 use crate::source::{self, Source, SourcePath, Sources};
 use crate::telemetry::metrics::Metrics;
 use crate::transform::{ObjectPath, Subject};
+use crate::workers::Workers;
 
 /// One version of one original.
 #[derive(Clone)]
@@ -24,40 +24,40 @@ pub(crate) struct Origin {
     pub(crate) len: u64,
     /// Milliseconds since 1970.
     pub(crate) modified_ms: Option<u64>,
-    /// When it ceases to exist, in milliseconds since 1970.
-    pub(crate) expires_ms: Option<u64>,
-    pub(crate) generation: u64,
+    pub(crate) version: Version,
+}
+
+/// Which state of which original, and under which purge. Comes from memory for what is asked for often.
+#[derive(Clone)]
+pub(crate) struct Version {
     place: Place,
+    generation: u64,
 }
 
 #[derive(Clone)]
 enum Place {
-    Image(Box<Image>),
+    Image(Arc<Image>),
     Object { source: Source, path: SourcePath, identity: source::Identity },
 }
 
-/// Finds origins. Keeps the headers of source objects, so that a hit reads nothing of the source.
+/// Finds origins.
 pub(crate) struct Origins {
     library: Library,
     sources: Sources,
     limits: Limits,
     metrics: Arc<Metrics>,
-    headers: Mutex<LruCache<Slot, (source::Identity, Header)>>,
+    headers: Headers,
 }
 
-/// Source name and path.
-type Slot = (String, String);
-
-/// Enough for almost every header, EXIF thumbnail included.
-const PREFIX: u64 = 64 << 10;
-
-/// Some ten megabytes at most.
-const REMEMBERED_HEADERS: NonZeroUsize = NonZeroUsize::new(50_000).unwrap();
-
 impl Origins {
-    pub(crate) fn new(library: Library, sources: Sources, limits: Limits, metrics: Arc<Metrics>) -> Self {
-        let headers = Mutex::new(LruCache::new(REMEMBERED_HEADERS));
-        Self { library, sources, limits, metrics, headers }
+    pub(crate) fn new(
+        library: Library,
+        sources: Sources,
+        limits: Limits,
+        metrics: Arc<Metrics>,
+        workers: Workers,
+    ) -> Self {
+        Self { library, sources, limits, metrics, headers: Headers::new(limits, workers) }
     }
 
     pub(crate) fn sources(&self) -> &Sources {
@@ -65,9 +65,30 @@ impl Origins {
     }
 
     pub(crate) async fn find(&self, subject: &Subject) -> Result<Origin, DeliveryError> {
+        self.origin(self.version(subject).await?).await
+    }
+
+    /// The version that there is now. Fails for what the caller must not see or learn of.
+    pub(crate) async fn version(&self, subject: &Subject) -> Result<Version, DeliveryError> {
         match subject {
-            Subject::Image { id } => self.image(id).await,
-            Subject::Object { source, path: ObjectPath::Key(key) } => self.object(source, key).await,
+            Subject::Image { id } => {
+                let missing = || DeliveryError::NoImage(id.to_owned());
+                let image = self.library.find(id).await?.ok_or_else(missing)?;
+                // Nobody can prove a right to a private image yet, and nobody may learn that there is one.
+                if image.visibility == Visibility::Private {
+                    return Err(missing());
+                }
+                let generation = self.library.image_generation(id);
+                Ok(Version { place: Place::Image(image), generation })
+            }
+            Subject::Object { source: name, path: ObjectPath::Key(key) } => {
+                let source =
+                    self.sources.get(name).ok_or_else(|| DeliveryError::NoSource(name.to_owned()))?;
+                let path = SourcePath::parse(key)?;
+                let identity = source.identity(&path).await?;
+                let generation = self.library.source_generation(name);
+                Ok(Version { place: Place::Object { source: source.clone(), path, identity }, generation })
+            }
             // Only http sources have addresses of their own, and none is built yet.
             Subject::Object { source, path: ObjectPath::Url(_) } => {
                 Err(DeliveryError::NoAddress(source.clone()))
@@ -75,72 +96,32 @@ impl Origins {
         }
     }
 
-    async fn image(&self, id: &str) -> Result<Origin, DeliveryError> {
-        let missing = || DeliveryError::NoImage(id.to_owned());
-        let image = self.library.find(id).await?.ok_or_else(missing)?;
-        // Nobody can prove a right to a private image yet, and nobody may learn that there is one.
-        if image.visibility == Visibility::Private {
-            return Err(missing());
-        }
-        let unsigned = |ms: i64| u64::try_from(ms).unwrap_or(0);
-        Ok(Origin {
-            header: header_of(&image).ok_or_else(missing)?,
-            focal: image.focal,
-            len: image.bytes,
-            modified_ms: Some(unsigned(image.updated_at)),
-            expires_ms: image.expires_at.map(unsigned),
-            generation: self.library.image_generation(id),
-            place: Place::Image(Box::new(image)),
-        })
-    }
-
-    async fn object(&self, name: &str, path: &str) -> Result<Origin, DeliveryError> {
-        let source = self.sources.get(name).ok_or_else(|| DeliveryError::NoSource(name.to_owned()))?;
-        let path = SourcePath::parse(path)?;
-        let identity = source.identity(&path).await?;
-        let slot = (name.to_owned(), path.as_str().to_owned());
-        let known = self.headers().get(&slot).filter(|(seen, _)| *seen == identity).cloned();
-        let header = match known {
-            Some((_, header)) => header,
-            None => {
-                let header = self.read_header(source, &path, identity.len()).await?;
-                self.headers().put(slot, (identity.clone(), header.clone()));
-                header
+    /// What the header of this version says; read where it is not known.
+    pub(crate) async fn origin(&self, version: Version) -> Result<Origin, DeliveryError> {
+        Ok(match &version.place {
+            Place::Image(image) => {
+                let unsigned = |ms: i64| u64::try_from(ms).unwrap_or(0);
+                Origin {
+                    header: header_of(image).ok_or_else(|| DeliveryError::NoImage(image.id.to_string()))?,
+                    focal: image.focal,
+                    len: image.bytes,
+                    modified_ms: Some(unsigned(image.updated_at)),
+                    version,
+                }
             }
-        };
-        Ok(Origin {
-            header,
-            focal: None,
-            len: identity.len(),
-            modified_ms: identity.modified_ms().and_then(|ms| u64::try_from(ms).ok()),
-            expires_ms: None,
-            generation: self.library.source_generation(name),
-            place: Place::Object { source: source.clone(), path, identity },
+            Place::Object { source, path, identity } => Origin {
+                header: self.headers.of(source, path, identity).await?,
+                focal: None,
+                len: identity.len(),
+                modified_ms: identity.modified_ms().and_then(|ms| u64::try_from(ms).ok()),
+                version,
+            },
         })
-    }
-
-    /// Reads as much of the beginning as the header needs: 64 KiB at first, then what the format says it takes.
-    async fn read_header(
-        &self,
-        source: &Source,
-        path: &SourcePath,
-        len: u64,
-    ) -> Result<Header, DeliveryError> {
-        let mut ask = PREFIX;
-        loop {
-            let upto = ask.min(len);
-            let prefix = source.read(path, Some(0..upto), self.limits.max_bytes).await?;
-            match codec::probe(&prefix, len, &self.limits)? {
-                Probe::Complete(header) => return Ok(header),
-                Probe::NeedMore(_) if upto == len => return Err(codec::CodecError::NotAnImage.into()),
-                Probe::NeedMore(needed) => ask = needed.max(ask.saturating_mul(2)),
-            }
-        }
     }
 
     /// All bytes of the original; an error where they are not those that the header was read from.
     pub(crate) async fn read(&self, origin: &Origin) -> Result<Bytes, DeliveryError> {
-        match &origin.place {
+        match &origin.version.place {
             Place::Image(image) => {
                 self.metrics.source_read("library");
                 Ok(self.library.read(image, self.limits.max_bytes).await?)
@@ -152,13 +133,10 @@ impl Origins {
             }
         }
     }
-
-    fn headers(&self) -> MutexGuard<'_, LruCache<Slot, (source::Identity, Header)>> {
-        self.headers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-impl Origin {
+impl Version {
+    /// What tells it from others, for keys.
     pub(crate) fn identity(&self) -> Identity<'_> {
         match &self.place {
             Place::Image(image) => Identity::Content(image.sha256.0),
@@ -167,6 +145,34 @@ impl Origin {
                 path: path.as_str(),
                 validator: identity.validator(),
             },
+        }
+    }
+
+    /// The name of the original's own bytes.
+    pub(crate) fn original(&self) -> Key {
+        Key::source(&self.identity(), self.generation)
+    }
+
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Whether two versions of one original are the same one.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        let same = match (&self.place, &other.place) {
+            // A row that has changed in any way was read again.
+            (Place::Image(one), Place::Image(two)) => Arc::ptr_eq(one, two),
+            (Place::Object { identity: one, .. }, Place::Object { identity: two, .. }) => one == two,
+            _ => false,
+        };
+        same && self.generation == other.generation
+    }
+
+    /// When it ceases to exist, in milliseconds since 1970.
+    pub(crate) fn expires_ms(&self) -> Option<u64> {
+        match &self.place {
+            Place::Image(image) => image.expires_at.map(|ms| u64::try_from(ms).unwrap_or(0)),
+            Place::Object { .. } => None,
         }
     }
 }

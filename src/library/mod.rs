@@ -5,10 +5,12 @@ mod error;
 mod generations;
 mod id;
 mod image;
+mod known;
 mod store;
 
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -24,30 +26,40 @@ pub use image::{Image, Page, Sameness, Shape, Visibility};
 pub use image::{NewImage, Stored};
 
 use generations::Generations;
+use known::Known;
 
-/// Cheap to clone; clones share what they know of generations.
+/// Cheap to clone; clones share what they know of generations and images.
 #[derive(Clone)]
 pub struct Library {
     db: Db,
     storages: Storages,
     generations: Generations,
+    known: Known,
 }
 
 impl Library {
-    /// Reads the generations once; [`Library::poll_generations`] keeps them current.
+    /// Reads the generations once; [`Library::poll`] keeps them current.
     pub async fn new(db: Db, storages: Storages) -> Result<Self, LibraryError> {
-        let library = Self { db, storages, generations: Generations::default() };
-        library.poll_generations().await?;
+        let (generations, known) = (Generations::default(), Known::default());
+        let library = Self { db, storages, generations, known };
+        library.poll().await?;
         Ok(library)
     }
 
     /// An image that may be shown: neither in the trash nor expired. `id` is what stood in the URL; what could be no
     /// id is simply not found.
-    pub async fn find(&self, id: &str) -> Result<Option<Image>, LibraryError> {
-        if id.parse::<ImageId>().is_err() {
-            return Ok(None);
-        }
-        Ok(store::by_id(&self.db, id).await?.filter(|image| image.is_live(now_ms())))
+    pub async fn find(&self, id: &str) -> Result<Option<Arc<Image>>, LibraryError> {
+        let image = match self.known.get(id) {
+            Ok(image) => image,
+            Err(_) if id.parse::<ImageId>().is_err() => return Ok(None),
+            Err(epoch) => {
+                let Some(image) = store::by_id(&self.db, id).await? else { return Ok(None) };
+                let image = Arc::new(image);
+                self.known.put(&image, epoch);
+                image
+            }
+        };
+        Ok(Some(image).filter(|image| image.is_live(now_ms())))
     }
 
     /// The same, whatever its state.
@@ -88,6 +100,7 @@ impl Library {
             None => (store::insert(&mut tx, new, now).await?, false),
         };
         tx.commit().await?;
+        self.known.forget(done.0.id.as_str());
         Ok(done)
     }
 
@@ -96,6 +109,7 @@ impl Library {
         let mut tx = self.db.write().await?;
         let image = store::replace(&mut tx, id, new, now_ms()).await?;
         tx.commit().await?;
+        self.known.forget(id.as_str());
         Ok(image)
     }
 
@@ -105,10 +119,11 @@ impl Library {
         if !focal.is_none_or(inside) {
             return Err(LibraryError::Focal);
         }
-        match store::set_focal(&self.db, id, focal, now_ms()).await? {
-            0 => Err(LibraryError::NotFound { id: id.to_string() }),
-            _ => Ok(()),
-        }
+        let mut tx = self.db.write().await?;
+        store::set_focal(&mut tx, id, focal, now_ms()).await?;
+        tx.commit().await?;
+        self.known.forget(id.as_str());
+        Ok(())
     }
 
     /// The original, unless it is larger than `limit` bytes.
@@ -160,8 +175,17 @@ impl Library {
         Ok(counter)
     }
 
-    /// Learns of purges by other processes; a running server calls this each second.
-    pub async fn poll_generations(&self) -> Result<(), LibraryError> {
+    /// Learns of purges and changes by other processes; a running server calls this each second.
+    pub async fn poll(&self) -> Result<(), LibraryError> {
+        let upto = store::changes(&self.db).await?;
+        let seen = self.known.seen();
+        if upto > seen {
+            let changed = match upto - seen {
+                0..=MOST_CHANGES => Some(store::changed_since(&self.db, seen, upto).await?),
+                _ => None,
+            };
+            self.known.learn(changed.as_deref(), upto);
+        }
         self.generations.learn(store::generations(&self.db).await?);
         Ok(())
     }
@@ -175,6 +199,9 @@ impl Library {
         Ok(self.storages.get(&image.storage)?)
     }
 }
+
+/// Who has missed more than these forgets all images instead.
+const MOST_CHANGES: u64 = 1000;
 
 #[cfg(test)]
 mod tests;

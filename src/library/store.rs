@@ -57,6 +57,7 @@ pub(super) async fn renew(
     if image.deleted_at.is_none() && image.expires_at == expires_at {
         return Ok(image);
     }
+    changed(tx, &image.id).await?;
     let sql = "UPDATE images SET deleted_at = NULL, expires_at = ?, updated_at = ? WHERE pk = ?";
     tx.execute(sql, &[expires_at.into(), now.into(), image.pk.into()]).await?;
     (image.deleted_at, image.expires_at, image.updated_at) = (None, expires_at, now);
@@ -98,6 +99,7 @@ pub(super) async fn replace(
                expires_at = ? WHERE id = ?";
     let mut values: Vec<Value> = content(new).into();
     values.extend([now.into(), new.expires_at.into(), id.as_str().into()]);
+    changed(tx, id).await?;
     match tx.execute(sql, &values).await? {
         0 => Err(LibraryError::NotFound { id: id.to_string() }),
         _ => reread(tx, id).await,
@@ -105,14 +107,44 @@ pub(super) async fn replace(
 }
 
 pub(super) async fn set_focal(
-    db: &Db,
+    tx: &mut Tx,
     id: &ImageId,
     focal: Option<(f64, f64)>,
     now: i64,
-) -> Result<u64, DbError> {
+) -> Result<(), LibraryError> {
+    changed(tx, id).await?;
     let sql = "UPDATE images SET focal_x = ?, focal_y = ?, updated_at = ? WHERE id = ?";
     let (x, y) = (focal.map(|(x, _)| x), focal.map(|(_, y)| y));
-    db.execute(sql, &[x.into(), y.into(), now.into(), id.as_str().into()]).await
+    match tx.execute(sql, &[x.into(), y.into(), now.into(), id.as_str().into()]).await? {
+        0 => Err(LibraryError::NotFound { id: id.to_string() }),
+        _ => Ok(()),
+    }
+}
+
+/// The number of the last change of an image.
+pub(super) async fn changes(db: &Db) -> Result<u64, DbError> {
+    let row = db.row("SELECT value FROM counters WHERE name = 'image_changes'", &[]).await?;
+    row.map_or(Ok(0), |row| row.narrow("value"))
+}
+
+/// Which images were changed after the change `seen`, up to the change `upto`.
+pub(super) async fn changed_since(db: &Db, seen: u64, upto: u64) -> Result<Vec<String>, DbError> {
+    let between = [Value::Int(seen as i64), Value::Int(upto as i64)];
+    let rows = db.rows("SELECT id FROM image_changes WHERE seq > ? AND seq <= ?", &between).await?;
+    rows.iter().map(|row| row.text("id")).collect()
+}
+
+/// Tells other processes that the image is another one from this transaction on. Before the change itself: all who
+/// change images wait here for each other, so that the numbers follow the order of the commits.
+async fn changed(tx: &mut Tx, id: &ImageId) -> Result<(), DbError> {
+    tx.execute("UPDATE counters SET value = value + 1 WHERE name = 'image_changes'", &[]).await?;
+    let sql =
+        "INSERT INTO image_changes (seq, id) SELECT value, ? FROM counters WHERE name = 'image_changes'";
+    tx.execute(sql, &[id.as_str().into()]).await?;
+    // Nobody reads more than the last thousand; sweeping at each change keeps every sweep small.
+    let sweep = "DELETE FROM image_changes WHERE seq <= \
+                 (SELECT value - 10000 FROM counters WHERE name = 'image_changes')";
+    tx.execute(sweep, &[]).await.map(|_| ())
 }
 
 pub(super) async fn generations(db: &Db) -> Result<Vec<(Scope, String, u64)>, DbError> {

@@ -49,7 +49,7 @@ async fn what_was_recorded_is_found_again_after_a_restart() {
     assert_eq!((image.bytes, image.created_at, image.focal), (3, image.updated_at, None));
     first.db.close().await;
     let again = library(dir.path()).await;
-    assert_eq!(again.find(image.id.as_str()).await.unwrap().unwrap(), image);
+    assert_eq!(again.find(image.id.as_str()).await.unwrap().unwrap(), Arc::new(image.clone()));
     assert_eq!(again.find_by_sha256(&image.sha256).await.unwrap(), [image]);
     assert_eq!(again.find("nothere1").await.unwrap(), None);
     assert_eq!(again.find("../../etc").await.unwrap(), None);
@@ -120,7 +120,7 @@ async fn a_repeat_comes_out_of_the_trash_and_lives_on() {
     assert_eq!(library.count().await.unwrap(), 0);
     let (again, duplicate) = library.insert_once(&new(b"one", "a"), Sameness::Content).await.unwrap();
     assert!(duplicate && again.id == image.id);
-    assert_eq!(library.find(image.id.as_str()).await.unwrap(), Some(again));
+    assert_eq!(library.find(image.id.as_str()).await.unwrap(), Some(Arc::new(again)));
 }
 
 #[tokio::test]
@@ -201,7 +201,60 @@ async fn a_purge_outlives_a_restart_and_reaches_other_processes() {
     assert_eq!(here.purge(Scope::All, "").await.unwrap(), 1);
     assert_eq!((here.image_generation("demo"), here.image_generation("other")), (3, 1));
     assert_eq!(there.image_generation("demo"), 0);
-    there.poll_generations().await.unwrap();
+    there.poll().await.unwrap();
     assert_eq!((there.image_generation("demo"), there.source_generation("samples")), (3, 1));
     assert_eq!(library(dir.path()).await.image_generation("demo"), 3);
+}
+
+#[tokio::test]
+async fn what_is_kept_in_memory_is_never_older_than_the_last_poll() {
+    let dir = tempfile::tempdir().unwrap();
+    let (here, there) = (library(dir.path()).await, library(dir.path()).await);
+    let image = here.insert(&new(b"one", "a")).await.unwrap();
+    let focal = async |library: &Library| library.find(image.id.as_str()).await.unwrap().unwrap().focal;
+    assert_eq!((focal(&here).await, focal(&there).await), (None, None));
+    // Kept: a change that nobody is told of is not seen.
+    let unseen = "UPDATE images SET focal_x = 1, focal_y = 1";
+    here.db.execute(unseen, &[]).await.unwrap();
+    assert_eq!((focal(&here).await, focal(&there).await), (None, None));
+
+    here.set_focal(&image.id, Some((0.5, 0.25))).await.unwrap();
+    assert_eq!((focal(&here).await, focal(&there).await), (Some((0.5, 0.25)), None));
+    there.poll().await.unwrap();
+    assert_eq!(focal(&there).await, Some((0.5, 0.25)));
+
+    here.db.execute("UPDATE counters SET value = value + 1001", &[]).await.unwrap();
+    here.db.execute(unseen, &[]).await.unwrap();
+    there.poll().await.unwrap();
+    assert_eq!(focal(&there).await, Some((1.0, 1.0)));
+}
+
+#[test]
+fn a_row_that_was_read_before_a_change_is_not_kept() {
+    let known = known::Known::default();
+    let Err(before) = known.get("a") else { panic!("nothing is known yet") };
+    known.learn(Some(&[]), 1);
+    let row = Image {
+        pk: 1,
+        id: "abc".parse().unwrap(),
+        name: String::new(),
+        sha256: new(b"", "").stored.sha256,
+        md5: new(b"", "").stored.md5,
+        bytes: 0,
+        shape: new(b"", "").shape,
+        focal: None,
+        visibility: Visibility::Public,
+        storage: String::new(),
+        key: new(b"", "").stored.key,
+        owner: None,
+        created_at: 0,
+        updated_at: 0,
+        deleted_at: None,
+        expires_at: None,
+    };
+    let row = Arc::new(row);
+    known.put(&row, before);
+    let Err(now) = known.get("abc") else { panic!("the old row was kept") };
+    known.put(&row, now);
+    assert!(known.get("abc").is_ok());
 }

@@ -3,13 +3,25 @@
 use std::time::Instant;
 
 use crate::codec::{self, Format, Header};
+use crate::transform::mezzanine::Need;
 use crate::transform::plan::{Op, Plan, Quality};
 use crate::transform::steps::fold::Folded;
 use crate::transform::steps::resample;
 use crate::transform::steps::turn::Turn;
 
+/// Where the pixels of a plan come from.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Decoding {
+    /// A decode of its own.
+    Own,
+    /// A decode for others too, of which this plan's is the first.
+    Common(Need),
+    /// One that is there already, of so many bytes.
+    Done(u64),
+}
+
 /// An upper estimate of the bytes that rendering holds at its peak, the result included and the original's bytes not.
-pub fn memory(header: &Header, plan: &Plan) -> u64 {
+pub fn memory(header: &Header, plan: &Plan, decoding: Decoding) -> u64 {
     /// Filter weights, encoder tables and the like.
     const FIXED: u64 = 1 << 20;
     if plan.output.original {
@@ -17,10 +29,14 @@ pub fn memory(header: &Header, plan: &Plan) -> u64 {
     }
     let Some(folded) = Folded::of(header, plan) else { return 0 };
     let mut size = (folded.window.width, folded.window.height);
-    let request = folded.request(header, Instant::now());
-    let mut peak = codec::decode_memory(header, &request)
-        + pixels(size) * 4
-        + (resample::BAND_BYTES as u64).min(pixels(size) * 8);
+    let now = Instant::now();
+    let decoded = match decoding {
+        Decoding::Own => codec::decode_memory(header, &folded.request(header, now)),
+        // With its halves; and what has alpha is copied to be weighed.
+        Decoding::Common(need) => codec::decode_memory(header, &need.request(now)) * 4 / 3 * copies(header),
+        Decoding::Done(bytes) => bytes * copies(header),
+    };
+    let mut peak = decoded + pixels(size) * 4 + (resample::BAND_BYTES as u64).min(pixels(size) * 8);
     for op in folded.rest {
         let before = size;
         size = after(size, op, &folded);
@@ -32,15 +48,22 @@ pub fn memory(header: &Header, plan: &Plan) -> u64 {
         + FIXED
 }
 
+fn copies(header: &Header) -> u64 {
+    if header.has_alpha { 2 } else { 1 }
+}
+
 /// Roughly how long one worker will be busy.
-pub fn seconds(header: &Header, plan: &Plan) -> f64 {
+pub fn seconds(header: &Header, plan: &Plan, decoding: Decoding) -> f64 {
     /// Probing, tables, allocation: what even the smallest picture costs.
     const FIXED: f64 = 0.0005;
     if plan.output.original {
         return FIXED;
     }
     let Some(folded) = Folded::of(header, plan) else { return FIXED };
-    let request = folded.request(header, Instant::now());
+    let request = match decoding {
+        Decoding::Common(need) => need.request(Instant::now()),
+        Decoding::Own | Decoding::Done(_) => folded.request(header, Instant::now()),
+    };
     let stored = u64::from(header.width) * u64::from(header.height);
     let decoded = request.region.map_or(stored, |r| u64::from(r.width) * u64::from(r.height));
     let kept = request.target.map_or(decoded, pixels);
@@ -50,10 +73,16 @@ pub fn seconds(header: &Header, plan: &Plan) -> f64 {
         size = after(size, op, &folded);
         touched += pixels(size);
     }
-    FIXED
-        + megapixels(stored) * decode_seconds(header)
-        + megapixels(kept + touched) * 0.008
-        + megapixels(pixels(size)) * encode_seconds(plan)
+    let decode = match decoding {
+        Decoding::Done(_) => 0.0,
+        Decoding::Own | Decoding::Common(_) => decode(header),
+    };
+    FIXED + decode + megapixels(kept + touched) * 0.008 + megapixels(pixels(size)) * encode_seconds(plan)
+}
+
+/// The part of it that goes into decoding.
+pub fn decode(header: &Header) -> f64 {
+    megapixels(u64::from(header.width) * u64::from(header.height)) * decode_seconds(header)
 }
 
 /// In stored orientation, like everything until the last turn.
@@ -142,7 +171,7 @@ mod tests {
         let facts = SourceFacts { header: header.clone(), focal: None };
         let spec = Spec::parse(spec, &Presets::default()).unwrap();
         let plan = resolve(&spec, &facts, &Client::default(), &ResolveLimits::default()).unwrap();
-        (memory(&header, &plan), seconds(&header, &plan))
+        (memory(&header, &plan, Decoding::Own), seconds(&header, &plan, Decoding::Own))
     }
 
     /// 32 of them at once have to fit into 100 MB with two at work.
@@ -162,6 +191,33 @@ mod tests {
         assert!(photo("w_1200,pad_1000,f_webp").0 > photo("w_1200,f_webp").0);
         let whole = 4032 * 3024 * 3;
         assert!(photo("f_webp").0 > whole);
+    }
+
+    #[test]
+    fn a_decode_that_is_there_is_not_paid_again() {
+        let header = Header {
+            format: Format::Jpeg,
+            width: 4032,
+            height: 3024,
+            orientation: Orientation::UPRIGHT,
+            frames: 1,
+            has_alpha: false,
+            depth: 8,
+            progressive: false,
+        };
+        let facts = SourceFacts { header: header.clone(), focal: None };
+        let plan = |spec| {
+            let spec = Spec::parse(spec, &Presets::default()).unwrap();
+            resolve(&spec, &facts, &Client::default(), &ResolveLimits::default()).unwrap()
+        };
+        let (small, large) = (plan("w_320,f_webp"), plan("w_1920,f_webp"));
+        let need = Need::of(&header, &small).unwrap().and(Need::of(&header, &large).unwrap());
+        let seconds = |decoding| seconds(&header, &small, decoding);
+        assert!(seconds(Decoding::Done(0)) < seconds(Decoding::Own));
+        assert!(seconds(Decoding::Own) < seconds(Decoding::Common(need)));
+        let memory = |decoding| memory(&header, &small, decoding);
+        assert!(memory(Decoding::Own) * 4 < memory(Decoding::Common(need)));
+        assert!(memory(Decoding::Done(0)) < memory(Decoding::Own));
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod draft;
 mod error;
 mod geometry;
 mod ladder;
+pub mod mezzanine;
 mod number;
 pub mod options;
 mod picture;

@@ -1,10 +1,12 @@
 //! Executes a [`Plan`]: decode only what is needed, scale, colour, the other operations, turn, encode.
 
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use crate::codec::metadata::Keep;
 use crate::codec::{self, Bitmap, CodecError, Decoded, EncodeRequest, Format, Header, Layout, StripError};
 use crate::error::{Detail, Fault, Kind};
+use crate::transform::mezzanine::{Mezzanine, Need};
 use crate::transform::plan::{Colour, Metadata, Op, Output, Plan, Subsample};
 use crate::transform::quality;
 use crate::transform::steps::canvas::canvas;
@@ -83,26 +85,72 @@ pub fn render(
     if plan.output.original {
         return original(bytes, header, plan);
     }
-    let folded = Folded::of(header, plan).ok_or(RenderError::Plan("a crop leaves the picture"))?;
+    let folded = folded(header, plan)?;
     let start = Instant::now();
-    let decoded = codec::decode(bytes, header, &folded.request(header, deadline))?;
+    let Decoded { bitmap, icc } = codec::decode(bytes, header, &folded.request(header, deadline))?;
+    let decode = start.elapsed();
+    let keep = match plan.output.metadata {
+        Metadata::None => Keep::None,
+        Metadata::Copyright => Keep::Copyright,
+        Metadata::All => Keep::All,
+    };
+    let exif = codec::metadata::extract(bytes, header.format, keep);
+    let decoded = Pixels { bitmap: Cow::Owned(bitmap), icc: icc.as_deref(), exif: exif.as_deref(), decode };
+    develop(decoded, header, plan, &folded, deadline)
+}
+
+/// The same from a decode that is shared with other variants; [`Need::of`] says for which plans that can be.
+pub fn render_from(
+    mezzanine: &Mezzanine,
+    header: &Header,
+    plan: &Plan,
+    deadline: Instant,
+) -> Result<Rendered, RenderError> {
+    let need = Need::of(header, plan).ok_or(RenderError::Plan("it needs a decode of its own"))?;
+    let exif = match plan.output.metadata {
+        Metadata::Copyright => mezzanine.rights.as_deref(),
+        Metadata::None | Metadata::All => None,
+    };
+    let bitmap = Cow::Borrowed(mezzanine.level(need)?);
+    let decoded = Pixels { bitmap, icc: mezzanine.icc.as_deref(), exif, decode: Duration::ZERO };
+    develop(decoded, header, plan, &folded(header, plan)?, deadline)
+}
+
+/// What a decoder made, its own or borrowed.
+struct Pixels<'a> {
+    bitmap: Cow<'a, Bitmap>,
+    icc: Option<&'a [u8]>,
+    /// For the result.
+    exif: Option<&'a [u8]>,
+    /// How long it took.
+    decode: Duration,
+}
+
+fn folded<'p>(header: &Header, plan: &'p Plan) -> Result<Folded<'p>, RenderError> {
+    Folded::of(header, plan).ok_or(RenderError::Plan("a crop leaves the picture"))
+}
+
+fn develop(
+    decoded: Pixels<'_>,
+    header: &Header,
+    plan: &Plan,
+    folded: &Folded<'_>,
+    deadline: Instant,
+) -> Result<Rendered, RenderError> {
+    let Pixels { bitmap, icc, exif, decode } = decoded;
     let decoded_at = Instant::now();
-    let bitmap = transform(decoded, header, plan, &folded, deadline)?;
+    let bitmap = transform(bitmap, icc, header, plan, folded, deadline)?;
     if (bitmap.width, bitmap.height) != (plan.width, plan.height) {
         return Err(RenderError::Plan("its operations do not lead to its size"));
     }
     let transformed_at = Instant::now();
-    let encoded = encode(&bitmap, bytes, header, &plan.output, deadline)?;
+    let encoded = encode(&bitmap, exif, &plan.output, deadline)?;
     Ok(Rendered {
         bytes: encoded,
         width: bitmap.width,
         height: bitmap.height,
         format: plan.output.format,
-        timings: Timings {
-            decode: decoded_at - start,
-            transform: transformed_at - decoded_at,
-            encode: transformed_at.elapsed(),
-        },
+        timings: Timings { decode, transform: transformed_at - decoded_at, encode: transformed_at.elapsed() },
     })
 }
 
@@ -123,24 +171,26 @@ fn original(bytes: &[u8], header: &Header, plan: &Plan) -> Result<Rendered, Rend
 }
 
 fn transform(
-    decoded: Decoded,
+    mut bitmap: Cow<'_, Bitmap>,
+    mut icc: Option<&[u8]>,
     header: &Header,
     plan: &Plan,
     folded: &Folded<'_>,
     deadline: Instant,
 ) -> Result<Bitmap, RenderError> {
-    let Decoded { mut bitmap, icc } = decoded;
-    let mut icc = icc.as_deref();
     // One channel is a table look-up, so it need not wait for fewer pixels; the curve of gray profiles differs enough
     // from sRGB's that mixing before it shows.
-    if bitmap.layout == Layout::Gray {
-        bitmap = codec::colour::to_srgb(bitmap, icc.take())?;
+    if bitmap.layout == Layout::Gray && icc.is_some() {
+        bitmap = Cow::Owned(codec::colour::to_srgb(bitmap.into_owned(), icc.take())?);
     }
-    if let Some(kernel) = folded.kernel {
-        let placed = folded.place(header, (bitmap.width, bitmap.height));
-        let size = (folded.window.width, folded.window.height);
-        bitmap = resample(bitmap, placed.view, placed.area, size, kernel, deadline)?;
-    }
+    let mut bitmap = match folded.kernel {
+        Some(kernel) => {
+            let placed = folded.place(header, (bitmap.width, bitmap.height));
+            let size = (folded.window.width, folded.window.height);
+            resample(bitmap, placed.view, placed.area, size, kernel, deadline)?
+        }
+        None => bitmap.into_owned(),
+    };
     in_time(deadline)?;
     // Other colours after the first resize, when there are fewest of them, and before any of ours is drawn.
     bitmap = codec::colour::to_srgb(bitmap, icc)?;
@@ -172,7 +222,7 @@ fn step(
         Op::Crop(_) => return Err(RenderError::Plan("a crop leaves the picture")),
         Op::Resize { width, height, kernel } => {
             let area = Area { left: 0.0, top: 0.0, width: f64::from(now.0), height: f64::from(now.1) };
-            resample(bitmap, whole(now), area, turn.size((width, height)), kernel, deadline)?
+            resample(Cow::Owned(bitmap), whole(now), area, turn.size((width, height)), kernel, deadline)?
         }
         Op::Canvas { width, height, x, y, background } => {
             let (pw, ph) = turn.size(now);
@@ -203,18 +253,11 @@ fn has_alpha(format: Format) -> bool {
 
 fn encode(
     bitmap: &Bitmap,
-    source: &[u8],
-    header: &Header,
+    exif: Option<&[u8]>,
     output: &Output,
     deadline: Instant,
 ) -> Result<Vec<u8>, RenderError> {
     let setting = quality::setting(output.format, output.quality);
-    let keep = match output.metadata {
-        Metadata::None => Keep::None,
-        Metadata::Copyright => Keep::Copyright,
-        Metadata::All => Keep::All,
-    };
-    let exif = codec::metadata::extract(source, header.format, keep);
     let request = EncodeRequest {
         format: output.format,
         quality: setting.number,
@@ -226,7 +269,7 @@ fn encode(
             Subsample::S444 => Some(true),
             Subsample::S420 => Some(false),
         },
-        exif: exif.as_deref(),
+        exif,
         icc: None,
         deadline,
     };

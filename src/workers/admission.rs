@@ -104,8 +104,8 @@ impl Admission {
         }
     }
 
-    pub(super) fn expected_wait(&self, class: Class, now: Instant) -> Duration {
-        Duration::from_secs_f64(self.lock().lane(class).expected_wait(now))
+    pub(super) fn budget(&self) -> u64 {
+        self.budget
     }
 
     /// Admits nobody from now on and waits until nobody waits or works.

@@ -96,9 +96,9 @@ impl Workers {
         }
     }
 
-    /// How long a new request would wait for a worker now, estimated.
-    pub fn expected_wait(&self, class: Class) -> Duration {
-        self.shared.admission.expected_wait(class, Instant::now())
+    /// The bytes that all work together may reserve.
+    pub fn budget(&self) -> u64 {
+        self.shared.admission.budget()
     }
 
     /// The graceful end: nobody is admitted any more, who waits or works may go on for `grace`. Whether all ended.

@@ -5,7 +5,7 @@ use std::sync::Barrier;
 
 use pixedge::codec::Format;
 
-use crate::support::pictures::encoded;
+use crate::support::pictures::{encoded, header};
 use crate::support::{Home, Server};
 
 /// A server with a folder source `pics` of `count` JPEGs.
@@ -45,6 +45,38 @@ fn two_hundred_identical_misses_are_one_read_one_decode_one_encode() {
     assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
     for counter in ["pixedge_source_reads_total", "pixedge_decodes_total", "pixedge_encodes_total"] {
         assert_eq!(server.count(counter), 1.0, "{counter}: {:?}", server.metrics());
+    }
+}
+
+#[test]
+fn a_srcset_is_one_read_and_one_decode() {
+    let server = with_pictures("", 2, 4000, 3000);
+    let widths = [320, 480, 640, 800, 960, 1280, 1600, 1920];
+    let paths: Vec<String> =
+        widths.iter().map(|width| format!("/r/pics/w_{width},q_80,f_webp/0.jpg")).collect();
+    let statuses = all_at_once(&server, &paths);
+    assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
+    for counter in ["pixedge_source_reads_total", "pixedge_decodes_total"] {
+        assert_eq!(server.count(counter), 1.0, "{counter}: {:?}", server.metrics());
+    }
+    assert_eq!(server.count("pixedge_encodes_total"), 8.0);
+    for (path, width) in paths.iter().zip(widths) {
+        assert_eq!(header(&server.get(path).body).width, width);
+    }
+    // A width that comes later needs no decode either.
+    let later = server.get("/r/pics/w_500,q_80,f_webp/0.jpg");
+    assert_eq!((later.status, server.count("pixedge_decodes_total")), (200, 1.0));
+    assert_eq!(server.metrics()["pixedge_bitmap_cache_total{hit=\"true\"}"], 8.0);
+
+    // Bytes from a common decode may differ from those of a decode of their own, so their tag does.
+    assert!(!server.get("/r/pics/w_320,q_80,f_webp/1.jpg").header("etag").contains("x3000"));
+    let shared = server.get(&paths[0]).header("etag").to_owned();
+    let own = format!("{}\"", shared.strip_suffix("-4000x3000\"").expect("a tag of its own"));
+    for (tag, part) in [(&shared, 206), (&own, 200)] {
+        let answer = server.get_with(&paths[0], &[("If-None-Match", tag)]);
+        assert_eq!((answer.status, answer.header("etag")), (304, &**tag));
+        let answer = server.get_with(&paths[0], &[("If-Range", tag), ("Range", "bytes=0-9")]);
+        assert_eq!((answer.status, answer.header("etag")), (part, &*shared), "{tag}");
     }
 }
 

@@ -1,5 +1,6 @@
 //! Scaling, in gamma space like sharp and with premultiplied alpha; only the pixels of the result are computed.
 
+use std::borrow::Cow;
 use std::time::Instant;
 
 use fast_image_resize::images::{CroppedImage, Image, ImageRef};
@@ -36,7 +37,7 @@ pub(crate) fn support(kernel: Kernel) -> f64 {
 
 /// `area` of the `view` of `bitmap`, scaled to `size`. The filter sees past `area`, but not past `view`.
 pub(crate) fn resample(
-    mut bitmap: Bitmap,
+    mut bitmap: Cow<'_, Bitmap>,
     view: Rect,
     area: Area,
     size: (u32, u32),
@@ -44,7 +45,7 @@ pub(crate) fn resample(
     deadline: Instant,
 ) -> Result<Bitmap, RenderError> {
     if let Some(rect) = copied(view, area, size) {
-        return Ok(crop(bitmap, rect));
+        return Ok(crop(bitmap.into_owned(), rect));
     }
     let pixel_type = match bitmap.layout {
         Layout::Gray => PixelType::U8,
@@ -53,6 +54,7 @@ pub(crate) fn resample(
     };
     let weigh = bitmap.layout == Layout::Rgba && kernel != Kernel::Nearest && !is_opaque(&bitmap);
     if weigh {
+        let bitmap = bitmap.to_mut();
         let mut image = Image::from_slice_u8(bitmap.width, bitmap.height, &mut bitmap.data, pixel_type)
             .map_err(refused)?;
         MulDiv::new().multiply_alpha_inplace(&mut image).map_err(refused)?;
@@ -183,10 +185,10 @@ mod tests {
                 let picture = gradient(201, 150, Layout::Rgb);
                 let (view, area) = all(&picture);
                 let window = Rect { x: 11, y: 7, width: 40, height: 30 };
-                let full = resample(picture.clone(), view, area, size, kernel, soon()).unwrap();
+                let full = resample(Cow::Owned(picture.clone()), view, area, size, kernel, soon()).unwrap();
                 let (sx, sy) = (201.0 / f64::from(size.0), 150.0 / f64::from(size.1));
                 let part = Area { left: 11.0 * sx, top: 7.0 * sy, width: 40.0 * sx, height: 30.0 * sy };
-                let fused = resample(picture, view, part, (40, 30), kernel, soon()).unwrap();
+                let fused = resample(Cow::Owned(picture), view, part, (40, 30), kernel, soon()).unwrap();
                 assert!(distance(&crop(full, window), &fused) <= 1, "{kernel:?} {size:?}");
             }
         }
@@ -197,7 +199,8 @@ mod tests {
         // At this width a band has 93 rows.
         let picture = gradient(30_000, 60, Layout::Rgb);
         let (view, area) = all(&picture);
-        let banded = resample(picture.clone(), view, area, (600, 150), Kernel::Lanczos3, soon()).unwrap();
+        let banded =
+            resample(Cow::Owned(picture.clone()), view, area, (600, 150), Kernel::Lanczos3, soon()).unwrap();
         let mut once = Image::new(600, 150, PixelType::U8x3);
         let source = ImageRef::new(30_000, 60, &picture.data, PixelType::U8x3).unwrap();
         Resizer::new().resize(&source, &mut once, &options(Kernel::Lanczos3, area, false)).unwrap();
@@ -212,7 +215,7 @@ mod tests {
             (0..64 * 4).flat_map(|i| if i % 64 < 32 { [255, 0, 0, 255] } else { [0, 255, 0, 0] }).collect();
         let picture = Bitmap { width: 64, height: 4, layout: Layout::Rgba, data };
         let (view, area) = all(&picture);
-        let small = resample(picture, view, area, (9, 2), Kernel::Lanczos3, soon()).unwrap();
+        let small = resample(Cow::Owned(picture), view, area, (9, 2), Kernel::Lanczos3, soon()).unwrap();
         for pixel in small.data.as_chunks::<4>().0 {
             assert!(pixel[3] < 8 || pixel[1] < 8, "{pixel:?}");
         }
@@ -222,7 +225,7 @@ mod tests {
     fn late_is_late() {
         let picture = gradient(20, 20, Layout::Gray);
         let (view, area) = all(&picture);
-        let late = resample(picture, view, area, (10, 10), Kernel::Lanczos3, Instant::now());
+        let late = resample(Cow::Owned(picture), view, area, (10, 10), Kernel::Lanczos3, Instant::now());
         assert!(matches!(late, Err(RenderError::Codec(crate::codec::CodecError::TimedOut))));
     }
 
@@ -230,7 +233,8 @@ mod tests {
     fn same_size_is_the_same_picture() {
         let picture = gradient(20, 10, Layout::Rgba);
         let (view, area) = all(&picture);
-        let same = resample(picture.clone(), view, area, (20, 10), Kernel::Lanczos3, soon()).unwrap();
+        let same =
+            resample(Cow::Owned(picture.clone()), view, area, (20, 10), Kernel::Lanczos3, soon()).unwrap();
         assert!(same == picture);
     }
 }

@@ -47,7 +47,12 @@ impl Home {
 
     /// Embedded defaults and the demo pictures.
     pub fn demo() -> Self {
-        Self { demo: true, ..Self::new("") }
+        Self::demo_with("")
+    }
+
+    /// The demo pictures beside a configuration.
+    pub fn demo_with(config: &str) -> Self {
+        Self { demo: true, ..Self::new(config) }
     }
 
     pub fn path(&self) -> &Path {
