@@ -1,11 +1,14 @@
-//! What a request costs before the cache is asked: parse, resolve and key. The promise is under 10 µs together.
+//! What a request costs before the cache is asked: parse, resolve and key. The promise is under 10 µs together. And what a
+//! forged signature costs, which has to be less than what it keeps from happening.
 
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use pixedge::auth::{Claim, KeyConfig, Keys, Scope, Wish};
 use pixedge::cache::{Identity, Key};
 use pixedge::codec::{Format, Header, Orientation};
 use pixedge::transform::{Client, Ladder, Presets, ResolveLimits, SourceFacts, Target, UrlContext, resolve};
+use pixedge::units::{Policy, Secret};
 
 const PATHS: [(&str, &str); 3] = [
     ("short", "/i/k3Jd9sQ0aB/w_300,fmt_webp"),
@@ -54,5 +57,33 @@ fn spec(c: &mut Criterion) {
     c.bench_function("ladder/short", |b| b.iter(|| ladder.apply(black_box(&target.spec), &client)));
 }
 
-criterion_group!(benches, spec);
+fn signature(c: &mut Criterion) {
+    let config = |kid: &str| KeyConfig {
+        kid: kid.to_owned(),
+        secret: Secret::new(format!("0123456789abcdef0123456789abcdef {kid}")),
+        not_before: None,
+        not_after: None,
+        scopes: vec![Scope::Url],
+        sources: Vec::new(),
+        policy: Policy::Ladder,
+        min_signature: 32,
+    };
+    let keys = Keys::new(["k1", "k2", "k3", "k4"].map(config));
+    let target = &PATHS[2].1[1..];
+    let wish = Wish { kid: Some("k1"), scope: Scope::Url, expires: Some(2_000_000_000), source: "photos" };
+    let right = keys.sign(&wish, target, 0).expect("a signature").1;
+    let forged = "A".repeat(right.len());
+    for (name, sig, kid) in
+        [("right", &right, Some("k1")), ("forged", &forged, Some("k1")), ("forged, no kid", &forged, None)]
+    {
+        c.bench_function(&format!("signature/{name}"), |b| {
+            b.iter(|| {
+                let claim = Claim::in_query(Some(black_box(sig)), kid, Some("2000000000"), None);
+                keys.verify(&claim.ok()??, black_box(target), "photos", 0).ok()
+            });
+        });
+    }
+}
+
+criterion_group!(benches, spec, signature);
 criterion_main!(benches);

@@ -13,6 +13,8 @@ use futures_util::FutureExt;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 
+use crate::admin::Admin;
+use crate::auth::{BearerKey, Keys};
 use crate::cache::Cache;
 use crate::codec::Limits;
 use crate::config::Config;
@@ -22,6 +24,7 @@ use crate::delivery::respond::Freshness;
 use crate::delivery::{Delivery, Policies};
 use crate::error::with_causes;
 use crate::http::page::Page;
+use crate::http::purge::Operator;
 use crate::http::ready::Readiness;
 use crate::http::router::{self, Router};
 use crate::http::server::{Server, Stop};
@@ -134,6 +137,7 @@ impl App {
             max_result_side: images.max_result_side,
             bitmap_cache: usize::try_from(images.bitmap_cache.0).unwrap_or(usize::MAX),
             presets: self.presets.clone(),
+            keys: keys(&self.config),
             policies: Policies { library: library.unsigned, ladder: Ladder::new(&images.ladder) },
             ipx_source: ipx.source.clone(),
             ignored_query: http.ignore_query.clone(),
@@ -141,6 +145,11 @@ impl App {
             public_url: public_url.to_owned(),
             library_freshness: Freshness::new(max_age.0, stale_while_revalidate.0),
         }))
+    }
+
+    fn operator(&self) -> Operator {
+        let key = self.config.auth.admin_key.as_ref().map(BearerKey::new);
+        Operator { admin: admin_over(&self.config, self.library.clone()), key }
     }
 
     /// Database, storage and sockets are what a server cannot do without; a cache it can.
@@ -196,6 +205,7 @@ impl Listening {
             demo: app.demo,
             stop: stop.clone(),
             ready: app.readiness(),
+            operator: app.operator(),
             trusted_proxies: app.config.http.trusted_proxies.clone(),
         });
         tokio::spawn(watch_purges(app.library.clone()));
@@ -272,6 +282,15 @@ pub async fn ingest(config: &Config) -> Result<Ingest, AppError> {
     Ok(ingest_into(config, library(config).await?))
 }
 
+/// The operator's use cases, for commands.
+pub async fn admin(config: &Config) -> Result<Admin, AppError> {
+    Ok(admin_over(config, library(config).await?))
+}
+
+fn admin_over(config: &Config, library: Library) -> Admin {
+    Admin::new(library, config.sources.keys().cloned())
+}
+
 fn ingest_into(config: &Config, library: Library) -> Ingest {
     let visibility = match config.library.visibility {
         crate::config::Visibility::Public => Visibility::Public,
@@ -283,6 +302,11 @@ fn ingest_into(config: &Config, library: Library) -> Ingest {
 /// The configured presets, each checked by the grammar.
 pub fn presets(config: &Config) -> Result<Presets, AppError> {
     Presets::new(&config.presets).map_err(|text| AppError::Part { part: "presets", text })
+}
+
+/// The keys that URLs are signed with.
+pub fn keys(config: &Config) -> Keys {
+    Keys::new(config.keys.iter().map(crate::config::Key::to_room))
 }
 
 /// What originals may be, as the decoders want to know it.
@@ -382,7 +406,8 @@ fn part(part: &'static str, error: impl std::error::Error + 'static) -> AppError
 
 /// Purges and changes by other processes are seen within a second.
 async fn watch_purges(library: Library) {
-    let mut ticks = tokio::time::interval(Duration::from_secs(1));
+    // Twice as often as promised, so that an answer that takes its time is in time.
+    let mut ticks = tokio::time::interval(Duration::from_millis(500));
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;

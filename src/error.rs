@@ -10,6 +10,8 @@ use std::borrow::Cow;
 pub enum Kind {
     /// The request cannot be understood: a wrong option, value or combination.
     BadRequest,
+    /// The caller has not proved who they are.
+    Unauthorized,
     /// The caller may not have this, and saying so reveals nothing.
     Forbidden,
     /// There is no such thing, or the caller must not learn that there is.

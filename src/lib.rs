@@ -9,12 +9,15 @@ pub mod app;
 pub mod http;
 // The read side, one request's way.
 pub mod delivery;
+pub mod auth;
 pub mod limit;
 pub mod cache;
 pub mod source;
 pub mod codec;
 pub mod transform;
 pub mod workers;
+// The operator's side.
+pub mod admin;
 // The write side.
 pub mod upload;
 pub mod library;

@@ -50,6 +50,8 @@ pub(super) struct Layout {
     /// Entries above this would empty a shard for themselves.
     pub(super) max_in_memory: usize,
     pub(super) disk: usize,
+    /// Of results that are too large for the store.
+    pub(super) large: usize,
     /// What the store writes and forgets at once; one file each.
     pub(super) block: usize,
     /// The largest entry that is kept at all, encoded.
@@ -62,7 +64,9 @@ pub(super) struct Layout {
 
 impl Layout {
     pub(super) fn new(config: &Config) -> Self {
-        let (memory, disk) = (config.memory.0, config.disk.0);
+        let memory = config.memory.0;
+        let large = config.disk.0 / 8;
+        let disk = config.disk.0 - large;
         let shards = (memory / (32 * MIB)).clamp(1, 16);
         // 16 MiB up to 4 GiB. Beyond that larger instead of more, because each block is an open file; below 128 MiB
         // smaller, because forgetting a block must not forget a large part of the cache.
@@ -76,6 +80,7 @@ impl Layout {
             shards: bytes(shards),
             max_in_memory: bytes(memory / shards / 2),
             disk: bytes(disk),
+            large: bytes(large),
             block: bytes(block),
             max_entry: bytes(max_entry),
             batch: bytes((memory / 32).clamp(MIB, 4 * MIB)),
@@ -121,6 +126,7 @@ mod tests {
         let layout = Layout::new(&Config::default());
         assert_eq!(layout.max_entry, 15 << 20);
         assert_eq!(layout.block, 16 << 20);
+        assert_eq!(layout.large, 512 << 20);
         assert!(layout.max_in_memory > layout.max_entry);
     }
 }

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use foyer::{Code, Error, ErrorKind};
 
+use super::LargeFile;
+
 /// The bytes of one result or original, and what an answer needs to know about them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -24,9 +26,20 @@ pub struct Entry {
     pub expires_ms: Option<u64>,
     /// Whatever else the maker wants back.
     pub extra: Bytes,
+    /// Where the bytes are if they are too many for `body`, which is empty then.
+    pub file: Option<Arc<LargeFile>>,
 }
 
 impl Entry {
+    /// Bytes of the result.
+    pub fn len(&self) -> u64 {
+        self.file.as_ref().map_or(self.body.len() as u64, |file| file.len())
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     pub fn is_expired(&self, now_ms: u64) -> bool {
         self.expires_ms.is_some_and(|expires| expires <= now_ms)
     }
@@ -94,7 +107,17 @@ impl Code for Stored {
         let extra = part(reader, extra_len)?.into();
         let body = part(reader, body_len)?.into();
         let mime = mime.into();
-        Ok(Self(Arc::new(Entry { body, mime, width, height, created_ms, modified_ms, expires_ms, extra })))
+        Ok(Self(Arc::new(Entry {
+            body,
+            mime,
+            width,
+            height,
+            created_ms,
+            modified_ms,
+            expires_ms,
+            extra,
+            file: None,
+        })))
     }
 
     fn estimated_size(&self) -> usize {
@@ -136,6 +159,7 @@ mod tests {
             modified_ms: 1_600_000_000_000,
             expires_ms,
             extra: Bytes::from_static(b"xyz"),
+            file: None,
         }))
     }
 

@@ -6,6 +6,7 @@ mod entry;
 mod flight;
 mod hybrid;
 mod key;
+mod large;
 mod negative;
 #[cfg(test)]
 mod tests;
@@ -22,15 +23,18 @@ pub use entry::Entry;
 pub use flight::{Commit, Flights, Role};
 pub use hybrid::{DiskStatus, Hybrid, Tier};
 pub use key::{ENGINE_VERSION, Identity, Key};
+pub use large::LargeFile;
 pub use negative::{LONGEST as LONGEST_NEGATIVE, Negative};
 pub use weighed::Weighed;
 
 use crate::error::{Fault, Kind};
 use crate::telemetry::metrics::{CacheTier, Metrics};
+use large::Large;
 
 /// Both tiers and the work that is under way. `E` is the error of the work.
 pub struct Cache<E> {
     tiers: Arc<Hybrid>,
+    large: Arc<Large>,
     flights: Flights<Key, (Arc<Entry>, Outcome), E>,
 }
 
@@ -59,7 +63,9 @@ pub struct Lost;
 impl<E: From<Lost> + Send + Sync + 'static> Cache<E> {
     /// `root` is the folder of the disk tier. Must be called on a tokio runtime.
     pub async fn open(config: &Config, root: PathBuf, metrics: Arc<Metrics>) -> Self {
-        Self { tiers: Arc::new(Hybrid::open(config, root, metrics).await), flights: Flights::new() }
+        let large = Large::open(&root, config::Layout::new(config).large);
+        let tiers = Hybrid::open(config, root, metrics).await;
+        Self { tiers: Arc::new(tiers), large: Arc::new(large), flights: Flights::new() }
     }
 
     /// The entry for `key`, made by `work` if there is no fresh one. All who ask for the same key meanwhile share one
@@ -73,7 +79,7 @@ impl<E: From<Lost> + Send + Sync + 'static> Cache<E> {
         if let Some(found) = self.get_memory(&key) {
             return Ok(found);
         }
-        let tiers = Arc::clone(&self.tiers);
+        let (tiers, large) = (Arc::clone(&self.tiers), Arc::clone(&self.large));
         let (result, role) = self
             .flights
             .join(key, move |commit| async move {
@@ -83,8 +89,17 @@ impl<E: From<Lost> + Send + Sync + 'static> Cache<E> {
                 {
                     return Ok((entry, tier.into()));
                 }
-                let entry = Arc::new(work(commit).await?);
-                tiers.insert(key, &entry);
+                if let Some(entry) = large.get(&key).filter(|entry| !entry.is_expired(now_ms())) {
+                    return Ok((entry, Outcome::Disk));
+                }
+                let entry = work(commit).await?;
+                let entry = match entry.encoded_len() > tiers.max_entry() {
+                    true => large.put(key, entry).await,
+                    false => Arc::new(entry),
+                };
+                if entry.file.is_none() {
+                    tiers.insert(key, &entry);
+                }
                 Ok((entry, Outcome::Miss))
             })
             .await;
@@ -104,7 +119,8 @@ impl<E: From<Lost> + Send + Sync + 'static> Cache<E> {
 
     /// Whether an entry is small enough to be kept at all.
     pub fn keeps(&self, entry: &Entry) -> bool {
-        entry.encoded_len() <= self.tiers.max_entry()
+        entry.encoded_len() <= self.tiers.max_entry() && entry.file.is_none()
+            || self.large.keeps(usize::try_from(entry.len()).unwrap_or(usize::MAX))
     }
 
     /// The tiers without the single flight: for looking something up, and for what is made elsewhere.

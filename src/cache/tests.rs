@@ -56,6 +56,7 @@ fn entry(n: usize, len: usize) -> Arc<Entry> {
         modified_ms: 0,
         expires_ms: None,
         extra: Bytes::new(),
+        file: None,
     })
 }
 
@@ -494,6 +495,18 @@ async fn an_expired_entry_is_made_anew_and_what_is_too_large_is_served_uncached(
         let large = |_: Commit| async { Ok(Arc::unwrap_or_clone(entry(3, 20 << 20))) };
         let found = cache.get_or_render(key(3), large).await.unwrap();
         assert_eq!((found.outcome, found.entry.body.len()), (Outcome::Miss, 20 << 20));
+    }
+}
+
+#[tokio::test]
+async fn large_results_are_files() {
+    let dir = TempDir::new().unwrap();
+    let cache = cache(&config(64, 1024), dir.path()).await;
+    for outcome in [Outcome::Miss, Outcome::Disk] {
+        let large = |_: Commit| async { Ok(Arc::unwrap_or_clone(entry(3, 20 << 20))) };
+        let found = cache.get_or_render(key(3), large).await.unwrap();
+        assert_eq!((found.outcome, found.entry.body.len(), found.entry.len()), (outcome, 0, 20 << 20));
+        assert!(cache.keeps(&found.entry));
     }
 }
 

@@ -1,11 +1,13 @@
 //! The commands of the binary, one file each. What a command makes stands alone on its last line; what goes wrong goes to
 //! standard error with exit code 1, a spec that is wrong with exit code 2.
 
+mod cache;
 mod check;
 mod explain;
 mod import;
 mod render;
 mod serve;
+mod sign;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -75,6 +77,30 @@ enum Command {
         #[arg(value_name = "SPEC")]
         spec: String,
     },
+    /// Sign a picture's URL with a key of the configuration; the signed URL stands alone on the last line
+    ///
+    /// Example: pixedge sign /i/demo/w_333 --expires 1h
+    Sign {
+        /// The whole URL, or its path with the query
+        #[arg(value_name = "URL")]
+        url: String,
+        /// u this URL | c its canonical form | a this image in all sizes | p<N> the first N segments of i/ID or
+        /// r/SOURCE/PATH
+        #[arg(long, default_value = "u")]
+        scope: String,
+        /// How long the URL is valid, for example 1h or 30d; without it as long as the key
+        #[arg(long, value_name = "TIME")]
+        expires: Option<String>,
+        /// The key's name; without it the first key that may
+        #[arg(long)]
+        kid: Option<String>,
+        /// Where the signature stands: in the query, or in the path for CDNs that drop queries
+        #[arg(long, value_enum, default_value_t)]
+        form: sign::Form,
+    },
+    /// Look after the cache
+    #[command(subcommand)]
+    Cache(cache::Command),
 }
 
 /// Runs the command that the process was started with.
@@ -89,6 +115,11 @@ pub fn run() -> ExitCode {
         Command::Render { input, spec, output } => {
             config(&cli.place, None).and_then(|config| render::run(&config, input, spec, output))
         }
+        Command::Sign { url, scope, expires, kid, form } => config(&cli.place, None).and_then(|config| {
+            let wish = sign::Wish { scope, expires: expires.as_deref(), kid: kid.as_deref(), form: *form };
+            sign::run(&config, url, &wish)
+        }),
+        Command::Cache(command) => config(&cli.place, None).and_then(|config| cache::run(&config, command)),
         Command::Explain { spec } => config(&cli.place, None).and_then(|config| explain::run(&config, spec)),
     };
     match result {

@@ -13,8 +13,17 @@ use super::path::{KeyPath, Segment};
 const PREFIX: &str = "PIXEDGE__";
 
 /// Keys that hold a secret: each may be written as `<key>_env` (the name of a variable) or `<key>_file` instead.
-const SECRETS: &[&str] =
-    &["secret", "password", "password_hash", "secret_access_key", "session_token", "token", "url", "smtp"];
+const SECRETS: &[&str] = &[
+    "secret",
+    "admin_key",
+    "password",
+    "password_hash",
+    "secret_access_key",
+    "session_token",
+    "token",
+    "url",
+    "smtp",
+];
 
 /// The sections that may hold secrets; elsewhere, as in `presets`, names belong to the user.
 const SECRET_SECTIONS: &[&str] = &["auth", "database", "keys", "mail", "redis", "sources", "storages"];
@@ -106,18 +115,17 @@ impl Tree {
 
     /// Signing keys may stand in the environment, never in the file, which ends up in backups and repositories.
     pub(super) fn inline_secrets(&self) -> Vec<(KeyPath, String)> {
-        let path = |index: Option<usize>, section: &str| {
-            let section = KeyPath::default().key(section);
-            index.map_or_else(|| section.clone(), |index| section.index(index)).key("secret")
-        };
+        let top = KeyPath::default();
         let keys = self.root.get("keys").and_then(Value::as_sequence).into_iter().flatten().enumerate();
-        let keys = keys.map(|(index, key)| (path(Some(index), "keys"), key));
-        let auth = self.root.get("auth").map(|auth| (path(None, "auth"), auth));
+        let keys = keys.map(|(index, key)| (top.key("keys").index(index), key, "secret"));
+        let auth = self.root.get("auth").into_iter();
+        let auth = auth.flat_map(|auth| ["secret", "admin_key"].map(|name| (top.key("auth"), auth, name)));
         keys.chain(auth)
-            .filter(|(_, section)| section.get("secret").is_some_and(|secret| !secret.is_null()))
+            .filter(|(_, section, name)| section.get(*name).is_some_and(|secret| !secret.is_null()))
+            .map(|(path, _, name)| (path.key(name), name))
             .filter(|(path, _)| self.variable(path).is_none())
-            .map(|(path, _)| {
-                let text = format!("`{path}` stands in the file; name a variable with `secret_env` or a file with `secret_file` instead");
+            .map(|(path, name)| {
+                let text = format!("`{path}` stands in the file; name a variable with `{name}_env` or a file with `{name}_file` instead");
                 (path, text)
             })
             .collect()

@@ -22,6 +22,7 @@ pub(super) const SQLITE: &[Migration] = &[
         name: "image_changes",
         sql: include_str!("migrations/sqlite/0002_image_changes.sql"),
     },
+    Migration { version: 3, name: "purges", sql: include_str!("migrations/sqlite/0003_purges.sql") },
 ];
 
 pub(super) async fn run(pool: &SqlitePool, migrations: &[Migration]) -> Result<(), DbError> {

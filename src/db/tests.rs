@@ -84,7 +84,7 @@ async fn a_failing_migration_leaves_nothing_behind() {
 async fn a_dropped_transaction_writes_nothing_and_frees_the_writer() {
     let dir = tempfile::tempdir().unwrap();
     let db = open(dir.path()).await;
-    let insert = "INSERT INTO generations (scope, name, counter) VALUES ('tag', ?, 1)";
+    let insert = "INSERT INTO generations (scope, name, counter, seq) VALUES ('tag', ?, 1, 1)";
     let mut tx = db.write().await.unwrap();
     tx.execute(insert, &["a".into()]).await.unwrap();
     drop(tx);

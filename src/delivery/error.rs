@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use crate::auth::AuthError;
 use crate::cache::Lost;
 use crate::codec::CodecError;
 use crate::error::{Detail, Fault, Kind};
@@ -44,9 +45,14 @@ pub enum DeliveryError {
     /// Allowed, but not to everybody.
     #[error("`{option}` needs a signed URL here: {why}")]
     NeedsSignature { option: String, why: &'static str },
-    /// There is no key that could have signed it. Taking it for unsigned would let wrong signatures look right.
-    #[error("this server has no signing keys, so `{0}` cannot be checked; leave it out")]
-    NoKeys(&'static str),
+    #[error(transparent)]
+    Auth(#[from] AuthError),
+    /// The path form of a signature stands before the two kinds of address that can be signed.
+    #[error("a signature in the path stands before `/i/…` or `/r/…`: `/s/<kid>.<sig>[.<exp>][.<scope>]/i/…`")]
+    NotSignable,
+    /// A large result that lies in the cache cannot be read.
+    #[error("the cached result cannot be read")]
+    Cache(#[source] std::io::Error),
     /// Header and bytes of the original belong to different versions of it.
     #[error("the original changed while it was being read; ask again")]
     Changed,
@@ -63,12 +69,14 @@ impl DeliveryError {
             Self::Limit(error) => error,
             Self::Workers(error) => error,
             Self::Lost(error) => error,
+            Self::Auth(error) => error,
             Self::Shared(error) => error.as_ref(),
             Self::NoImage(_)
             | Self::NoSource(_)
             | Self::NoAddress(_)
             | Self::NeedsSignature { .. }
-            | Self::NoKeys(_)
+            | Self::NotSignable
+            | Self::Cache(_)
             | Self::Changed => return None,
         })
     }
@@ -99,8 +107,8 @@ impl DeliveryError {
 impl Fault for DeliveryError {
     fn kind(&self) -> Kind {
         match self {
-            Self::NoImage(_) | Self::NoSource(_) | Self::NoAddress(_) => Kind::NotFound,
-            Self::NeedsSignature { .. } | Self::NoKeys(_) => Kind::Forbidden,
+            Self::NoImage(_) | Self::NoSource(_) | Self::NoAddress(_) | Self::NotSignable => Kind::NotFound,
+            Self::NeedsSignature { .. } => Kind::Forbidden,
             Self::Changed => Kind::SourceFailed,
             other => other.inner().map_or(Kind::Internal, Fault::kind),
         }
@@ -108,9 +116,8 @@ impl Fault for DeliveryError {
 
     fn code(&self) -> &'static str {
         match self {
-            Self::NoImage(_) | Self::NoSource(_) | Self::NoAddress(_) => "not_found",
+            Self::NoImage(_) | Self::NoSource(_) | Self::NoAddress(_) | Self::NotSignable => "not_found",
             Self::NeedsSignature { .. } => "needs_signature",
-            Self::NoKeys(_) => "bad_signature",
             Self::Changed => "source_failed",
             other => other.inner().map_or("internal", Fault::code),
         }

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
+use crate::delivery::memo::Asked;
 use crate::delivery::{Delivery, DeliveryError, Request, client, tokens, variant};
-use crate::limit;
 
 /// The answer of `/explain/…`.
 #[derive(Debug, Serialize)]
@@ -40,11 +40,11 @@ pub struct Info {
 
 impl Delivery {
     pub async fn explain(&self, request: Request<'_>) -> Result<Explanation, DeliveryError> {
-        self.take(self.limiter.account(request.caller(None)), limit::REQUEST)?;
-        let target = self.parse(request)?;
+        let (asked, _) = self.admit(request, || Ok(Asked::new(self.read(request)?).into()))?;
         let client = client(request.headers);
-        let (policy, spec) = self.authorise(&target, &client)?;
-        let origin = self.origins.find(&target.subject).await?;
+        let (policy, spec) = self.authorise(&asked, &client)?;
+        let origin = self.origins.find(&asked.target.subject, asked.caller.is_signed()).await?;
+        self.authorise_named(&spec, &asked.caller, policy).await?;
         let mut explanation = Explanation {
             canonical: spec.to_string(),
             resolved: None,
@@ -70,9 +70,9 @@ impl Delivery {
     }
 
     pub async fn info(&self, request: Request<'_>) -> Result<Info, DeliveryError> {
-        self.take(self.limiter.account(request.caller(None)), limit::REQUEST)?;
-        let target = self.parse(request)?;
-        let origin = self.origins.find(&target.subject).await?;
+        let (asked, _) = self.admit(request, || Ok(Asked::new(self.read(request)?).into()))?;
+        self.authorise_info(&asked)?;
+        let origin = self.origins.find(&asked.target.subject, asked.caller.is_signed()).await?;
         let (width, height) = origin.header.oriented();
         Ok(Info {
             format: origin.header.format.name(),

@@ -12,6 +12,7 @@ use lru::LruCache;
 use super::conditional::{ETag, LastModified};
 use super::origin::Version;
 use super::respond::{Extras, Vary};
+use crate::auth::Caller;
 use crate::cache::Key;
 use crate::transform::plan::Plan;
 use crate::transform::{Client, Target, Varies};
@@ -25,6 +26,8 @@ pub(crate) struct Memo {
 /// A target that was read, and what it came to.
 pub(crate) struct Asked {
     pub(crate) target: Target,
+    /// Whose signature the target carries. Only time can make it wrong again.
+    pub(crate) caller: Caller,
     varies: Varies,
     answers: Mutex<Vec<(Client, Arc<Answer>)>>,
 }
@@ -64,7 +67,7 @@ impl Memo {
         &self,
         path: &str,
         query: Option<&str>,
-        read: impl FnOnce() -> Result<Target, E>,
+        read: impl FnOnce() -> Result<(Target, Caller), E>,
     ) -> Result<Arc<Asked>, E> {
         let mut name = Vec::with_capacity(path.len() + 1 + query.map_or(0, str::len));
         name.extend_from_slice(path.as_bytes());
@@ -88,9 +91,9 @@ impl Memo {
 }
 
 impl Asked {
-    fn new(target: Target) -> Self {
+    pub(crate) fn new((target, caller): (Target, Caller)) -> Self {
         let varies = target.spec.varies();
-        Self { target, varies, answers: Mutex::default() }
+        Self { target, caller, varies, answers: Mutex::default() }
     }
 
     /// What of the client matters here.

@@ -191,6 +191,7 @@ impl Kitchen {
             modified_ms: order.origin.modified_ms.unwrap_or_else(now_ms),
             expires_ms: None,
             extra: basis.map_or(Bytes::new(), Basis::encode),
+            file: None,
         }
     }
 

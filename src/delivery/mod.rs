@@ -12,7 +12,9 @@ mod miss;
 pub mod negotiate;
 mod origin;
 mod policy;
+mod rights;
 pub mod respond;
+pub mod signed;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -23,8 +25,8 @@ use http::{HeaderMap, HeaderValue, Method, Response};
 
 use self::bitmaps::Bitmaps;
 use self::body::Body;
-use self::conditional::{ETag, LastModified, Precondition, Validators};
-use self::cors::Cors;
+use self::conditional::{ETag, Extent, LastModified, Precondition, Validators};
+use self::cors::{AllowOrigin, Cors};
 pub use self::error::DeliveryError;
 use self::memo::{Answer, Asked, Memo};
 use self::miss::{Basis, Kitchen};
@@ -32,19 +34,18 @@ use self::negotiate::Hints;
 use self::origin::{Origin, Origins, Version};
 pub use self::policy::Policies;
 use self::respond::{CacheStatus, Content, Extras, Freshness, Picture, Terms, Vary};
-use crate::cache::{Cache, Found, Key, Negative, Outcome, now_ms};
+use self::rights::now_s;
+use crate::auth::{Grant, Keys};
+use crate::cache::{Cache, Found, Key, LargeFile, Negative, Outcome};
 use crate::codec::Limits;
 use crate::error::Quota;
 use crate::library::Library;
-use crate::limit::{self, Account, Caller, LimitError, Limiter};
+use crate::limit::{self, Account, LimitError, Limiter};
 use crate::source::{Source, Sources};
 use crate::telemetry::metrics::Metrics;
 use crate::transform::cost::{self, Decoding};
 use crate::transform::plan::Plan;
-use crate::transform::{
-    Client, Presets, ResolveLimits, SourceFacts, Spec, Subject, Target, UrlContext, resolve,
-};
-use crate::units::Policy;
+use crate::transform::{Client, Presets, ResolveLimits, SourceFacts, Spec, Subject, Target, resolve};
 use crate::workers::Workers;
 
 /// What the rooms below hand to delivery, and what configuration says about URLs.
@@ -61,6 +62,7 @@ pub struct Parts {
     pub bitmap_cache: usize,
     pub presets: Presets,
     pub policies: Policies,
+    pub keys: Keys,
     /// The source (or the library) that `/_ipx/` paths go to.
     pub ipx_source: Option<String>,
     /// Query keys that are nobody's business, such as `utm_source`.
@@ -78,6 +80,7 @@ pub struct Delivery {
     ipx_source: Option<String>,
     ignored_query: Vec<String>,
     policies: Policies,
+    keys: Keys,
     origins: Arc<Origins>,
     cache: Arc<Cache<DeliveryError>>,
     /// Failures that would only repeat themselves, for at most [`NEGATIVE`].
@@ -138,6 +141,7 @@ impl Delivery {
             ipx_source: parts.ipx_source,
             ignored_query: parts.ignored_query,
             policies: parts.policies,
+            keys: parts.keys,
             kitchen: Kitchen {
                 origins: Arc::clone(&origins),
                 workers,
@@ -159,9 +163,8 @@ impl Delivery {
 
     /// `GET` and `HEAD` of a picture.
     pub async fn picture(&self, request: Request<'_>) -> Result<Response<Body>, DeliveryError> {
-        let account = self.limiter.account(request.caller(None));
-        self.take(account, limit::REQUEST)?;
-        let asked = self.memo.asked(request.path, request.query, || self.parse(request))?;
+        let read = || self.memo.asked(request.path, request.query, || self.read(request));
+        let (asked, account) = self.admit(request, read)?;
         let (mut changes, mut refusals) = (1, OTHERS_REFUSED);
         loop {
             let left = match self.attempt(request, &asked, account).await {
@@ -188,19 +191,23 @@ impl Delivery {
         // A remembered answer was allowed; else nobody learns what exists before it is.
         let allowed = match known {
             Some(_) => None,
-            None => Some(self.authorise(&asked.target, &client)?.1),
+            None => Some(self.authorise(&asked, &client)?),
         };
-        let version = self.origins.version(&asked.target.subject).await?;
+        let version = self.origins.version(&asked.target.subject, asked.caller.is_signed()).await?;
         let (answer, origin) = match known.filter(|known| known.version.is(&version)) {
             Some(known) => (known, None),
             None => {
-                let spec = match allowed {
-                    Some(spec) => spec,
-                    None => self.authorise(&asked.target, &client)?.1,
+                let (policy, spec) = match allowed {
+                    Some(allowed) => allowed,
+                    None => self.authorise(&asked, &client)?,
                 };
                 let origin = self.origins.origin(version).await?;
-                let answer = Arc::new(self.prepare(&asked.target, &spec, &origin, &client)?);
-                asked.remember(client, Arc::clone(&answer));
+                self.authorise_named(&spec, &asked.caller, policy).await?;
+                let answer = Arc::new(self.prepare(&asked, &spec, &origin, &client)?);
+                // An answer knows the version of one picture only; of others it could not tell that they changed.
+                if spec.named_pictures().next().is_none() {
+                    asked.remember(client, Arc::clone(&answer));
+                }
                 (answer, Some(origin))
             }
         };
@@ -212,10 +219,15 @@ impl Delivery {
             validators,
             cache_control: match &answer.cache_control {
                 Some(always) => always.clone(),
-                None => self.cache_control(&asked.target, &answer.version),
+                None => self.cache_control(&asked, &answer.version),
             },
             vary: answer.vary,
-            allow_origin: self.cors.answer(request.headers),
+            // A private picture is for who asks, not for the scripts of others.
+            allow_origin: if answer.version.is_private() {
+                AllowOrigin::default()
+            } else {
+                self.cors.answer(request.headers)
+            },
             cache_status: None,
             timing: None,
             extras: answer.extras.clone(),
@@ -245,7 +257,10 @@ impl Delivery {
         picture.validators.etag = etag.as_ref().unwrap_or(&answer.etag);
         picture.cache_status = Some(status);
         picture.timing = timing.get();
-        let body = Content::Whole(found.entry.body.clone());
+        let body = match &found.entry.file {
+            None => Content::Whole(found.entry.body.clone()),
+            Some(file) => content(request, file, picture.validators).await?,
+        };
         let mut response = respond::picture(request.method, request.headers, picture, body);
         if let Some(quota) = charged.get() {
             respond::rate_limit(response.headers_mut(), quota);
@@ -264,31 +279,35 @@ impl Delivery {
         &self.cors
     }
 
-    /// Takes tokens, or counts the refusal.
-    fn take(&self, account: Account, tokens: u32) -> Result<Option<Quota>, LimitError> {
-        self.limiter.check(account, tokens).inspect_err(|error| self.metrics.refused(error.reason()))
-    }
-
-    fn parse(&self, request: Request<'_>) -> Result<Target, DeliveryError> {
-        let context = UrlContext {
-            presets: &self.presets,
-            ipx_source: self.ipx_source.as_deref(),
-            ignored_query: &self.ignored_query,
+    /// The first steps of every request: who asks for what, held against the rates. The address pays before a signature
+    /// is looked at, so that forging one costs the forger; a key pays only for signatures that are right.
+    fn admit(
+        &self,
+        request: Request<'_>,
+        read: impl FnOnce() -> Result<Arc<Asked>, DeliveryError>,
+    ) -> Result<(Arc<Asked>, Account), DeliveryError> {
+        let address = self.take(limit::Caller { address: request.client, key: None })?;
+        let asked = read()?;
+        if let Some(grant) = asked.caller.grant() {
+            grant.check_time(now_s())?;
+        }
+        let account = match asked.caller.kid() {
+            None => address,
+            key => self.take(limit::Caller { address: request.client, key })?,
         };
-        Ok(Target::parse(request.path, request.query, &context)?)
+        Ok((asked, account))
     }
 
-    /// The policy that holds, and the spec that will be rendered: what was asked for, or what the policy makes of it.
-    fn authorise(&self, target: &Target, client: &Client) -> Result<(Policy, Spec), DeliveryError> {
-        policy::no_signature(target)?;
-        let policy = match &target.subject {
-            Subject::Image { .. } => self.policies.library,
-            Subject::Object { source, .. } => {
-                let found = self.origins.sources().get(source);
-                found.ok_or_else(|| DeliveryError::NoSource(source.clone()))?.policy()
+    /// Takes what a request costs, and says who has paid.
+    fn take(&self, caller: limit::Caller<'_>) -> Result<Account, LimitError> {
+        let account = self.limiter.account(caller);
+        match self.limiter.check(account, limit::REQUEST) {
+            Ok(_) => Ok(account),
+            Err(error) => {
+                self.metrics.refused(error.reason());
+                Err(error)
             }
-        };
-        Ok((policy, self.policies.apply(policy, &target.spec, client)?))
+        }
     }
 
     fn resolve(&self, spec: &Spec, origin: &Origin, client: &Client) -> Result<Plan, DeliveryError> {
@@ -299,21 +318,22 @@ impl Delivery {
     /// Everything about the answer but its bytes.
     fn prepare(
         &self,
-        target: &Target,
+        asked: &Asked,
         spec: &Spec,
         origin: &Origin,
         client: &Client,
     ) -> Result<Answer, DeliveryError> {
+        let target = &asked.target;
         let plan = self.resolve(spec, origin, client)?;
         let key = variant(&origin.version, &plan.to_string());
         let modified = |ms| LastModified::new(UNIX_EPOCH + Duration::from_millis(ms));
-        let always = origin.version.expires_ms().is_none();
+        let always = ends_s(asked, &origin.version).is_none();
         Ok(Answer {
             key,
             etag: ETag::strong(key.etag().trim_matches('"')),
             last_modified: origin.modified_ms.and_then(modified),
             content_type: HeaderValue::from_static(plan.output.format.mime()),
-            cache_control: always.then(|| self.cache_control(target, &origin.version)),
+            cache_control: always.then(|| self.cache_control(asked, &origin.version)),
             vary: vary(&target.spec),
             extras: self.extras(target, spec, &plan, client),
             version: origin.version.clone(),
@@ -321,15 +341,20 @@ impl Delivery {
         })
     }
 
-    fn cache_control(&self, target: &Target, version: &Version) -> HeaderValue {
+    fn cache_control(&self, asked: &Asked, version: &Version) -> HeaderValue {
+        let target = &asked.target;
         let freshness = match &target.subject {
             Subject::Image { .. } => &self.library_freshness,
             Subject::Object { source, .. } => {
                 self.source_freshness.get(source).unwrap_or(&self.library_freshness)
             }
         };
-        let left = version.expires_ms().map(|at| Duration::from_millis(at.saturating_sub(now_ms())));
-        freshness.header(Terms { versioned: target.extras.version.is_some(), private: false, at_most: left })
+        let left = ends_s(asked, version).map(|at| Duration::from_secs(at.saturating_sub(now_s())));
+        freshness.header(Terms {
+            versioned: target.extras.version.is_some(),
+            private: version.is_private(),
+            at_most: left,
+        })
     }
 
     fn extras(&self, target: &Target, spec: &Spec, plan: &Plan, client: &Client) -> Extras {
@@ -382,13 +407,6 @@ impl Delivery {
     }
 }
 
-impl<'a> Request<'a> {
-    /// `key` is the id of a key whose signature on this request is right.
-    fn caller(&self, key: Option<&'a str>) -> Caller<'a> {
-        Caller { address: self.client, key }
-    }
-}
-
 impl Bill {
     fn pay(&self, tokens: u32) -> Result<(), LimitError> {
         if let Some(quota) = self.limiter.charge(self.account, tokens)? {
@@ -406,6 +424,35 @@ fn tokens(origin: &Origin, plan: &Plan) -> u32 {
 fn client(headers: &HeaderMap) -> Client {
     let hints = Hints::from_headers(headers);
     Client { accepts: negotiate::accepts(headers), dpr: hints.dpr, width: hints.width }
+}
+
+/// When this answer ceases to be one, in Unix seconds: with the image or with the signature.
+fn ends_s(asked: &Asked, version: &Version) -> Option<u64> {
+    let image = version.expires_ms().map(|at| at / 1000);
+    image.into_iter().chain(asked.caller.grant().and_then(Grant::until)).min()
+}
+
+/// A large result as a stream of the range that was asked for.
+async fn content(
+    request: Request<'_>,
+    file: &Arc<LargeFile>,
+    validators: Validators<'_>,
+) -> Result<Content, DeliveryError> {
+    let len = file.len();
+    let extent = conditional::range(request.method, request.headers, validators, len);
+    let range = match &extent {
+        Extent::Full => 0..len,
+        Extent::Partial(range) => *range.start()..*range.end() + 1,
+        Extent::Unsatisfiable => 0..0,
+    };
+    let sent = range.end - range.start;
+    let body = if request.method == Method::HEAD || sent == 0 {
+        Body::empty()
+    } else {
+        let pieces = file.stream(range).await.map_err(DeliveryError::Cache)?;
+        Body::sized(pieces, sent)
+    };
+    Ok(Content::Stream { body, extent, len })
 }
 
 /// What a variant of an original is called.

@@ -64,18 +64,18 @@ impl Origins {
         &self.sources
     }
 
-    pub(crate) async fn find(&self, subject: &Subject) -> Result<Origin, DeliveryError> {
-        self.origin(self.version(subject).await?).await
+    pub(crate) async fn find(&self, subject: &Subject, signed: bool) -> Result<Origin, DeliveryError> {
+        self.origin(self.version(subject, signed).await?).await
     }
 
-    /// The version that there is now. Fails for what the caller must not see or learn of.
-    pub(crate) async fn version(&self, subject: &Subject) -> Result<Version, DeliveryError> {
+    /// The version that there is now. Private images are there for whoever proves a right to them by a signature;
+    /// nobody else may learn that there is one.
+    pub(crate) async fn version(&self, subject: &Subject, signed: bool) -> Result<Version, DeliveryError> {
         match subject {
             Subject::Image { id } => {
                 let missing = || DeliveryError::NoImage(id.to_owned());
                 let image = self.library.find(id).await?.ok_or_else(missing)?;
-                // Nobody can prove a right to a private image yet, and nobody may learn that there is one.
-                if image.visibility == Visibility::Private {
+                if image.visibility == Visibility::Private && !signed {
                     return Err(missing());
                 }
                 let generation = self.library.image_generation(id);
@@ -86,7 +86,7 @@ impl Origins {
                     self.sources.get(name).ok_or_else(|| DeliveryError::NoSource(name.to_owned()))?;
                 let path = SourcePath::parse(key)?;
                 let identity = source.identity(&path).await?;
-                let generation = self.library.source_generation(name);
+                let generation = self.library.object_generation(name, path.as_str());
                 Ok(Version { place: Place::Object { source: source.clone(), path, identity }, generation })
             }
             // Only http sources have addresses of their own, and none is built yet.
@@ -166,6 +166,10 @@ impl Version {
             _ => false,
         };
         same && self.generation == other.generation
+    }
+
+    pub(crate) fn is_private(&self) -> bool {
+        matches!(&self.place, Place::Image(image) if image.visibility == Visibility::Private)
     }
 
     /// When it ceases to exist, in milliseconds since 1970.

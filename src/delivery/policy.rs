@@ -1,9 +1,9 @@
-//! What may be asked without a signature: everything (`open`), the ladder of usual sizes (`ladder`), or nothing until
-//! signatures say otherwise (`presets`, `signed`).
+//! What may be asked without a signature: everything (`open`), the ladder of usual sizes (`ladder`), presets of the
+//! configuration (`presets`) or nothing (`signed`).
 
 use crate::delivery::error::DeliveryError;
 use crate::transform::plan::Metadata;
-use crate::transform::{Client, Ladder, Spec, Target};
+use crate::transform::{Client, Ladder, Spec};
 use crate::units::Policy;
 
 /// The policies of one server.
@@ -26,10 +26,7 @@ impl Policies {
         match policy {
             Policy::Open => Ok(spec.clone()),
             Policy::Ladder => Ok(self.ladder.apply(spec, client)?),
-            Policy::Presets => Err(DeliveryError::NeedsSignature {
-                option: "sig".to_owned(),
-                why: "the policy `presets` is not built yet and refuses everything",
-            }),
+            Policy::Presets => Ok(self.ladder.apply_presets(spec, client)?),
             Policy::Signed => Err(DeliveryError::NeedsSignature {
                 option: "sig".to_owned(),
                 why: "unsigned requests are switched off",
@@ -38,17 +35,13 @@ impl Policies {
     }
 }
 
-/// Signatures are not built yet, and one that nobody checks must not pass for a right one.
-pub(crate) fn no_signature(target: &Target) -> Result<(), DeliveryError> {
-    let extras = &target.extras;
-    let given = [
-        ("sig", &extras.signature),
-        ("kid", &extras.key_id),
-        ("exp", &extras.expires),
-        ("sc", &extras.scope),
-    ];
-    match given.into_iter().find(|(_, value)| value.is_some()) {
-        Some((key, _)) => Err(DeliveryError::NoKeys(key)),
-        None => Ok(()),
-    }
+/// The one of two policies that allows more; each allows all that the ones before it do.
+pub(crate) fn broader(one: Policy, other: Policy) -> Policy {
+    let rank = |policy| match policy {
+        Policy::Signed => 0,
+        Policy::Presets => 1,
+        Policy::Ladder => 2,
+        Policy::Open => 3,
+    };
+    if rank(other) > rank(one) { other } else { one }
 }

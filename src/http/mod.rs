@@ -1,6 +1,7 @@
 //! The HTTP shell: connections in, answers out. An outside request becomes a call of `delivery`; what comes back as an
 //! error gets its status here and nowhere else.
 
+mod body;
 pub mod client;
 mod connection;
 pub mod context;
@@ -8,6 +9,7 @@ mod exchange;
 mod frames;
 pub mod page;
 pub mod problem;
+pub mod purge;
 pub mod ready;
 pub mod router;
 mod seats;

@@ -153,12 +153,13 @@ pub fn wrong_method(method: &Method, allow: &'static str, asked: &Asked) -> Resp
 fn face(kind: Kind) -> (StatusCode, &'static str) {
     match kind {
         Kind::BadRequest => (StatusCode::BAD_REQUEST, "The request cannot be understood"),
+        Kind::Unauthorized => (StatusCode::UNAUTHORIZED, "Who are you?"),
         Kind::Forbidden => (StatusCode::FORBIDDEN, "Not allowed"),
         Kind::NotFound => (StatusCode::NOT_FOUND, "Not found"),
         Kind::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "Method not allowed"),
         Kind::Expired => (StatusCode::GONE, "Expired"),
         Kind::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "Too many bytes"),
-        Kind::UnsupportedMedia => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "Not a picture that we know"),
+        Kind::UnsupportedMedia => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "Not a type that is understood here"),
         Kind::Unprocessable => (StatusCode::UNPROCESSABLE_ENTITY, "The picture cannot be processed"),
         Kind::RangeNotSatisfiable => (StatusCode::RANGE_NOT_SATISFIABLE, "No such range of bytes"),
         Kind::RateLimited => (StatusCode::TOO_MANY_REQUESTS, "Too many requests"),

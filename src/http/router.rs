@@ -19,6 +19,7 @@ use super::client::{is_this_machine, resolved_client};
 use super::context::{Asked, Context};
 use super::page::Page;
 use super::problem::{ShellFault, no_route, problem, wrong_method};
+use super::purge::{self, Operator};
 use super::ready::Readiness;
 use super::server::Stop;
 use crate::delivery::body::Body;
@@ -38,6 +39,8 @@ pub enum Route {
     Health,
     Ready,
     Metrics,
+    Signed,
+    Purge,
 }
 
 /// How a path is compared.
@@ -51,9 +54,11 @@ use Match::{Below, Exact};
 const READ: &str = "GET, HEAD, OPTIONS";
 
 /// The first row that fits wins.
-const ROUTES: [(Match, Route); 10] = [
+const ROUTES: [(Match, Route); 12] = [
     (Below("/i/"), Route::Image),
     (Below("/r/"), Route::Object),
+    (Below("/s/"), Route::Signed),
+    (Exact("/v1/purge"), Route::Purge),
     (Below("/_ipx/"), Route::Ipx),
     (Below("/info/"), Route::Info),
     (Below("/explain/"), Route::Explain),
@@ -74,6 +79,7 @@ pub struct Parts {
     pub stop: Stop,
     pub ready: Readiness,
     pub trusted_proxies: Vec<Cidr>,
+    pub operator: Operator,
 }
 
 /// The service behind one listener; cheap to clone.
@@ -89,35 +95,46 @@ impl Router {
         Self { parts, admin }
     }
 
-    async fn answer(self, request: Head) -> Response<Body> {
+    async fn answer(self, request: Head, body: Body) -> Response<Body> {
         let path = request.uri.path();
-        let nameless =
-            request.version == http::Version::HTTP_11 && request.headers.get_all(HOST).iter().count() != 1;
         let found = ROUTES.iter().find(|(pattern, _)| pattern.fits(path)).map(|(_, route)| *route);
-        let response = match (found, &request.method) {
-            _ if nameless => problem(&ShellFault::Host, &self.asked(&request)),
-            (None, _) => no_route(
-                path,
-                &["/i/", "/r/", "/_ipx/", "/info/", "/explain/", "/healthz"],
-                &self.asked(&request),
-            ),
-            (Some(_), &Method::OPTIONS) => self.parts.delivery.preflight(&request.headers, READ),
-            (Some(route), &Method::GET | &Method::HEAD) => self.guarded(route, &request).await,
-            (Some(_), method) => wrong_method(method, READ, &self.asked(&request)),
+        // A handler holds no locks of the shell, and what it leaves behind in its own rooms undoes itself on drop; so a
+        // panic ends one request.
+        let response = match AssertUnwindSafe(self.follow(found, &request, body)).catch_unwind().await {
+            Ok(response) => response,
+            Err(_) => {
+                self.parts.metrics.panic();
+                problem(&ShellFault::Panicked, &self.asked(&request))
+            }
         };
         self.parts.metrics.request(found.map_or("none", Route::name), response.status().as_u16());
         response
     }
 
-    /// A handler holds no locks of the shell, and what it leaves behind in its own rooms undoes itself on drop; so a
-    /// panic ends one request and is counted.
-    async fn guarded(&self, route: Route, request: &Head) -> Response<Body> {
-        match AssertUnwindSafe(self.read(route, request)).catch_unwind().await {
-            Ok(response) => response,
-            Err(_) => {
-                self.parts.metrics.panic();
-                problem(&ShellFault::Panicked, &self.asked(request))
+    async fn follow(&self, found: Option<Route>, request: &Head, body: Body) -> Response<Body> {
+        let nameless =
+            request.version == http::Version::HTTP_11 && request.headers.get_all(HOST).iter().count() != 1;
+        let body = match found {
+            Some(Route::Purge) => body,
+            // Nobody reads it. HTTP/1 drains what is left of it after the answer, if nothing holds it; HTTP/2 tells only
+            // who reads to its end whether the request was well-formed (RFC 9113 §8.1.1).
+            _ if request.version == http::Version::HTTP_2 && !body.is_end_stream() => drain(body).await,
+            _ => Body::empty(),
+        };
+        match (found, &request.method) {
+            _ if nameless => problem(&ShellFault::Host, &self.asked(request)),
+            (None, _) => no_route(
+                request.uri.path(),
+                &["/i/", "/r/", "/_ipx/", "/info/", "/explain/", "/healthz"],
+                &self.asked(request),
+            ),
+            (Some(Route::Purge), &Method::OPTIONS) => purge::options(),
+            (Some(Route::Purge), &Method::POST) => {
+                self.parts.operator.purge(request, body, self.asked(request)).await
             }
+            (Some(_), &Method::OPTIONS) => self.parts.delivery.preflight(&request.headers, READ),
+            (Some(route), &Method::GET | &Method::HEAD) => self.read(route, request).await,
+            (Some(route), method) => wrong_method(method, route.methods(), &self.asked(request)),
         }
     }
 
@@ -131,7 +148,7 @@ impl Router {
             client: self.client(request),
         };
         let outcome = match route {
-            Route::Image | Route::Object | Route::Ipx => delivery.picture(asks).await,
+            Route::Image | Route::Object | Route::Ipx | Route::Signed => delivery.picture(asks).await,
             Route::Explain => delivery.explain(asks).await.map(|explained| json(&explained)),
             Route::Info => delivery.info(asks).await.map(|info| json(&info)),
             Route::Page => Ok(page.answer(&request.method, &request.headers, self.parts.demo)),
@@ -141,6 +158,7 @@ impl Router {
             }
             Route::Ready => Ok(self.ready().await),
             Route::Metrics => Ok(self.metrics()),
+            Route::Purge => Ok(wrong_method(&request.method, route.methods(), &self.asked(request))),
         };
         let mut response = outcome.unwrap_or_else(|error| problem(&error, &self.asked(request)));
         if request.method == Method::HEAD {
@@ -200,27 +218,20 @@ impl tower::Service<Request<Body>> for Router {
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let router = self.clone();
         let (head, body) = request.into_parts();
-        Box::pin(async move {
-            // No route reads a body yet. HTTP/1 drains what is left of it after the answer; HTTP/2 tells only who reads
-            // to its end whether the request was well-formed (RFC 9113 §8.1.1), and resets a stream that is left open.
-            if head.version == http::Version::HTTP_2 && !body.is_end_stream() {
-                drain(body).await;
-            }
-            Ok(router.answer(head).await)
-        })
+        Box::pin(async move { Ok(router.answer(head, body).await) })
     }
 }
 
 /// Reads a body that nobody wants, if it is a small one.
-async fn drain(mut body: Body) {
+async fn drain(mut body: Body) -> Body {
     const MOST: usize = 64 * 1024;
     let mut read = 0;
-    while let Some(Ok(frame)) = body.frame().await {
+    while read <= MOST
+        && let Some(Ok(frame)) = body.frame().await
+    {
         read += frame.data_ref().map_or(0, bytes::Bytes::len);
-        if read > MOST {
-            break;
-        }
     }
+    Body::empty()
 }
 
 impl Match {
@@ -244,6 +255,16 @@ impl Route {
             Self::Health => "healthz",
             Self::Ready => "readyz",
             Self::Metrics => "metrics",
+            Self::Signed => "s",
+            Self::Purge => "purge",
+        }
+    }
+
+    /// As in `Allow`.
+    fn methods(self) -> &'static str {
+        match self {
+            Self::Purge => purge::ALLOWED,
+            _ => READ,
         }
     }
 }
@@ -258,7 +279,7 @@ fn health() -> Response<Body> {
     json(&Health { status: "healthy", service: "pixedge", version: env!("CARGO_PKG_VERSION") })
 }
 
-fn json<T: Serialize>(value: &T) -> Response<Body> {
+pub(super) fn json<T: Serialize>(value: &T) -> Response<Body> {
     // The types given here are structs of strings and numbers, which always serialise.
     let mut response = text(StatusCode::OK, serde_json::to_vec(value).unwrap_or_default());
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -25,7 +25,7 @@ pub use id::{IdError, ImageId};
 pub use image::{Image, Page, Sameness, Shape, Visibility};
 pub use image::{NewImage, Stored};
 
-use generations::Generations;
+use generations::{Generations, Raised};
 use known::Known;
 
 /// Cheap to clone; clones share what they know of generations and images.
@@ -151,27 +151,24 @@ impl Library {
         &self.storages
     }
 
-    /// The counter of one scope, from memory. `name` is empty for [`Scope::All`].
-    pub fn generation(&self, scope: Scope, name: &str) -> u64 {
-        self.generations.get(scope, name)
-    }
-
-    /// The part of an image's cache key that any purge of it changes.
+    /// The part of an image's cache key that any purge of it changes; from memory.
     pub fn image_generation(&self, id: &str) -> u64 {
-        self.generation(Scope::All, "") + self.generation(Scope::Image, id)
+        self.generations.image(id)
     }
 
-    /// The same for everything of a named source.
-    pub fn source_generation(&self, source: &str) -> u64 {
-        self.generation(Scope::All, "") + self.generation(Scope::Source, source)
+    /// The same for an object of a named source.
+    pub fn object_generation(&self, source: &str, path: &str) -> u64 {
+        self.generations.object(source, path)
     }
 
-    /// Makes everything of a scope unreachable in every cache, for good; returns the new counter.
+    /// Makes everything of a scope unreachable in every cache, for good; returns the new counter. `name` is empty for
+    /// [`Scope::All`] and `<source>/<path>` for [`Scope::Prefix`].
     pub async fn purge(&self, scope: Scope, name: &str) -> Result<u64, LibraryError> {
         let mut tx = self.db.write().await?;
         let counter = store::raise(&mut tx, scope, name).await?;
         tx.commit().await?;
-        self.generations.learn([(scope, name.to_owned(), counter)]);
+        // 0: of the purges by others in between nothing is known yet.
+        self.generations.learn([Raised { scope, name: name.to_owned(), counter, seq: 0 }]);
         Ok(counter)
     }
 
@@ -186,7 +183,7 @@ impl Library {
             };
             self.known.learn(changed.as_deref(), upto);
         }
-        self.generations.learn(store::generations(&self.db).await?);
+        self.generations.learn(store::purged_since(&self.db, self.generations.seen()).await?);
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! The statements of the library.
 
+use super::generations::Raised;
 use super::{Image, ImageId, LibraryError, NewImage, Page, Sameness, Scope, Shape};
 use crate::db::{Db, DbError, Row, Tx, Value};
 use crate::storage::ContentHash;
@@ -147,16 +148,32 @@ async fn changed(tx: &mut Tx, id: &ImageId) -> Result<(), DbError> {
     tx.execute(sweep, &[]).await.map(|_| ())
 }
 
-pub(super) async fn generations(db: &Db) -> Result<Vec<(Scope, String, u64)>, DbError> {
-    let rows = db.rows("SELECT scope, name, counter FROM generations", &[]).await?;
-    rows.iter().map(|row| Ok((row.parse("scope")?, row.text("name")?, row.narrow("counter")?))).collect()
+/// What was purged after the purge `seen`.
+pub(super) async fn purged_since(db: &Db, seen: u64) -> Result<Vec<Raised>, DbError> {
+    let sql = "SELECT scope, name, counter, seq FROM generations WHERE seq > ?";
+    let rows = db.rows(sql, &[Value::Int(seen as i64)]).await?;
+    let raised = |row: &Row| {
+        Ok(Raised {
+            scope: row.parse("scope")?,
+            name: row.text("name")?,
+            counter: row.narrow("counter")?,
+            seq: row.narrow("seq")?,
+        })
+    };
+    rows.iter().map(raised).collect()
 }
 
+/// Raises a counter and returns it. As with changes of images, the number of the purge is taken first, so that the
+/// numbers follow the order of the commits.
 pub(super) async fn raise(tx: &mut Tx, scope: Scope, name: &str) -> Result<u64, DbError> {
+    tx.execute("UPDATE counters SET value = value + 1 WHERE name = 'purges'", &[]).await?;
     let key: [Value; 2] = [scope.as_str().into(), name.into()];
-    let raise = "UPDATE generations SET counter = counter + 1 WHERE scope = ? AND name = ?";
+    let raise = "UPDATE generations SET counter = counter + 1, \
+                 seq = (SELECT value FROM counters WHERE name = 'purges') WHERE scope = ? AND name = ?";
     if tx.execute(raise, &key).await? == 0 {
-        tx.execute("INSERT INTO generations (scope, name, counter) VALUES (?, ?, 1)", &key).await?;
+        let first = "INSERT INTO generations (scope, name, counter, seq) \
+                     SELECT ?, ?, 1, value FROM counters WHERE name = 'purges'";
+        tx.execute(first, &key).await?;
     }
     let row = tx.row("SELECT counter FROM generations WHERE scope = ? AND name = ?", &key).await?;
     row.map_or(Ok(0), |row| row.narrow("counter"))

@@ -202,8 +202,33 @@ async fn a_purge_outlives_a_restart_and_reaches_other_processes() {
     assert_eq!((here.image_generation("demo"), here.image_generation("other")), (3, 1));
     assert_eq!(there.image_generation("demo"), 0);
     there.poll().await.unwrap();
-    assert_eq!((there.image_generation("demo"), there.source_generation("samples")), (3, 1));
-    assert_eq!(library(dir.path()).await.image_generation("demo"), 3);
+    assert_eq!((there.image_generation("demo"), there.object_generation("samples", "a.jpg")), (3, 1));
+    // Each asks only for what is new, in whatever order the two purge.
+    there.purge(Scope::Tag, "demo").await.unwrap();
+    here.purge(Scope::Image, "other").await.unwrap();
+    for library in [&here, &there, &library(dir.path()).await] {
+        library.poll().await.unwrap();
+        assert_eq!((library.image_generation("demo"), library.image_generation("other")), (4, 2));
+    }
+}
+
+#[tokio::test]
+async fn a_prefix_ends_where_a_segment_ends() {
+    let dir = tempfile::tempdir().unwrap();
+    let library = library(dir.path()).await;
+    let generations = || {
+        let paths = ["2026/a.jpg", "2026/11/a.jpg", "2026/11", "20261/a.jpg", "a/2026/a.jpg", "2026"];
+        paths.map(|path| library.object_generation("photos", path))
+    };
+    library.purge(Scope::Prefix, "photos/2026").await.unwrap();
+    assert_eq!(generations(), [1, 1, 1, 0, 0, 1]);
+    library.purge(Scope::Prefix, "photos/2026/11").await.unwrap();
+    assert_eq!(generations(), [1, 2, 2, 0, 0, 1]);
+    library.purge(Scope::Prefix, "photos/2026/a.jpg").await.unwrap();
+    assert_eq!(generations(), [2, 2, 2, 0, 0, 1]);
+    library.purge(Scope::Source, "photos").await.unwrap();
+    assert_eq!(generations(), [3, 3, 3, 1, 1, 2]);
+    assert_eq!(library.object_generation("other", "2026/a.jpg"), 0);
 }
 
 #[tokio::test]

@@ -43,11 +43,12 @@ fn is_secret(pair: &str) -> bool {
 
 /// The key id stays readable: it is what an operator looks for.
 fn signed_path(path: &str) -> Cow<'_, str> {
-    let Some(rest) = path.strip_prefix("/s/") else { return Cow::Borrowed(path) };
+    let front = if path.starts_with("/explain/s/") { "/explain" } else { "" };
+    let Some(rest) = path[front.len()..].strip_prefix("/s/") else { return Cow::Borrowed(path) };
     let (segment, after) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     match segment.split_once('.') {
-        Some((kid, _)) => Cow::Owned(format!("/s/{kid}.{MASK}{after}")),
-        None => Cow::Owned(format!("/s/{MASK}{after}")),
+        Some((kid, _)) => Cow::Owned(format!("{front}/s/{kid}.{MASK}{after}")),
+        None => Cow::Owned(format!("{front}/s/{MASK}{after}")),
     }
 }
 
@@ -76,6 +77,7 @@ mod tests {
         }
         assert_eq!(target("/i/demo", Some("sig=x")), "/i/demo?sig=***");
         assert_eq!(target("/s/k1.c2ln.99.a/i/demo/w_300", None), "/s/k1.***/i/demo/w_300");
+        assert_eq!(target("/explain/s/k1.c2ln/i/demo", None), "/explain/s/k1.***/i/demo");
         assert_eq!(target("/s/c2ln", None), "/s/***");
         assert!(matches!(target("/i/demo/w_300", None), Cow::Borrowed(_)));
     }

@@ -10,7 +10,7 @@ use crate::transform::draft::too_many_steps;
 use crate::transform::error::{Place, SpecError};
 use crate::transform::number::{Decimal, round_div};
 use crate::transform::options::Key;
-use crate::transform::spec::{Entry, MAX_BYTES, MAX_OPTIONS, MAX_STEPS, Options, Spec};
+use crate::transform::spec::{Entry, MAX_BYTES, MAX_OPTIONS, MAX_STEPS, Options, Spec, Written};
 use crate::transform::value::{Gravity, Side, Value};
 use crate::transform::words::{Mode, Wanted};
 
@@ -19,6 +19,7 @@ use crate::transform::words::{Mode, Wanted};
 pub(crate) fn fold(
     mut steps: Vec<Options>,
     mut whole: Options,
+    written: Written,
     may_have_grown: bool,
 ) -> Result<Spec, SpecError> {
     let factor = match whole.get(Key::Dpr) {
@@ -39,7 +40,7 @@ pub(crate) fn fold(
     }
     drop_idle_of_whole(&mut whole);
     steps.retain(|step| !step.is_empty());
-    let spec = Spec { steps, whole };
+    let spec = Spec { steps, whole, written };
     check_original(&spec)?;
     check_limits(&spec, may_have_grown)?;
     Ok(spec)
@@ -53,11 +54,13 @@ impl Spec {
         if !varies.width && !varies.dpr {
             return Ok(Cow::Borrowed(self));
         }
-        let Self { mut steps, mut whole } = self.clone();
+        let Self { mut steps, mut whole, written } = self.clone();
+        // What the client says is no part of any preset.
+        let hinted = |key, value| Entry { key, value, at: None, trusted: false };
         if varies.dpr {
             // First, because the hint of a width is in device pixels already.
-            whole.set(Entry { key: Key::Dpr, value: Value::Number(client.pixel_ratio()), at: None });
-            Self { steps, whole } = fold(steps, whole, true)?;
+            whole.set(hinted(Key::Dpr, Value::Number(client.pixel_ratio())));
+            Self { steps, whole, .. } = fold(steps, whole, written, true)?;
         }
         for step in &mut steps {
             for (key, hint) in [(Key::W, client.width), (Key::H, None)] {
@@ -67,7 +70,7 @@ impl Spec {
                 match hint {
                     Some(hint) => {
                         let side = Side::Pixels(hint.clamp(1, MAX_SIDE));
-                        step.set(Entry { key, value: Value::Side(side), at: None });
+                        step.set(hinted(key, Value::Side(side)));
                     }
                     None => drop(step.remove(key)),
                 }
@@ -76,16 +79,16 @@ impl Spec {
                 step.remove(Key::Ar);
             }
         }
-        fold(steps, whole, true).map(Cow::Owned)
+        fold(steps, whole, written, true).map(Cow::Owned)
     }
 }
 
 /// Folds the mark of `s`: the mode is `afill` unless there is another.
 fn fold_box(step: &mut Options) {
-    if let Some(Entry { at, .. }) = step.remove(Key::S)
+    if let Some(Entry { at, trusted, .. }) = step.remove(Key::S)
         && step.get(Key::C).is_none()
     {
-        step.set(Entry { key: Key::C, value: Value::Mode(Mode::Afill), at });
+        step.set(Entry { key: Key::C, value: Value::Mode(Mode::Afill), at, trusted });
     }
 }
 
@@ -95,6 +98,9 @@ fn fold_ratio(step: &mut Options) -> Result<(), SpecError> {
         && let Value::Ratio(across, down) = entry.value
     {
         let (at, position) = (entry.at, entry.position());
+        // The side that comes out is the URL's own as soon as one of the two that it is made of is.
+        let trusted =
+            [Some(entry), step.entry(Key::W), step.entry(Key::H)].into_iter().flatten().all(|e| e.trusted);
         let (key, pixels) = match (step.get(Key::W), step.get(Key::H)) {
             (Some(Value::Side(Side::Pixels(width))), None) => (Key::H, scaled(*width, down, across)),
             (None, Some(Value::Side(Side::Pixels(height)))) => (Key::W, scaled(*height, across, down)),
@@ -113,7 +119,8 @@ fn fold_ratio(step: &mut Options) -> Result<(), SpecError> {
             return Err(too_large(Key::Ar, position));
         }
         step.remove(Key::Ar);
-        step.set(Entry { key, value: Value::Side(Side::Pixels(pixels.max(1) as u32)), at });
+        let value = Value::Side(Side::Pixels(pixels.max(1) as u32));
+        step.set(Entry { key, value, at, trusted });
     }
     Ok(())
 }
@@ -123,9 +130,9 @@ fn scaled(side: u32, by: u32, of: u32) -> i64 {
 }
 
 fn fold_enlarge(step: &mut Options) {
-    if let Some(Entry { value: Value::Flag(true), at, .. }) = step.remove(Key::El) {
+    if let Some(Entry { value: Value::Flag(true), at, trusted, .. }) = step.remove(Key::El) {
         let mode = mode(step).enlarging();
-        step.set(Entry { key: Key::C, value: Value::Mode(mode), at });
+        step.set(Entry { key: Key::C, value: Value::Mode(mode), at, trusted });
     }
 }
 

@@ -11,7 +11,7 @@ use crate::transform::error::{Place, SpecError, nearest};
 use crate::transform::number::Decimal;
 use crate::transform::options::{self, Key, Scope};
 use crate::transform::presets::Presets;
-use crate::transform::spec::{Entry, MAX_BYTES, MAX_OPTIONS, MAX_STEPS, Options, Spec};
+use crate::transform::spec::{Entry, MAX_BYTES, MAX_OPTIONS, MAX_STEPS, Options, Spec, Written};
 use crate::transform::value::{Side, Value};
 use crate::transform::words::Wanted;
 
@@ -27,7 +27,7 @@ pub(crate) struct Draft<'p> {
     /// Options of the whole spec that came from presets, and so lose against all others.
     weak: Options,
     sent_steps: usize,
-    sent_presets: usize,
+    written: Written,
     bytes: usize,
 }
 
@@ -88,7 +88,7 @@ impl Layer {
         {
             return Err(What::Preset);
         }
-        let entry = Entry { key, value, at: u32::try_from(at).ok() };
+        let entry = Entry { key, value, at: u32::try_from(at).ok(), trusted: false };
         let options = if key.row().scope == Scope::Spec { &mut self.whole } else { &mut self.step };
         options.insert(entry).map_err(|_| What::Conflict(key))
     }
@@ -102,9 +102,9 @@ impl Layer {
             if self.step.get(key).is_some() {
                 return Err(What::Box(key));
             }
-            self.step.set(Entry { key, value: Value::Side(Side::Pixels(side)), at });
+            self.step.set(Entry { key, value: Value::Side(Side::Pixels(side)), at, trusted: false });
         }
-        self.step.set(Entry { key: Key::S, value: Value::Flag(true), at });
+        self.step.set(Entry { key: Key::S, value: Value::Flag(true), at, trusted: false });
         Ok(())
     }
 
@@ -125,7 +125,7 @@ impl<'p> Draft<'p> {
             whole: Options::default(),
             weak: Options::default(),
             sent_steps: 0,
-            sent_presets: 0,
+            written: Written::default(),
             bytes: 0,
         }
     }
@@ -169,9 +169,12 @@ impl<'p> Draft<'p> {
     /// Adds a step, with its presets expanded.
     pub(crate) fn push(&mut self, layer: Layer) -> Result<(), SpecError> {
         let Layer { mut step, whole } = layer;
-        if let Some(Entry { value: Value::Names(names), .. }) = step.remove(Key::T) {
-            self.sent_presets += names.len();
-            if self.sent_presets > MAX_PRESETS {
+        let presets = step.remove(Key::T);
+        let typed = step.iter().chain(whole.iter()).next().map(|entry| entry.key);
+        self.written.typed = self.written.typed.or(typed);
+        if let Some(Entry { value: Value::Names(names), .. }) = presets {
+            self.written.presets += names.len();
+            if self.written.presets > MAX_PRESETS {
                 let reason = format!("a spec names at most {MAX_PRESETS} presets");
                 return Err(SpecError::TooLong(Place::option("t", None, reason)));
             }
@@ -205,7 +208,9 @@ impl<'p> Draft<'p> {
                 Err(SpecError::Conflict(Place::option("f", None, "disagrees with the extension of the name")))
             }
             _ => {
-                self.whole.set(Entry { key: Key::F, value: Value::Format(wanted), at: None });
+                let value = Value::Format(wanted);
+                self.whole.set(Entry { key: Key::F, value, at: None, trusted: false });
+                self.written.typed = self.written.typed.or(Some(Key::F));
                 Ok(())
             }
         }
@@ -218,9 +223,10 @@ impl<'p> Draft<'p> {
     }
 
     pub(crate) fn finish(self) -> Result<Spec, SpecError> {
-        let may_have_grown = self.sent_presets > 0 || self.bytes > MAX_BYTES / 4;
+        let may_have_grown = self.written.presets > 0 || self.bytes > MAX_BYTES / 4;
+        let written = self.written;
         let (steps, whole) = self.into_parts();
-        canonical::fold(steps, whole, may_have_grown)
+        canonical::fold(steps, whole, written, may_have_grown)
     }
 }
 

@@ -1,5 +1,7 @@
-//! The unsigned policy `ladder`: every plain URL works, but sizes and qualities are snapped to a list, so that nobody
-//! can ask for a million variants of a picture; what multiplies variants without need is refused. What is made is again a canonical spec.
+//! The unsigned policies `ladder` and `presets`. Under the ladder every plain URL works, but sizes and qualities are
+//! snapped to a list, so that nobody can ask for a million variants of a picture; what multiplies variants without need
+//! is refused. What presets of the configuration bring along is the operator's own and stays as it is. What is made is
+//! again a canonical spec.
 
 use crate::transform::canonical::fold;
 use crate::transform::client::Client;
@@ -23,6 +25,9 @@ const QUALITIES: &[u8] = &[30, 40, 50, 60, 70, 75, 80, 85, 90, 95];
 /// Each step multiplies the variants that there can be.
 const MAX_STEPS: usize = 2;
 
+/// So does each preset that is combined with others.
+const MAX_PRESETS: usize = 2;
+
 const MAX_BLUR: Decimal = Decimal::whole(20);
 
 /// The list of sides that an unsigned URL may have.
@@ -44,30 +49,48 @@ impl Ladder {
     /// The spec that is made of one without a signature. Hints of the client become sizes first, so that they are
     /// snapped too.
     pub fn apply(&self, spec: &Spec, client: &Client) -> Result<Spec, SpecError> {
-        let Spec { mut steps, mut whole } = spec.with_hints(client)?.into_owned();
-        if let Some(entry) = steps.get(MAX_STEPS).and_then(|step| step.iter().next()) {
-            return Err(refused(entry, &format!("at most {MAX_STEPS} steps")));
+        let Spec { mut steps, mut whole, written } = spec.with_hints(client)?.into_owned();
+        if written.presets > MAX_PRESETS {
+            let rule = format!("at most {MAX_PRESETS} presets");
+            return Err(needs_signature("t".to_owned(), None, &rule));
+        }
+        let own = |step: &Options| step.iter().find(|entry| !entry.trusted).cloned();
+        if let Some(entry) = steps.iter().filter_map(own).nth(MAX_STEPS) {
+            return Err(refused(&entry, &format!("at most {MAX_STEPS} steps")));
         }
         for step in &mut steps {
             step.iter().try_for_each(allowed)?;
             self.snap_sides(step);
-            step.iter_mut().for_each(snap_colour);
+            step.iter_mut().filter(|entry| !entry.trusted).for_each(snap_colour);
         }
         whole.iter().try_for_each(allowed)?;
-        for entry in whole.iter_mut() {
+        for entry in whole.iter_mut().filter(|entry| !entry.trusted) {
             if let Value::Quality(Quality::Fixed(quality)) = &mut entry.value {
                 *quality = nearest_quality(*quality);
             }
         }
-        fold(steps, whole, true)
+        fold(steps, whole, written, true)
     }
 
-    /// The larger side goes up to the next listed one, the other keeps the ratio.
+    /// The same where nothing but presets may be asked. What these leave to hints of the client is snapped.
+    pub fn apply_presets(&self, spec: &Spec, client: &Client) -> Result<Spec, SpecError> {
+        const RULE: &str = "a preset alone, `t_<name>`";
+        match spec.written.typed {
+            Some(key) => Err(needs_signature(key.name().to_owned(), None, RULE)),
+            None if spec.written.presets == 0 => Err(needs_signature("_".to_owned(), None, RULE)),
+            None => self.apply(spec, client),
+        }
+    }
+
+    /// The larger side of the URL's own goes up to the next listed one, the other keeps the ratio.
     fn snap_sides(&self, step: &mut Options) {
         let larger = step.iter().filter_map(pixels).max();
         let Some(larger) = larger else { return };
         let snapped = self.snapped(larger);
         for entry in step.iter_mut() {
+            if entry.trusted {
+                continue;
+            }
             if let (Key::W | Key::H, Value::Side(Side::Pixels(side))) = (entry.key, &mut entry.value) {
                 let scaled = round_div(i128::from(*side) * i128::from(snapped), i128::from(larger));
                 *side = scaled.max(1) as u32;
@@ -83,13 +106,14 @@ impl Ladder {
 
 fn pixels(entry: &Entry) -> Option<u32> {
     match (entry.key, &entry.value) {
-        (Key::W | Key::H, Value::Side(Side::Pixels(side))) => Some(*side),
+        (Key::W | Key::H, Value::Side(Side::Pixels(side))) if !entry.trusted => Some(*side),
         _ => None,
     }
 }
 
 fn allowed(entry: &Entry) -> Result<(), SpecError> {
     let is_allowed = match entry.key.row().unsigned {
+        _ if entry.trusted => true,
         Unsigned::Yes => true,
         Unsigned::No => false,
         Unsigned::Rule(_) => match &entry.value {
@@ -116,10 +140,13 @@ fn allowed(entry: &Entry) -> Result<(), SpecError> {
 /// `rule` says what would have been allowed, if anything.
 fn refused(entry: &Entry, rule: &str) -> SpecError {
     let option = format!("{}_{}", entry.key.name(), entry.value);
-    let mut place = Place::option(option, entry.position(), "not without a signature here");
-    if !rule.is_empty() {
-        place.allowed = Some(format!("`{}`: {rule}", entry.key.name()));
-    }
+    let rule = if rule.is_empty() { String::new() } else { format!("`{}`: {rule}", entry.key.name()) };
+    needs_signature(option, entry.position(), &rule)
+}
+
+fn needs_signature(option: String, position: Option<usize>, allowed: &str) -> SpecError {
+    let mut place = Place::option(option, position, "not without a signature here");
+    place.allowed = Some(allowed.to_owned()).filter(|allowed| !allowed.is_empty());
     SpecError::NeedsSignature(place)
 }
 

@@ -39,7 +39,7 @@ pub use plan::Plan;
 pub use presets::Presets;
 pub use query::Extras;
 pub use resolve::{ResolveLimits, SourceFacts, resolve};
-pub use spec::{Spec, Varies};
+pub use spec::{Named, Spec, Varies};
 pub use url::{ObjectPath, Route, Subject, Target, UrlContext, is_image_id};
 pub use value::Value;
 pub use words::{Mode, Wanted};

@@ -78,8 +78,11 @@ fn read(text: &str, known: &Presets) -> Result<Preset, String> {
     if !steps.iter().any(|step| step.get(Key::Ar).is_some()) {
         alone.finish().map_err(|error| error.to_string())?;
     }
-    // Positions are those of the configuration; in a URL they would mislead.
-    steps.iter_mut().flat_map(Options::iter_mut).chain(whole.iter_mut()).for_each(|entry| entry.at = None);
+    for entry in steps.iter_mut().flat_map(Options::iter_mut).chain(whole.iter_mut()) {
+        // Positions are those of the configuration; in a URL they would mislead.
+        entry.at = None;
+        entry.trusted = true;
+    }
     Ok(Preset { steps, whole })
 }
 

@@ -108,7 +108,7 @@ impl Spec {
     }
 }
 
-fn supported(Entry { key, value, at }: &Entry) -> Result<(), SpecError> {
+fn supported(Entry { key, value, at, .. }: &Entry) -> Result<(), SpecError> {
     let built = match key.row().built {
         Built::Yes => true,
         Built::No => false,

@@ -7,7 +7,7 @@ use crate::transform::error::SpecError;
 use crate::transform::options::Key;
 use crate::transform::plan::Metadata;
 use crate::transform::presets::Presets;
-use crate::transform::value::{Side, Value};
+use crate::transform::value::{Overlay, Side, Value};
 use crate::transform::words::Wanted;
 
 /// The longest spec, in bytes.
@@ -22,6 +22,26 @@ pub struct Spec {
     pub(crate) steps: Vec<Options>,
     /// Options of the whole spec.
     pub(crate) whole: Options,
+    pub(crate) written: Written,
+}
+
+/// How a spec was written, which policies look at. It makes no difference between specs.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Written {
+    /// The first option beside presets.
+    pub(crate) typed: Option<Key>,
+    /// How many presets were named.
+    pub(crate) presets: usize,
+}
+
+/// A picture that a spec names beside the one it is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Named<'a> {
+    /// The option that names it: `l` or `d`.
+    pub option: &'static str,
+    pub id: &'a str,
+    /// A preset of the configuration named it, not the URL.
+    pub trusted: bool,
 }
 
 /// What of the client a spec depends on.
@@ -36,12 +56,14 @@ pub struct Varies {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub(crate) struct Options(Vec<Entry>);
 
-/// An option and its value. Where it was written is for messages only and makes no difference.
+/// An option and its value. Where it was written is for messages and policies only and makes no difference.
 #[derive(Debug, Clone)]
 pub(crate) struct Entry {
     pub(crate) key: Key,
     pub(crate) value: Value,
     pub(crate) at: Option<u32>,
+    /// From a preset of the configuration, with no part of the URL's own in it.
+    pub(crate) trusted: bool,
 }
 
 impl Spec {
@@ -80,12 +102,16 @@ impl Spec {
         }
     }
 
-    /// The picture to show where the source is missing (`d`).
-    pub fn fallback(&self) -> Option<&str> {
-        match self.whole.get(Key::D) {
-            Some(Value::Id(id)) => Some(id),
-            _ => None,
-        }
+    /// Overlays (`l`) and the picture to show where the source is missing (`d`), in the order of the spec.
+    pub fn named_pictures(&self) -> impl Iterator<Item = Named<'_>> {
+        let entries = self.steps.iter().flat_map(Options::iter).chain(self.whole.iter());
+        entries.filter_map(|entry| {
+            let id = match &entry.value {
+                Value::Id(id) | Value::Overlay(Overlay::Image(id)) => id,
+                _ => return None,
+            };
+            Some(Named { option: entry.key.name(), id, trusted: entry.trusted })
+        })
     }
 }
 
@@ -115,6 +141,18 @@ fn write_options<'a>(f: &mut fmt::Formatter<'_>, options: impl Iterator<Item = &
         entry.value.fmt(f)?;
     }
     Ok(())
+}
+
+impl PartialEq for Written {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Written {}
+
+impl std::hash::Hash for Written {
+    fn hash<H: std::hash::Hasher>(&self, _: &mut H) {}
 }
 
 impl PartialEq for Entry {

@@ -1,11 +1,13 @@
 //! What happens when many ask at once: one source read, one decode and one encode for one picture; bounded memory for
 //! many; a clear refusal beyond the queue.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::sync::Barrier;
 
-use pixedge::codec::Format;
+use pixedge::codec::{Bitmap, Format, Layout};
 
-use crate::support::pictures::{encoded, header};
+use crate::support::pictures::{encode, encoded, header};
 use crate::support::{Home, Server};
 
 /// A server with a folder source `pics` of `count` JPEGs.
@@ -104,4 +106,50 @@ fn beyond_the_queue_is_a_503_with_retry_after_and_hits_go_on() {
     assert!(statuses.contains(&200), "nothing was served");
     assert_eq!(server.get("/r/pics/w_10,f_jpg/0.jpg").header("cache-status"), "pixedge; hit; detail=memory");
     assert!(server.count("pixedge_refused_total") >= 1.0);
+}
+
+#[test]
+fn a_large_original_is_sent_from_a_file_and_not_from_memory() {
+    let home = Home::new("sources: { pics: { scheme: fs, root: pics, unsigned: open } }\n");
+    std::fs::create_dir(home.path().join("pics")).unwrap();
+    std::fs::write(home.path().join("pics/noise.png"), noise(2600, 2600)).unwrap();
+    let server = home.start();
+    let path = "/r/pics/f_orig,md_none/noise.png";
+    let whole = server.get(path);
+    assert_eq!((whole.status, whole.header("cache-status")), (200, "pixedge; fwd=miss; stored"));
+    assert!(whole.body.len() > 16 << 20, "{}", whole.body.len());
+    let before = server.rss();
+
+    // Clients that take the head of the answer and then nothing for a while.
+    let mut slow: Vec<TcpStream> = (0..12).map(|_| TcpStream::connect(server.address()).unwrap()).collect();
+    for client in &mut slow {
+        write!(client, "GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").unwrap();
+        let mut head = [0; 1000];
+        client.read_exact(&mut head).unwrap();
+        let head = String::from_utf8_lossy(&head);
+        assert!(head.contains("cache-status: pixedge; hit; detail=disk"), "{head}");
+    }
+    let grown = server.rss().saturating_sub(before);
+    assert!(grown < 32 << 20, "{grown} bytes for twelve clients that wait");
+    drop(slow);
+
+    let part = server.get_with(path, &[("Range", "bytes=-1000")]);
+    assert_eq!((part.status, part.header("content-length")), (206, "1000"));
+    assert!(part.body == whole.body[whole.body.len() - 1000..]);
+    let beyond = server.get_with(path, &[("Range", "bytes=99999999-")]);
+    assert_eq!(beyond.status, 416);
+    let head = server.request("HEAD", path, &[]);
+    assert_eq!((head.status, head.header("content-length")), (200, whole.header("content-length")));
+    assert_eq!(server.count("pixedge_source_reads_total"), 1.0);
+}
+
+/// A PNG that does not get smaller.
+fn noise(width: u32, height: u32) -> Vec<u8> {
+    let mut state = 1_u32;
+    let byte = |_| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    let data = (0..width * height * 3).map(byte).collect();
+    encode(&Bitmap { width, height, layout: Layout::Rgb, data }, Format::Png)
 }

@@ -12,6 +12,8 @@ mod golden;
 mod http2;
 mod limits;
 mod load;
+mod purge;
 mod read_path;
 mod semantics;
+mod signatures;
 mod support;

@@ -18,6 +18,9 @@ pub struct Auth {
     pub access_token: Span,
     /// Accounts that are made at start.
     pub users: Vec<User>,
+    /// Who sends it as a bearer token may purge by `POST /v1/purge`; by `admin_key_env` or `admin_key_file`. Unset:
+    /// nobody may.
+    pub admin_key: Option<Secret>,
     /// What tokens are signed with, by `secret_env` or `secret_file`. Unset: made at first start, in `data_dir`.
     pub secret: Option<Secret>,
 }
@@ -60,6 +63,7 @@ impl Default for Auth {
             access_token: Span(Duration::from_secs(3600)),
             users: Vec::new(),
             secret: None,
+            admin_key: None,
         }
     }
 }
@@ -71,12 +75,12 @@ impl Auth {
                 "`auth.access_token`: 0 would expire every token at once; give a time like `1h`".to_owned()
             );
         }
-        if let Some(secret) = &self.secret
-            && secret.expose().len() < MIN_SECRET
-        {
-            return Err(format!(
-                "`auth.secret` is shorter than {MIN_SECRET} bytes; make one with `openssl rand -hex 32`"
-            ));
+        for (name, secret) in [("secret", &self.secret), ("admin_key", &self.admin_key)] {
+            if secret.as_ref().is_some_and(|secret| secret.expose().len() < MIN_SECRET) {
+                return Err(format!(
+                    "`auth.{name}` is shorter than {MIN_SECRET} bytes; make one with `openssl rand -hex 32`"
+                ));
+            }
         }
         for (index, user) in self.users.iter().enumerate() {
             user.validate(&format!("auth.users[{index}]"))?;

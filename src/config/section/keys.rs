@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::{MIN_SECRET, Policy};
+use crate::auth::{KeyConfig, Scope};
 use crate::units::Secret;
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -39,6 +40,20 @@ fn whole_signature() -> u8 {
 }
 
 impl Key {
+    /// As the room `auth` takes it.
+    pub fn to_room(&self) -> KeyConfig {
+        KeyConfig {
+            kid: self.kid.clone(),
+            secret: self.secret.clone(),
+            not_before: self.not_before,
+            not_after: self.not_after,
+            scopes: self.scopes.iter().filter_map(|scope| scope.parse().ok()).collect(),
+            sources: self.sources.clone(),
+            policy: self.policy,
+            min_signature: self.min_signature.into(),
+        }
+    }
+
     /// `section` is the full name of the entry, `keys[0]`.
     pub fn validate(&self, section: &str) -> Result<(), String> {
         let legal = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
@@ -55,10 +70,7 @@ impl Key {
         {
             return Err(format!("`{section}.not_after`: {to} is not later than `not_before`, {from}"));
         }
-        let known = |scope: &str| {
-            matches!(scope, "u" | "c" | "a")
-                || scope.strip_prefix('p').is_some_and(|n| n.parse::<u8>().is_ok_and(|n| n > 0))
-        };
+        let known = |scope: &String| scope.parse::<Scope>().is_ok();
         if let Some(index) = self.scopes.iter().position(|scope| !known(scope)) {
             return Err(format!(
                 "`{section}.scopes[{index}]`: `{}` is not one of `u`, `c`, `a`, `p1`, `p2`, …",

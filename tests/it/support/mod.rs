@@ -137,6 +137,26 @@ impl Server {
         Reply { status: parts.status.as_u16(), headers: parts.headers, body }
     }
 
+    /// A `POST` with a body.
+    pub fn post(&self, path: &str, headers: &[(&str, &str)], body: &str) -> Reply {
+        let mut request = ureq::http::Request::builder().method("POST").uri(format!("{}{path}", self.url));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = self
+            .agent
+            .run(request.body(body).unwrap())
+            .unwrap_or_else(|error| panic!("POST {path}: {error}\n{}", self.log()));
+        let (parts, body) = response.into_parts();
+        let body = body.into_with_config().limit(1 << 30).read_to_vec().unwrap();
+        Reply { status: parts.status.as_u16(), headers: parts.headers, body }
+    }
+
+    /// The folder, for other commands on the same configuration.
+    pub fn home(&self) -> &Home {
+        &self.home
+    }
+
     /// Sends bytes as they are and returns everything the server answers until it closes or `timeout` passes.
     pub fn raw(&self, request: &str, timeout: Duration) -> String {
         let mut stream = TcpStream::connect(self.address()).unwrap();

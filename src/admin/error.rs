@@ -1,0 +1,58 @@
+//! Why the operator's wish was not done.
+
+use std::borrow::Cow;
+
+use crate::error::{Detail, Fault, Kind};
+use crate::library::LibraryError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum AdminError {
+    /// A field of the wish is wrong.
+    #[error("`{field}`: {reason}")]
+    Bad { field: String, reason: Cow<'static, str> },
+    #[error("there is no image `{0}`")]
+    NoImage(String),
+    #[error("there is no source `{name}`; there are: {known}")]
+    NoSource { name: String, known: String },
+    #[error(transparent)]
+    Library(#[from] LibraryError),
+}
+
+impl AdminError {
+    pub(super) fn bad(field: &str, reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::Bad { field: field.to_owned(), reason: reason.into() }
+    }
+}
+
+impl Fault for AdminError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Bad { .. } => Kind::BadRequest,
+            Self::NoImage(_) | Self::NoSource { .. } => Kind::NotFound,
+            Self::Library(error) => error.kind(),
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Bad { .. } => "bad_value",
+            Self::NoImage(_) | Self::NoSource { .. } => "not_found",
+            Self::Library(error) => error.code(),
+        }
+    }
+
+    fn message(&self) -> Cow<'static, str> {
+        match self {
+            Self::Library(error) => error.message(),
+            _ => Cow::Owned(self.to_string()),
+        }
+    }
+
+    fn detail(&self) -> Detail {
+        match self {
+            Self::Bad { field, .. } => Detail { option: Some(field.clone()), ..Detail::default() },
+            Self::Library(error) => error.detail(),
+            _ => Detail::default(),
+        }
+    }
+}
