@@ -6,6 +6,7 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -59,6 +60,8 @@ pub(super) struct Watch {
     requests: AtomicUsize,
     /// Requests that were taken back, less those that were answered since.
     taken_back: AtomicUsize,
+    /// The client was given up while it had an answer to take.
+    hopeless: AtomicBool,
     /// The server is stopping: nothing new is waited for any longer than a head.
     closing: AtomicBool,
     receiving: Window,
@@ -133,6 +136,7 @@ impl Watch {
             owed_since: AtomicU64::new(0),
             requests: AtomicUsize::new(0),
             taken_back: AtomicUsize::new(0),
+            hopeless: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             receiving: Window::default(),
             sending: Window::default(),
@@ -193,6 +197,7 @@ impl Watch {
         loop {
             sleep.as_mut().await;
             if let Some(lapse) = self.look() {
+                self.hopeless.store(lapse == Lapse::Write, Relaxed);
                 return lapse;
             }
             sleep.as_mut().reset(Instant::now() + tick);
@@ -269,7 +274,7 @@ fn millis(time: Duration) -> u64 {
 }
 
 /// The connection's socket.
-pub(super) struct Watched<T> {
+pub(super) struct Watched<T: AsFd> {
     io: T,
     watch: Arc<Watch>,
     /// Bytes that were read to tell the protocol and not handed on yet.
@@ -278,7 +283,7 @@ pub(super) struct Watched<T> {
     closing: bool,
 }
 
-impl<T> Watched<T> {
+impl<T: AsFd> Watched<T> {
     pub(super) fn new(io: T, watch: Arc<Watch>) -> Self {
         Self { io, watch, ahead: BytesMut::new(), frames: None, closing: false }
     }
@@ -289,7 +294,7 @@ impl<T> Watched<T> {
     }
 }
 
-impl<T: AsyncRead + Unpin> Watched<T> {
+impl<T: AsFd + AsyncRead + Unpin> Watched<T> {
     /// Whether the client speaks HTTP/2: it says so by a preface that is no request of HTTP/1. What is read on the way
     /// is a whole head as a rule, so this costs no system call more.
     pub(super) async fn speaks_http2(&mut self) -> io::Result<bool> {
@@ -319,7 +324,7 @@ impl<T: AsyncRead + Unpin> Watched<T> {
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
+impl<T: AsFd + AsyncRead + Unpin> AsyncRead for Watched<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -347,7 +352,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
     }
 }
 
-impl<T> Watched<T> {
+impl<T: AsFd> Watched<T> {
     fn wrote(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match result {
             Poll::Pending => self.watch.sending.blocked(|| self.watch.now()),
@@ -358,7 +363,7 @@ impl<T> Watched<T> {
     }
 }
 
-impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<T> {
+impl<T: AsFd + AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.io).poll_write(cx, buf);
         self.wrote(result)
@@ -408,6 +413,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<T> {
                     return Poll::Pending;
                 }
             }
+        }
+    }
+}
+
+impl<T: AsFd> Drop for Watched<T> {
+    /// Closed in the usual way, the kernel would go on offering what the client did not take, and hold it all the while.
+    fn drop(&mut self) {
+        if self.watch.hopeless.load(Relaxed) {
+            // Without it the connection lives a minute longer, and that is all.
+            let _ = socket2::SockRef::from(&self.io).set_linger(Some(Duration::ZERO));
         }
     }
 }

@@ -149,3 +149,51 @@ fn http2_is_spoken_on_the_same_port_and_its_callers_are_limited_alike() {
     let statuses: Vec<u16> = crate::http2::get(&server, "/info/demo", 7);
     assert_eq!(statuses, [200, 200, 200, 200, 200, 429, 429]);
 }
+
+/// A server that knows two keys, and a signed URL of each.
+fn with_keys(per_key: &str) -> (Server, [String; 2]) {
+    let config = format!(
+        "limits: {{ per_address: {{ rate: 1/h, burst: 30 }}, per_key: {per_key} }}\n\
+         keys:\n  - {{ kid: a, secret_file: a.txt }}\n  - {{ kid: b, secret_file: b.txt }}\n"
+    );
+    let home = Home::demo_with(&config);
+    for key in ["a", "b"] {
+        let secret = format!("the secret of key {key}, long enough");
+        std::fs::write(home.path().join(format!("{key}.txt")), secret).unwrap();
+    }
+    let signed = ["a", "b"].map(|key| {
+        let printed = home.run(&["sign", "/i/demo/w_44,f_jpg", "--kid", key]);
+        let url = printed.lines().last().unwrap();
+        url[url.find("/i/").or(url.find("/s/")).unwrap()..].to_owned()
+    });
+    (home.start(), signed)
+}
+
+#[test]
+fn a_key_over_its_rate_is_refused_while_another_is_served() {
+    let (server, [a, b]) = with_keys("{ rate: 1/h, burst: 8 }");
+    // Its users are everywhere, each at an address of his own.
+    let asked = |n: u32, path: &str| from(&server, &format!("203.0.113.{n}"), path);
+    assert_eq!(asked(1, &b).status, 200);
+    let statuses: Vec<u16> = (10..20).map(|n| asked(n, &a).status).collect();
+    assert_eq!(statuses, [200, 200, 200, 200, 200, 200, 200, 200, 429, 429]);
+    let refusal = asked(20, &a);
+    assert_eq!(refusal.code(), "rate_limited");
+    assert_eq!(refusal.header("ratelimit-policy"), "\"key\";q=8;w=28800");
+    assert!(refusal.header("retry-after").parse::<u64>().unwrap() > 3000);
+    assert_eq!(asked(20, &b).status, 200);
+    // The picture itself is as free as before for whoever needs no key.
+    assert_eq!(asked(20, "/i/demo/w_44,f_jpg").status, 200);
+}
+
+#[test]
+fn who_forges_a_signature_pays_for_it_and_the_customer_does_not() {
+    let (server, [a, _]) = with_keys("{ rate: 1/h, burst: 8 }");
+    let forged = if a.ends_with('A') { format!("{}B", &a[..a.len() - 1]) } else { format!("{}A", &a[..a.len() - 1]) };
+    let mut forger: Vec<u16> = (0..40).map(|_| from(&server, "203.0.113.66", &forged).status).collect();
+    assert!(forger[..30].iter().all(|status| *status == 403), "{forged}: {forger:?}");
+    assert_eq!(forger.split_off(30), [429; 10]);
+    assert_eq!(from(&server, "203.0.113.66", "/i/demo/w_44,f_jpg").status, 429);
+    let customers: Vec<u16> = (1..=7).map(|n| from(&server, &format!("203.0.113.{n}"), &a).status).collect();
+    assert_eq!(customers, [200; 7]);
+}
