@@ -340,8 +340,7 @@ fn server_config(config: &Config) -> crate::http::server::Config {
 }
 
 fn limit_config(config: &Config) -> limit::Config {
-    let limit =
-        |limit: crate::config::Limit| limit::Limit { rate: limit.rate, burst: limit.burst };
+    let limit = |limit: crate::config::Limit| limit::Limit { rate: limit.rate, burst: limit.burst };
     limit::Config {
         per_address: config.limits.per_address.map(limit),
         per_key: config.limits.per_key.map(limit),

@@ -260,7 +260,11 @@ const WRONG: &[(&str, &str, &[&str])] = &[
     ("http: { listen: 'example.com:80' }", "http.listen", &["`example.com:80`", "`localhost:8080`"]),
     ("limits: { per_address: { rate: 50 } }", "limits.per_address.rate", &["`50`", "`50/s`"]),
     ("limits: { per_key: { burst: 0 } }", "limits.per_key.burst", &["at least 1"]),
-    ("limits: { per_key: { burst: 5000000000 } }", "limits.per_key.burst", &["4294967295", "`per_key: null`"]),
+    (
+        "limits: { per_key: { burst: 5000000000 } }",
+        "limits.per_key.burst",
+        &["4294967295", "`per_key: null`"],
+    ),
     ("library: { unsigned: public }", "library.unsigned", &["`public`", "`open`"]),
     ("library: { visibility: hidden }", "library.visibility", &["`hidden`", "`private`"]),
     ("library: { trash: 30 days }", "library.trash", &["`30 days`", "`30d`"]),

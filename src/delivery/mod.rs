@@ -171,7 +171,9 @@ impl Delivery {
                 // The source has been asked anew meanwhile, so the second attempt sees the new version.
                 Err(error) if changes > 0 && error.is_change() => &mut changes,
                 // Somebody else was to pay for the picture that this caller waited for, and could not.
-                Err(error) if refusals > 0 && error.limited().is_some_and(|limit| limit.account() != account) => {
+                Err(error)
+                    if refusals > 0 && error.limited().is_some_and(|limit| limit.account() != account) =>
+                {
                     &mut refusals
                 }
                 answer => return answer,
@@ -191,7 +193,7 @@ impl Delivery {
         // A remembered answer was allowed; else nobody learns what exists before it is.
         let allowed = match known {
             Some(_) => None,
-            None => Some(self.authorise(&asked, &client)?),
+            None => Some(self.authorise(asked, &client)?),
         };
         let version = self.origins.version(&asked.target.subject, asked.caller.is_signed()).await?;
         let (answer, origin) = match known.filter(|known| known.version.is(&version)) {
@@ -199,11 +201,11 @@ impl Delivery {
             None => {
                 let (policy, spec) = match allowed {
                     Some(allowed) => allowed,
-                    None => self.authorise(&asked, &client)?,
+                    None => self.authorise(asked, &client)?,
                 };
                 let origin = self.origins.origin(version).await?;
                 self.authorise_named(&spec, &asked.caller, policy).await?;
-                let answer = Arc::new(self.prepare(&asked, &spec, &origin, &client)?);
+                let answer = Arc::new(self.prepare(asked, &spec, &origin, &client)?);
                 // An answer knows the version of one picture only; of others it could not tell that they changed.
                 if spec.named_pictures().next().is_none() {
                     asked.remember(client, Arc::clone(&answer));
@@ -219,7 +221,7 @@ impl Delivery {
             validators,
             cache_control: match &answer.cache_control {
                 Some(always) => always.clone(),
-                None => self.cache_control(&asked, &answer.version),
+                None => self.cache_control(asked, &answer.version),
             },
             vary: answer.vary,
             // A private picture is for who asks, not for the scripts of others.
@@ -247,7 +249,8 @@ impl Delivery {
                     Some(origin) => origin,
                     None => self.origins.origin(answer.version.clone()).await?,
                 };
-                let bill = Bill { limiter: Arc::clone(&self.limiter), account, charged: Arc::clone(&charged) };
+                let bill =
+                    Bill { limiter: Arc::clone(&self.limiter), account, charged: Arc::clone(&charged) };
                 self.get_or_render(answer.key, origin, answer.plan.clone(), Arc::clone(&timing), bill).await?
             }
         };

@@ -33,9 +33,7 @@ pub fn is_this_machine(peer: IpAddr, headers: &HeaderMap, trusted: &[Cidr]) -> b
     let told = headers.contains_key("x-forwarded-for");
     let passed_on = told || ["forwarded", "x-real-ip", "via"].iter().any(|name| headers.contains_key(*name));
     let believed = told && trusted.iter().any(|range| range.contains(peer));
-    peer.is_loopback()
-        && (!passed_on || believed)
-        && resolved_client(peer, headers, trusted).is_loopback()
+    peer.is_loopback() && (!passed_on || believed) && resolved_client(peer, headers, trusted).is_loopback()
 }
 
 #[cfg(test)]
@@ -62,7 +60,9 @@ mod tests {
             is_this_machine(peer.parse().unwrap(), &headers, &trusted)
         };
         let all = ["127.0.0.0/8"];
-        assert!(local("127.0.0.1", None, &all) && local("::1", None, &[]) && local("::ffff:127.0.0.1", None, &[]));
+        assert!(
+            local("127.0.0.1", None, &all) && local("::1", None, &[]) && local("::ffff:127.0.0.1", None, &[])
+        );
         assert!(!local("192.0.2.1", None, &all));
         assert!(local("127.0.0.1", Some(("x-forwarded-for", "127.0.0.1")), &all));
         assert!(!local("127.0.0.1", Some(("x-forwarded-for", "192.0.2.1")), &all));

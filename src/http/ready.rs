@@ -33,7 +33,9 @@ impl Readiness {
             let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
             match &*last {
                 // One that is still under way holds as well: there is never more than one.
-                Some((begun, verdict)) if verdict.peek().is_none() || begun.elapsed() < self.holds => verdict.clone(),
+                Some((begun, verdict)) if verdict.peek().is_none() || begun.elapsed() < self.holds => {
+                    verdict.clone()
+                }
                 _ => {
                     let verdict = bounded((self.check)(), self.longest).boxed().shared();
                     *last = Some((Instant::now(), verdict.clone()));
@@ -64,7 +66,9 @@ mod tests {
 
     use super::*;
 
-    fn counted(verdict: impl Fn(usize) -> BoxFuture<'static, Verdict> + Send + Sync + 'static) -> (Readiness, Arc<AtomicUsize>) {
+    fn counted(
+        verdict: impl Fn(usize) -> BoxFuture<'static, Verdict> + Send + Sync + 'static,
+    ) -> (Readiness, Arc<AtomicUsize>) {
         let count = Arc::new(AtomicUsize::new(0));
         let counter = count.clone();
         let check: Check = Arc::new(move || verdict(counter.fetch_add(1, Relaxed)));
@@ -73,9 +77,8 @@ mod tests {
 
     #[tokio::test]
     async fn many_questions_are_one_check() {
-        let (mut readiness, checks) = counted(|n| {
-            async move { if n == 0 { Ok(()) } else { Err("database".to_owned()) } }.boxed()
-        });
+        let (mut readiness, checks) =
+            counted(|n| async move { if n == 0 { Ok(()) } else { Err("database".to_owned()) } }.boxed());
         readiness.holds = Duration::from_secs(3600);
         let answers = futures_util::future::join_all((0..1000).map(|_| readiness.ask())).await;
         assert!(answers.iter().all(Result::is_ok));

@@ -168,8 +168,11 @@ impl Router {
     }
 
     async fn ready(&self) -> Response<Body> {
-        let state =
-            if self.parts.stop.is_asked() { Err("stopping".to_owned()) } else { self.parts.ready.ask().await };
+        let state = if self.parts.stop.is_asked() {
+            Err("stopping".to_owned())
+        } else {
+            self.parts.ready.ask().await
+        };
         match state {
             Ok(()) => text(StatusCode::OK, "ready\n"),
             Err(reason) => {

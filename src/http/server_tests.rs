@@ -338,7 +338,8 @@ async fn one_address_gets_no_more_connections_than_it_may() {
     };
     tokio::time::timeout(PATIENCE, again).await.unwrap();
     // A proxy may have more.
-    let server = start(Config { proxies: vec!["127.0.0.0/8".parse().unwrap()], ..config }, Arc::default()).await;
+    let server =
+        start(Config { proxies: vec!["127.0.0.0/8".parse().unwrap()], ..config }, Arc::default()).await;
     let _held = [server.connect().await, server.connect().await, server.connect().await];
     assert!(server.talk(&format!("GET / HTTP/1.1\r\n{CLOSE}")).await.contains("hello"));
 }

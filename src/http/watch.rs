@@ -191,7 +191,7 @@ impl Watch {
         let Timeouts { head, idle, body, write } = self.timeouts;
         let shortest = head.min(idle).min(body).min(write);
         // A lapse is noticed at most this late, and a waiting connection wakes no more often.
-        let tick = (shortest / 2).clamp(Duration::from_millis(5), Duration::from_secs(2));
+        let tick = (shortest / 2).clamp(Duration::from_millis(5), Duration::from_secs(1));
         let sleep = tokio::time::sleep(tick);
         tokio::pin!(sleep);
         loop {

@@ -23,20 +23,19 @@ fn key<C: Clock + Clone>(limiter: &Limiter<C>, key: &str) -> Account {
 
 #[test]
 fn over_the_burst_is_refused_until_tokens_have_come_in() {
-    let (limiter, clock) =
-        limiter(Config { per_address: limit("2/s", 4), per_key: None });
+    let (limiter, clock) = limiter(Config { per_address: limit("2/s", 4), per_key: None });
     let (one, other) = (address(&limiter, "192.0.2.1"), address(&limiter, "192.0.2.2"));
     for left in (0..4).rev() {
         assert_eq!(limiter.check(one, 1).unwrap().unwrap().left, left);
     }
     let error = limiter.check(one, 1).unwrap_err();
-    assert_eq!((error.kind(), error.code(), error.reason()), (Kind::RateLimited, "rate_limited", "rate_address"));
+    assert_eq!(
+        (error.kind(), error.code(), error.reason()),
+        (Kind::RateLimited, "rate_limited", "rate_address")
+    );
     let detail = error.detail();
     assert_eq!(detail.retry_after, Some(1));
-    assert_eq!(
-        detail.quota,
-        Some(Quota { policy: "address", count: 4, window_s: 2, left: 0, reset_s: 1 })
-    );
+    assert_eq!(detail.quota, Some(Quota { policy: "address", count: 4, window_s: 2, left: 0, reset_s: 1 }));
     assert!(limiter.check(other, 1).is_ok(), "somebody else's bucket");
     clock.advance(Duration::from_millis(500));
     assert!(limiter.check(one, 1).is_ok());
@@ -126,7 +125,11 @@ fn made_up_addresses_fill_no_memory_and_share_among_themselves() {
     assert!(limiter.len() <= 101, "{}", limiter.len());
     assert_eq!(limiter.check(old, 1).unwrap().unwrap().left, 3, "who has a bucket keeps it");
     let newcomer = address(&limiter, "198.51.100.7");
-    assert_eq!(limiter.check(newcomer, 1).unwrap().unwrap().left, 4, "of a network that nobody else is new from");
+    assert_eq!(
+        limiter.check(newcomer, 1).unwrap().unwrap().left,
+        4,
+        "of a network that nobody else is new from"
+    );
     // From everywhere at once: the last resort is one bucket, and still no more memory.
     for n in 0..10_000_u32 {
         let _ = limiter.check(address(&limiter, &format!("{}.{}.1.1", n >> 8 & 0xff, n & 0xff)), 1);

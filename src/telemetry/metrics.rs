@@ -112,7 +112,11 @@ impl Metrics {
         let refused = Family::default();
         registry.register("refused", "Requests refused to protect the server, by reason", refused.clone());
         let panics = Counter::default();
-        registry.register("panics", "Requests whose handler panicked and that were answered 500", panics.clone());
+        registry.register(
+            "panics",
+            "Requests whose handler panicked and that were answered 500",
+            panics.clone(),
+        );
         let stages = Family::new_with_constructor(StageBuckets);
         registry.register("stage_seconds", "Time spent in each stage of a picture request", stages.clone());
         let memory_budget_bytes = Gauge::default();

@@ -17,8 +17,7 @@ pub fn get(server: &Server, path: &str, times: usize) -> Vec<u16> {
         tokio::spawn(connection);
         let mut statuses = Vec::new();
         for _ in 0..times {
-            let request =
-                ureq::http::Request::get(format!("{}{path}", server.url)).body(()).unwrap();
+            let request = ureq::http::Request::get(format!("{}{path}", server.url)).body(()).unwrap();
             let mut client = client.clone().ready().await.unwrap();
             let response = client.send_request(request, true).unwrap().0.await.unwrap();
             statuses.push(response.status().as_u16());

@@ -189,7 +189,8 @@ fn a_key_over_its_rate_is_refused_while_another_is_served() {
 #[test]
 fn who_forges_a_signature_pays_for_it_and_the_customer_does_not() {
     let (server, [a, _]) = with_keys("{ rate: 1/h, burst: 8 }");
-    let forged = if a.ends_with('A') { format!("{}B", &a[..a.len() - 1]) } else { format!("{}A", &a[..a.len() - 1]) };
+    let forged =
+        if a.ends_with('A') { format!("{}B", &a[..a.len() - 1]) } else { format!("{}A", &a[..a.len() - 1]) };
     let mut forger: Vec<u16> = (0..40).map(|_| from(&server, "203.0.113.66", &forged).status).collect();
     assert!(forger[..30].iter().all(|status| *status == 403), "{forged}: {forger:?}");
     assert_eq!(forger.split_off(30), [429; 10]);

@@ -80,7 +80,9 @@ impl Http {
             return Err("`http.max_connections`: give a number from 1 to 10000000".to_owned());
         }
         if self.max_connections_per_address == Some(0) {
-            return Err("`http.max_connections_per_address`: 0 refuses everybody; for no limit write null".to_owned());
+            return Err(
+                "`http.max_connections_per_address`: 0 refuses everybody; for no limit write null".to_owned()
+            );
         }
         for (index, origin) in self.cors.iter().enumerate() {
             let plain = web_url(origin).is_some_and(|url| url.path() == "/" && url.query().is_none());

@@ -52,7 +52,10 @@ impl Limits {
                 return Err(format!("`limits.{key}.burst`: 0 refuses every request; give at least 1"));
             }
             if limit.burst > u64::from(u32::MAX) {
-                return Err(format!("`limits.{key}.burst`: at most {}; for no limit write `{key}: null`", u32::MAX));
+                return Err(format!(
+                    "`limits.{key}.burst`: at most {}; for no limit write `{key}: null`",
+                    u32::MAX
+                ));
             }
         }
         Ok(())
