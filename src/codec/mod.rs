@@ -322,8 +322,9 @@ fn jpeg_memory(header: &Header, request: &DecodeRequest) -> u64 {
     let channels = 4;
     let output = rw.div_ceil(denominator) * rh.div_ceil(denominator) * channels;
     let rows = width.div_ceil(denominator) * channels * 64 * 2;
+    // Two bytes each, of four inks at most.
     let coefficients =
-        if header.progressive { width.next_multiple_of(16) * height.next_multiple_of(16) * 6 } else { 0 };
+        if header.progressive { width.next_multiple_of(16) * height.next_multiple_of(16) * 8 } else { 0 };
     output + rows + coefficients
 }
 

@@ -32,6 +32,7 @@ impl ETag {
     }
 
     /// The tag of the same picture made in another way: other bytes that look the same.
+    #[must_use]
     pub fn variety(&self, of: &dyn fmt::Display) -> Self {
         let quoted = self.quoted();
         Self::strong(&format!("{}{of}", String::from_utf8_lossy(&quoted[1..quoted.len() - 1])))
@@ -39,6 +40,7 @@ impl ETag {
 
     /// The tag under which the client holds this picture, if it names one in a precondition: this tag or a
     /// [`Self::variety`] of it, of the form `-<width>x<height>`. It is as good as the other ones.
+    #[must_use]
     pub fn as_held(&self, headers: &HeaderMap) -> Self {
         for name in [IF_NONE_MATCH, IF_MATCH] {
             for line in headers.get_all(name) {

@@ -70,7 +70,7 @@ impl Kitchen {
             if plan.output.original { origin.len } else { cost::memory(&origin.header, plan, Decoding::Own) };
         let seconds = cost::seconds(&origin.header, plan, Decoding::Own);
         let permit =
-            self.workers.admit(Class::Interactive, Estimate { seconds, memory: origin.len + memory });
+            self.workers.admit(Class::Interactive, Estimate { seconds, memory: origin.held() + memory });
         let (permit, admitted) = (permit.await?, Instant::now());
         order.commit.commit();
         let bytes = self.origins.read(origin).await?;
@@ -84,7 +84,7 @@ impl Kitchen {
         if !original {
             self.metrics.encoded(rendered.format.name());
         }
-        Ok(self.entry(rendered, None, order, admitted, Some(fetched)))
+        Ok(self.entry(rendered, None, &order, admitted, Some(fetched)))
     }
 
     /// From the original, with a decode that serves all who want variants of it now.
@@ -105,7 +105,7 @@ impl Kitchen {
         }
         let estimate = |need| Estimate {
             seconds: cost::seconds(&origin.header, plan, Decoding::Common(need)),
-            memory: origin.len + cost::memory(&origin.header, plan, Decoding::Common(need)),
+            memory: origin.held() + cost::memory(&origin.header, plan, Decoding::Common(need)),
         };
         let all = lead.need(own);
         // Others are a reason to take more memory, but not to be refused for it.
@@ -138,7 +138,7 @@ impl Kitchen {
         };
         let (rendered, basis) = permit.run(work).await??;
         self.metrics.encoded(rendered.format.name());
-        Ok(self.entry(rendered, basis, order, admitted, Some(fetched)))
+        Ok(self.entry(rendered, basis, &order, admitted, Some(fetched)))
     }
 
     /// From pixels that are there already.
@@ -162,14 +162,14 @@ impl Kitchen {
         let work = move |deadline| render_from(&mezzanine, &header, &plan, deadline);
         let rendered = permit.run(work).await??;
         self.metrics.encoded(rendered.format.name());
-        Ok(self.entry(rendered, basis, order, admitted, None))
+        Ok(self.entry(rendered, basis, &order, admitted, None))
     }
 
     fn entry(
         &self,
         rendered: Rendered,
         basis: Option<Basis>,
-        order: Order,
+        order: &Order,
         admitted: Instant,
         fetched: Option<Instant>,
     ) -> Entry {

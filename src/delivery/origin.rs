@@ -135,6 +135,14 @@ impl Origins {
     }
 }
 
+impl Origin {
+    /// Bytes that are held while the original is decoded: its own, and copies of its profile, metadata or screen, which
+    /// may be nearly all of a small picture's file.
+    pub(crate) fn held(&self) -> u64 {
+        self.len * 2
+    }
+}
+
 impl Version {
     /// What tells it from others, for keys.
     pub(crate) fn identity(&self) -> Identity<'_> {

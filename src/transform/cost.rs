@@ -141,6 +141,8 @@ fn encoder_bytes(header: &Header, plan: &Plan) -> u64 {
         // ravif at its fastest needs 30.
         Format::Avif if plan.output.effort >= 9 => 45,
         Format::Avif => 100,
+        // Coefficients of all scans.
+        Format::Jpeg if plan.output.progressive != Some(false) => 14,
         _ => 6,
     }
 }

@@ -47,6 +47,7 @@ impl Need {
     }
 
     /// What is enough for both.
+    #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self(self.0.zip(other.0).map(|(one, two)| (one.0.max(two.0), one.1.max(two.1))))
     }
@@ -162,12 +163,12 @@ mod tests {
         fn need(&self, spec: &str) -> Option<Need> {
             Need::of(&self.header, &self.plan(spec))
         }
+    }
 
-        fn pixels(&self, file: &[u8]) -> Bitmap {
-            let probe = codec::probe(file, file.len() as u64, &Limits::default()).unwrap();
-            let Probe::Complete(header) = probe else { panic!("the result is cut off") };
-            codec::decode(file, &header, &Need(None).request(soon())).unwrap().bitmap
-        }
+    fn pixels(file: &[u8]) -> Bitmap {
+        let probe = codec::probe(file, file.len() as u64, &Limits::default()).unwrap();
+        let Probe::Complete(header) = probe else { panic!("the result is cut off") };
+        codec::decode(file, &header, &Need(None).request(soon())).unwrap().bitmap
     }
 
     #[test]
@@ -207,8 +208,8 @@ mod tests {
             let need = Need::of(&photo.header, &small).unwrap();
             let shared = Mezzanine::decode(&photo.bytes, &photo.header, large.and(need), soon()).unwrap();
             assert!(shared.covers(&photo.header, need) && shared.covers(&photo.header, large), "{name}");
-            let alone = photo.pixels(&render(&photo.bytes, &photo.header, &small, soon()).unwrap().bytes);
-            let from = photo.pixels(&render_from(&shared, &photo.header, &small, soon()).unwrap().bytes);
+            let alone = pixels(&render(&photo.bytes, &photo.header, &small, soon()).unwrap().bytes);
+            let from = pixels(&render_from(&shared, &photo.header, &small, soon()).unwrap().bytes);
             assert_eq!((alone.width, alone.height, alone.layout), (from.width, from.height, from.layout));
             let sum: u64 = alone.data.iter().zip(&from.data).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
             let mean = sum as f64 / alone.data.len() as f64;

@@ -18,6 +18,8 @@ pub(super) struct Admission {
     budget: u64,
     /// The longest expected wait that is not refused, in seconds.
     patience: f64,
+    /// What one piece of work may take, in seconds.
+    timeout: f64,
     empty: Notify,
     metrics: Arc<Metrics>,
 }
@@ -30,6 +32,10 @@ pub(super) enum Entrance {
 
 /// Work that nobody waits for may queue longer.
 const BACKGROUND_PATIENCE: f64 = 15.0;
+
+/// Estimates may be wrong by half.
+const CERTAIN: f64 = 1.5;
+const LEAST_CORRECTION: f64 = 0.25;
 
 /// How much one observation moves the correction of the estimates.
 const LEARNING_RATE: f64 = 0.1;
@@ -46,6 +52,7 @@ impl Admission {
             state: Mutex::new(state),
             budget: config.budget(),
             patience: config.queue.0.as_secs_f64(),
+            timeout: config.timeout.0.as_secs_f64(),
             empty: Notify::new(),
             metrics,
         }
@@ -62,6 +69,12 @@ impl Admission {
             return Err(WorkersError::TooLarge { needed: estimate.memory, budget: self.budget });
         }
         let mut state = self.lock();
+        // Not every encoder can be stopped half-way, so what cannot end in time does not begin.
+        let seconds = estimate.seconds * state.lane(class).correction.max(LEAST_CORRECTION);
+        if seconds > self.timeout * CERTAIN {
+            self.metrics.refused("time");
+            return Err(WorkersError::TooLong { seconds: seconds as u64, limit: self.timeout as u64 });
+        }
         if state.draining {
             self.metrics.refused("stopping");
             return Err(WorkersError::Stopping);

@@ -65,6 +65,10 @@ pub enum WorkersError {
     Overloaded { retry_after_s: u64 },
     #[error("the picture needs {needed} bytes of memory to be processed, the server allows {budget}")]
     TooLarge { needed: u64, budget: u64 },
+    #[error(
+        "the picture would take about {seconds} s to make, the server allows {limit} s; ask for fewer pixels or another format"
+    )]
+    TooLong { seconds: u64, limit: u64 },
     #[error("the server is stopping")]
     Stopping,
     #[error("the work panicked: {0}")]
@@ -192,7 +196,7 @@ impl Fault for WorkersError {
     fn kind(&self) -> Kind {
         match self {
             Self::Overloaded { .. } | Self::Stopping => Kind::Overloaded,
-            Self::TooLarge { .. } => Kind::Unprocessable,
+            Self::TooLarge { .. } | Self::TooLong { .. } => Kind::Unprocessable,
             Self::Panicked(_) => Kind::Internal,
         }
     }
@@ -201,6 +205,7 @@ impl Fault for WorkersError {
         match self {
             Self::Overloaded { .. } | Self::Stopping => "overloaded",
             Self::TooLarge { .. } => "too_many_pixels",
+            Self::TooLong { .. } => "result_too_large",
             Self::Panicked(_) => "internal",
         }
     }
@@ -218,7 +223,7 @@ impl Fault for WorkersError {
         let retry_after = match self {
             Self::Overloaded { retry_after_s } => Some(*retry_after_s),
             Self::Stopping => Some(1),
-            Self::TooLarge { .. } | Self::Panicked(_) => None,
+            Self::TooLarge { .. } | Self::TooLong { .. } | Self::Panicked(_) => None,
         };
         Detail { retry_after, ..Detail::default() }
     }
