@@ -288,6 +288,7 @@ mod tests {
     fn errors_are_stored_for_a_minute_at_most_and_never_if_they_pass() {
         let kinds = [
             (Kind::BadRequest, 400, true),
+            (Kind::Unauthorized, 401, false),
             (Kind::Forbidden, 403, false),
             (Kind::NotFound, 404, true),
             (Kind::MethodNotAllowed, 405, false),

@@ -284,7 +284,7 @@ fn the_recipes_of_the_documentation_sign_what_the_server_takes() {
     let rows = [
         ("u", url.clone(), url[1..].to_owned()),
         ("c", url.clone(), format!("i/{id}/w_33,f_png")),
-        ("a", format!("/r/pics/w_32/2026/11/a%20b.png"), "r/pics/2026/11/a b.png".to_owned()),
+        ("a", "/r/pics/w_32/2026/11/a%20b.png".to_owned(), "r/pics/2026/11/a b.png".to_owned()),
     ];
     let mut ran = 0;
     for (language, interpreter, flag) in
