@@ -163,5 +163,5 @@ async fn what_is_not_built_or_not_listed_says_so() {
     assert!(open("{}", "far").await.contains("storage_default"));
     assert!(open("a: { scheme: fs }", LOCAL).await.contains("storages.a.root"));
     assert!(open("a: { scheme: http }", LOCAL).await.contains("sources"));
-    assert!(open("A: { scheme: memory }", LOCAL).await.contains("`A`"));
+    assert!(open("a.b: { scheme: memory }", LOCAL).await.contains("`a.b`"));
 }
