@@ -10,6 +10,7 @@ pub mod http;
 // The read side, one request's way.
 pub mod delivery;
 pub mod auth;
+pub mod limit;
 pub mod cache;
 pub mod source;
 pub mod codec;

@@ -47,6 +47,16 @@ impl DbError {
         matches!(self, Self::Sql(sqlx::Error::Database(error)) if error.is_unique_violation())
     }
 
+    /// Another process holds the lock.
+    pub(super) fn is_busy(&self) -> bool {
+        let code = match self {
+            Self::Migration { source: sqlx::Error::Database(error), .. }
+            | Self::Sql(sqlx::Error::Database(error)) => error.code(),
+            _ => None,
+        };
+        code.and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| matches!(code & 0xff, 5 | 6))
+    }
+
     /// SQLite's result code without its extension; 0 for anything else.
     fn sqlite_code(&self) -> u32 {
         match self {

@@ -6,7 +6,7 @@ mod migrate;
 mod value;
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::Deserialize;
 use sqlx::sqlite::{
@@ -61,15 +61,18 @@ impl Db {
         };
         make_file(&path)?;
         let options = connect_options(&path);
+        let begun = Instant::now();
         // The writer comes first: turning WAL on needs the file for itself once.
-        let writer = SqlitePoolOptions::new()
-            .max_connections(1)
-            .acquire_timeout(WRITE_WAIT)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .connect_with(options.clone())
-            .await?;
-        migrate::run(&writer, migrate::SQLITE).await?;
+        let writer = loop {
+            match Self::first(&options).await {
+                Ok(writer) => break writer,
+                // SQLite waits for nobody while it turns WAL on; another process that starts is done in a moment.
+                Err(error) if error.is_busy() && begun.elapsed() < WRITE_WAIT => {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                Err(error) => return Err(error),
+            }
+        };
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .acquire_timeout(READ_WAIT)
@@ -81,6 +84,19 @@ impl Db {
             .connect_with(options)
             .await?;
         Ok(Self { readers, writer })
+    }
+
+    /// The one connection that writes, to a database of this version.
+    async fn first(options: &SqliteConnectOptions) -> Result<SqlitePool, DbError> {
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(WRITE_WAIT)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_with(options.clone())
+            .await?;
+        migrate::run(&writer, migrate::SQLITE).await?;
+        Ok(writer)
     }
 
     /// The first row, if there is one.

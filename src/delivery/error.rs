@@ -8,6 +8,7 @@ use crate::cache::Lost;
 use crate::codec::CodecError;
 use crate::error::{Detail, Fault, Kind};
 use crate::library::LibraryError;
+use crate::limit::LimitError;
 use crate::source::SourceError;
 use crate::transform::SpecError;
 use crate::transform::render::RenderError;
@@ -25,6 +26,8 @@ pub enum DeliveryError {
     Codec(#[from] CodecError),
     #[error(transparent)]
     Render(#[from] RenderError),
+    #[error(transparent)]
+    Limit(#[from] LimitError),
     #[error(transparent)]
     Workers(#[from] WorkersError),
     #[error(transparent)]
@@ -63,6 +66,7 @@ impl DeliveryError {
             Self::Library(error) => error,
             Self::Codec(error) => error,
             Self::Render(error) => error,
+            Self::Limit(error) => error,
             Self::Workers(error) => error,
             Self::Lost(error) => error,
             Self::Auth(error) => error,
@@ -82,6 +86,15 @@ impl DeliveryError {
             Self::Changed | Self::Source(SourceError::Changed) => true,
             Self::Shared(error) => error.is_change(),
             _ => false,
+        }
+    }
+
+    /// Whose rate it was that refused the work, where that was the reason.
+    pub(crate) fn limited(&self) -> Option<&LimitError> {
+        match self {
+            Self::Limit(error) => Some(error),
+            Self::Shared(error) => error.limited(),
+            _ => None,
         }
     }
 

@@ -3,10 +3,15 @@
 
 mod body;
 pub mod client;
+mod connection;
 pub mod context;
+mod exchange;
+mod frames;
 pub mod page;
 pub mod problem;
 pub mod purge;
+pub mod ready;
 pub mod router;
+mod seats;
 pub mod server;
 mod watch;

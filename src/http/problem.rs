@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::context::{Asked, X_REQUEST_ID};
 use crate::delivery::body::Body;
+use crate::delivery::respond;
 use crate::error::{Detail, Fault, Kind, with_causes};
 
 /// Faults of the shell itself.
@@ -79,7 +80,7 @@ struct Document<'a> {
 pub fn problem(fault: &dyn Fault, asked: &Asked) -> Response<Body> {
     log(fault, asked);
     let (status, title) = face(fault.kind());
-    let Detail { option, position, allowed, did_you_mean, retry_after } = fault.detail();
+    let Detail { option, position, allowed, did_you_mean, retry_after, quota } = fault.detail();
     let document = Document {
         r#type: format!("/docs/errors#{}", fault.code()),
         title,
@@ -104,6 +105,9 @@ pub fn problem(fault: &dyn Fault, asked: &Asked) -> Response<Body> {
     headers.insert(X_REQUEST_ID, asked.id.header());
     if let Some(seconds) = retry_after {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if let Some(quota) = &quota {
+        respond::rate_limit(headers, quota);
     }
     if asked.allow_origin.varies {
         headers.insert(VARY, HeaderValue::from_static("Origin"));
@@ -220,6 +224,7 @@ mod tests {
                 allowed: None,
                 did_you_mean: Some("width".to_owned()),
                 retry_after: Some(2),
+                quota: None,
             }
         }
     }

@@ -9,6 +9,8 @@
 mod architecture;
 mod corpus;
 mod golden;
+mod http2;
+mod limits;
 mod load;
 mod purge;
 mod read_path;

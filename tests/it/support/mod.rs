@@ -37,16 +37,24 @@ pub struct Reply {
 }
 
 impl Home {
-    /// A fresh folder whose `config.yaml` is `config`; `data_dir` is added.
+    /// A fresh folder whose `config.yaml` is `config`; `data_dir` is added, and that nobody's rate is limited, unless
+    /// `config` says something about that.
     pub fn new(config: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("config.yaml"), format!("data_dir: data\n{config}")).unwrap();
+        let limits =
+            if config.contains("limits:") { "" } else { "limits: { per_address: null, per_key: null }\n" };
+        std::fs::write(dir.path().join("config.yaml"), format!("data_dir: data\n{limits}{config}")).unwrap();
         Self { dir, demo: false }
     }
 
     /// Embedded defaults and the demo pictures.
     pub fn demo() -> Self {
-        Self { demo: true, ..Self::new("") }
+        Self::demo_with("")
+    }
+
+    /// The demo pictures beside a configuration.
+    pub fn demo_with(config: &str) -> Self {
+        Self { demo: true, ..Self::new(config) }
     }
 
     pub fn path(&self) -> &Path {
