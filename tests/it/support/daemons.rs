@@ -28,7 +28,7 @@ pub struct Daemons {
 impl Daemons {
     /// `folder` holds the buckets, each a folder.
     pub fn start(test: &str, folder: &Path, logs: &Path) -> Option<Self> {
-        let versitygw = installed(test, "bin/versitygw")?;
+        let versitygw = installed(test, "go/bin/versitygw")?;
         let wsgidav = installed(test, "venv/bin/wsgidav")?;
         let python = installed(test, "venv/bin/python")?;
         let folder = folder.to_str().unwrap();
