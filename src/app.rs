@@ -25,9 +25,11 @@ use crate::delivery::{Delivery, Policies};
 use crate::error::with_causes;
 use crate::http::page::Page;
 use crate::http::purge::Operator;
-use crate::http::router::{self, Readiness, Router};
+use crate::http::ready::Readiness;
+use crate::http::router::{self, Router};
 use crate::http::server::{Server, Stop};
 use crate::library::{Library, Visibility};
+use crate::limit::Limiter;
 use crate::source::{CacheControl, Sources};
 use crate::storage::Storages;
 use crate::telemetry::logging;
@@ -36,7 +38,7 @@ use crate::transform::{Ladder, Presets};
 use crate::units::Policy;
 use crate::upload::Ingest;
 use crate::workers::Workers;
-use crate::{source, storage, workers};
+use crate::{limit, source, storage, workers};
 
 /// Why a server or a command could not be put together. Each text names the part.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +59,7 @@ pub struct App {
     sources: Sources,
     cache: Arc<Cache<crate::delivery::DeliveryError>>,
     workers: Workers,
+    limiter: Arc<Limiter>,
     presets: Presets,
     demo: bool,
 }
@@ -83,6 +86,7 @@ impl App {
         if demo {
             config.library.unsigned = Policy::Open;
         }
+        crate::net::install_crypto();
         let metrics = Arc::new(Metrics::new());
         let presets = presets(&config)?;
         let library = library(&config).await?;
@@ -97,7 +101,9 @@ impl App {
         let cache = Cache::open(&cache_config(&config), cache_dir(&config), Arc::clone(&metrics)).await;
         let workers = Workers::start(&worker_config(&config), Arc::clone(&metrics))
             .map_err(|error| part("worker threads", error))?;
-        Ok(Self { config, metrics, library, sources, cache: Arc::new(cache), workers, presets, demo })
+        let limiter = Arc::new(Limiter::new(&limit_config(&config)));
+        let cache = Arc::new(cache);
+        Ok(Self { config, metrics, library, sources, cache, workers, limiter, presets, demo })
     }
 
     /// Takes the sockets, so that an address that is in use is an error before anything is served.
@@ -127,6 +133,7 @@ impl App {
             cache: Arc::clone(&self.cache),
             workers: self.workers.clone(),
             metrics: Arc::clone(&self.metrics),
+            limiter: Arc::clone(&self.limiter),
             limits: codec_limits(&self.config),
             max_result_side: images.max_result_side,
             bitmap_cache: usize::try_from(images.bitmap_cache.0).unwrap_or(usize::MAX),
@@ -149,14 +156,14 @@ impl App {
     /// Database, storage and sockets are what a server cannot do without; a cache it can.
     fn readiness(&self) -> Readiness {
         let library = self.library.clone();
-        Arc::new(move || {
+        Readiness::new(Arc::new(move || {
             let library = library.clone();
             async move {
                 library.check().await.map_err(|error| format!("database: {error}"))?;
                 library.storages().default().check().await.map_err(|error| format!("storage: {error}"))
             }
             .boxed()
-        })
+        }))
     }
 }
 
@@ -203,6 +210,7 @@ impl Listening {
             trusted_proxies: app.config.http.trusted_proxies.clone(),
         });
         tokio::spawn(watch_purges(app.library.clone()));
+        tokio::spawn(sweep_limits(Arc::clone(&app.limiter)));
         tokio::spawn({
             let stop = stop.clone();
             async move {
@@ -211,7 +219,7 @@ impl Listening {
                 stop.ask();
             }
         });
-        let server = Server::new(crate::http::server::Config::default(), logging(&app.config).access, stop);
+        let server = Server::new(server_config(&app.config), logging(&app.config).access, stop);
         let service = |admin| TowerToHyperService::new(Router::new(Arc::clone(&parts), admin));
         let serve_admin = async {
             if let Some(listener) = admin {
@@ -323,6 +331,23 @@ fn worker_config(config: &Config) -> workers::Config {
     }
 }
 
+fn server_config(config: &Config) -> crate::http::server::Config {
+    crate::http::server::Config {
+        max_connections: config.http.max_connections,
+        max_connections_per_address: config.http.max_connections_per_address,
+        proxies: config.http.trusted_proxies.clone(),
+        ..crate::http::server::Config::default()
+    }
+}
+
+fn limit_config(config: &Config) -> limit::Config {
+    let limit = |limit: crate::config::Limit| limit::Limit { rate: limit.rate, burst: limit.burst };
+    limit::Config {
+        per_address: config.limits.per_address.map(limit),
+        per_key: config.limits.per_key.map(limit),
+    }
+}
+
 fn cache_config(config: &Config) -> crate::cache::Config {
     crate::cache::Config {
         memory: config.cache.memory,
@@ -389,6 +414,16 @@ async fn watch_purges(library: Library) {
         if let Err(error) = library.poll().await {
             tracing::warn!(%error, "purges and changes cannot be read");
         }
+    }
+}
+
+/// Callers that have not asked for a while need no bucket.
+async fn sweep_limits(limiter: Arc<Limiter>) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(10));
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        limiter.sweep();
     }
 }
 

@@ -52,6 +52,22 @@ pub struct Detail {
     pub did_you_mean: Option<String>,
     /// Seconds after which a retry makes sense.
     pub retry_after: Option<u64>,
+    /// The limit that was met.
+    pub quota: Option<Quota>,
+}
+
+/// What a caller may ask, and what is left of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quota {
+    /// Names the limit, e.g. `address`.
+    pub policy: &'static str,
+    /// So many tokens in each window.
+    pub count: u64,
+    pub window_s: u64,
+    /// Tokens that may be used now.
+    pub left: u64,
+    /// Seconds until all can be used again, or until a refused request can be repeated.
+    pub reset_s: u64,
 }
 
 /// An error that knows how it wants to be answered.

@@ -10,6 +10,7 @@ pub mod http;
 // The read side, one request's way.
 pub mod delivery;
 pub mod auth;
+pub mod limit;
 pub mod cache;
 pub mod source;
 pub mod codec;
@@ -22,6 +23,7 @@ pub mod upload;
 pub mod library;
 pub mod storage;
 pub mod db;
+pub mod net;
 // Base: every room may use these.
 pub mod error;
 pub mod telemetry;

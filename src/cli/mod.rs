@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{CommandLine, Config};
+use crate::config::{CommandLine, Config, listen_address};
 use crate::error::with_causes;
 
 /// Image CDN edge and image host.
@@ -46,7 +46,7 @@ enum Command {
     /// Serve pictures over HTTP until SIGTERM or Ctrl-C
     Serve {
         /// Address and port to listen on; port 0 takes a free one
-        #[arg(long, value_name = "ADDR:PORT")]
+        #[arg(long, value_name = "ADDR:PORT", value_parser = listen_address)]
         listen: Option<SocketAddr>,
         /// Put the embedded demo pictures into the library (ids demo, demo-…) and allow every option
         #[arg(long)]

@@ -43,6 +43,7 @@ pub use section::ipx::Ipx;
 pub use section::keys::Key;
 pub use section::library::{Library, Visibility};
 pub use section::limits::{Limit, Limits};
+pub(crate) use section::listen_address;
 pub use section::log::{Access, Format, Level, Log};
 pub use section::mail::Mail;
 pub use section::presets::Presets;

@@ -255,8 +255,16 @@ const WRONG: &[(&str, &str, &[&str])] = &[
     ("presets: { avatar: '' }", "presets.avatar", &["empty"]),
     ("presets: { 'a b': w_1 }", "presets", &["`a b`"]),
     ("presets: { avatar: [w_1] }", "presets.avatar", &["a text", "a list"]),
+    ("http: { max_connections: 0 }", "http.max_connections", &["1 to"]),
+    ("http: { max_connections_per_address: 0 }", "http.max_connections_per_address", &["null"]),
+    ("http: { listen: 'example.com:80' }", "http.listen", &["`example.com:80`", "`localhost:8080`"]),
     ("limits: { per_address: { rate: 50 } }", "limits.per_address.rate", &["`50`", "`50/s`"]),
     ("limits: { per_key: { burst: 0 } }", "limits.per_key.burst", &["at least 1"]),
+    (
+        "limits: { per_key: { burst: 5000000000 } }",
+        "limits.per_key.burst",
+        &["4294967295", "`per_key: null`"],
+    ),
     ("library: { unsigned: public }", "library.unsigned", &["`public`", "`open`"]),
     ("library: { visibility: hidden }", "library.visibility", &["`hidden`", "`private`"]),
     ("library: { trash: 30 days }", "library.trash", &["`30 days`", "`30d`"]),
@@ -336,7 +344,7 @@ fn secrets_come_from_variables_and_files_and_are_not_shown() {
     let place = file(
         "keys: [ { kid: k1, secret_env: MY_KEY }, { kid: k2, secret_file: key.txt } ]\n\
          auth: { secret_env: MY_KEY, users: [ { name: ana, password_env: ANA } ] }\n\
-         storages: { s: { scheme: s3, endpoint: 'http://x', bucket: b, secret_access_key_env: MY_KEY } }\n\
+         storages: { s: { scheme: s3, endpoint: 'http://x', bucket: b, access_key_id: a, secret_access_key_env: MY_KEY } }\n\
          database: { url_env: DB }\n",
     )
     .set("MY_KEY", "0123456789abcdef-1")
@@ -386,9 +394,22 @@ fn a_source_is_asked_again_as_often_as_its_kind_allows() {
 #[test]
 fn half_a_limit_keeps_the_other_half_of_its_own_default() {
     let config = file("limits: { per_key: { burst: 5 }, per_address: { burst: 6 } }").ok();
-    let text = |limit: Limit| (limit.rate.to_string(), limit.burst);
-    assert_eq!(text(config.limits.per_key), ("500/s".to_owned(), 5));
-    assert_eq!(text(config.limits.per_address), ("50/s".to_owned(), 6));
+    let text = |limit: Option<Limit>| limit.map(|limit| (limit.rate.to_string(), limit.burst));
+    assert_eq!(text(config.limits.per_key), Some(("500/s".to_owned(), 5)));
+    assert_eq!(text(config.limits.per_address), Some(("50/s".to_owned(), 6)));
+}
+
+#[test]
+fn localhost_is_an_address_to_listen_on() {
+    assert_eq!(file("http: { listen: 'localhost:81' }").ok().http.listen, "127.0.0.1:81".parse().unwrap());
+}
+
+#[test]
+fn no_limit_is_written_as_null() {
+    let config = file("limits: { per_address: null }").ok();
+    assert_eq!((config.limits.per_address, config.limits.per_key), (None, Limits::default().per_key));
+    let config = file("limits: { per_key: null }").ok();
+    assert_eq!((config.limits.per_address, config.limits.per_key), (Limits::default().per_address, None));
 }
 
 /// The file at the top level is the documentation: it must say what is so without it.

@@ -8,6 +8,7 @@ use crate::cache::Lost;
 use crate::codec::CodecError;
 use crate::error::{Detail, Fault, Kind};
 use crate::library::LibraryError;
+use crate::limit::LimitError;
 use crate::source::SourceError;
 use crate::transform::SpecError;
 use crate::transform::render::RenderError;
@@ -26,6 +27,8 @@ pub enum DeliveryError {
     #[error(transparent)]
     Render(#[from] RenderError),
     #[error(transparent)]
+    Limit(#[from] LimitError),
+    #[error(transparent)]
     Workers(#[from] WorkersError),
     #[error(transparent)]
     Lost(#[from] Lost),
@@ -37,7 +40,7 @@ pub enum DeliveryError {
     NoImage(String),
     #[error("there is no source `{0}`")]
     NoSource(String),
-    #[error("the source `{0}` has paths, not addresses: `~…` is for http sources")]
+    #[error("the source `{0}` has paths, not addresses: `~…` is for http sources with `hosts`")]
     NoAddress(String),
     /// Allowed, but not to everybody.
     #[error("`{option}` needs a signed URL here: {why}")]
@@ -63,6 +66,7 @@ impl DeliveryError {
             Self::Library(error) => error,
             Self::Codec(error) => error,
             Self::Render(error) => error,
+            Self::Limit(error) => error,
             Self::Workers(error) => error,
             Self::Lost(error) => error,
             Self::Auth(error) => error,
@@ -79,9 +83,18 @@ impl DeliveryError {
 
     pub(crate) fn is_change(&self) -> bool {
         match self {
-            Self::Changed => true,
+            Self::Changed | Self::Source(SourceError::Changed) => true,
             Self::Shared(error) => error.is_change(),
             _ => false,
+        }
+    }
+
+    /// Whose rate it was that refused the work, where that was the reason.
+    pub(crate) fn limited(&self) -> Option<&LimitError> {
+        match self {
+            Self::Limit(error) => Some(error),
+            Self::Shared(error) => error.limited(),
+            _ => None,
         }
     }
 

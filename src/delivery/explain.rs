@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::delivery::memo::Asked;
-use crate::delivery::{Delivery, DeliveryError, Request, client, variant};
+use crate::delivery::{Delivery, DeliveryError, Request, client, tokens, variant};
 use crate::transform::SpecError;
 
 /// The answer of `/explain/…`.
@@ -17,8 +17,8 @@ pub struct Explanation {
     pub format: Option<&'static str>,
     pub width: Option<u32>,
     pub height: Option<u32>,
-    /// In units of one megapixel of JPEG decoded: what a miss weighs against a rate.
-    pub cost: Option<f64>,
+    /// Tokens that a miss takes from the caller's rate, beside the one of the request.
+    pub cost: Option<u32>,
     pub policy: &'static str,
     pub supported: bool,
     /// Why not.
@@ -48,7 +48,7 @@ pub struct Info {
 
 impl Delivery {
     pub async fn explain(&self, request: Request<'_>) -> Result<Explanation, DeliveryError> {
-        let asked = Asked::new(self.read(request)?);
+        let (asked, _) = self.admit(request, || Ok(Asked::new(self.read(request)?).into()))?;
         let client = client(request.headers);
         let (policy, spec) = self.authorise(&asked, &client)?;
         let origin = self.origins.find(&asked.target.subject, asked.caller.is_signed()).await?;
@@ -79,13 +79,13 @@ impl Delivery {
         explanation.key = Some(variant(&origin.version, &resolved).to_string());
         explanation.format = Some(plan.output.format.name());
         (explanation.width, explanation.height) = (Some(plan.width), Some(plan.height));
-        explanation.cost = Some((plan.cost(&origin.header) * 1e4).round() / 1e4);
+        explanation.cost = Some(tokens(&origin, &plan));
         explanation.resolved = Some(resolved);
         Ok(explanation)
     }
 
     pub async fn info(&self, request: Request<'_>) -> Result<Info, DeliveryError> {
-        let asked = Asked::new(self.read(request)?);
+        let (asked, _) = self.admit(request, || Ok(Asked::new(self.read(request)?).into()))?;
         self.authorise_info(&asked)?;
         let origin = self.origins.find(&asked.target.subject, asked.caller.is_signed()).await?;
         let (width, height) = origin.header.oriented();

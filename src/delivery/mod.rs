@@ -17,6 +17,7 @@ pub mod respond;
 pub mod signed;
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -37,9 +38,12 @@ use self::rights::now_s;
 use crate::auth::{Grant, Keys};
 use crate::cache::{Cache, Found, Key, LargeFile, Negative, Outcome};
 use crate::codec::Limits;
+use crate::error::Quota;
 use crate::library::Library;
+use crate::limit::{self, Account, LimitError, Limiter};
 use crate::source::{Source, Sources};
 use crate::telemetry::metrics::Metrics;
+use crate::transform::cost::{self, Decoding};
 use crate::transform::plan::Plan;
 use crate::transform::{Client, Presets, ResolveLimits, SourceFacts, Spec, Subject, Target, resolve};
 use crate::workers::Workers;
@@ -51,6 +55,7 @@ pub struct Parts {
     pub cache: Arc<Cache<DeliveryError>>,
     pub workers: Workers,
     pub metrics: Arc<Metrics>,
+    pub limiter: Arc<Limiter>,
     pub limits: Limits,
     pub max_result_side: u32,
     /// Bytes of decoded pixels that are kept for further widths.
@@ -82,6 +87,7 @@ pub struct Delivery {
     failures: Negative<Key, Arc<DeliveryError>>,
     kitchen: Kitchen,
     metrics: Arc<Metrics>,
+    limiter: Arc<Limiter>,
     resolve_limits: ResolveLimits,
     cors: Cors,
     public_url: String,
@@ -97,11 +103,24 @@ pub struct Request<'a> {
     pub path: &'a str,
     pub query: Option<&'a str>,
     pub headers: &'a HeaderMap,
+    /// Who asks, in front of the proxies that we trust.
+    pub client: IpAddr,
 }
 
 /// Left in the extensions of an answer, for the access log.
 #[derive(Debug, Clone, Copy)]
 pub struct Served(pub CacheStatus);
+
+/// Who pays for a miss. Only who starts the work does: to wait for it, or to find it cached, is free.
+struct Bill {
+    limiter: Arc<Limiter>,
+    account: Account,
+    /// What is left after the payment.
+    charged: Arc<OnceLock<Quota>>,
+}
+
+/// How often a caller takes up the work that another one could not pay.
+const OTHERS_REFUSED: u32 = 16;
 
 const NEGATIVE: Duration = Duration::from_secs(10);
 const REMEMBERED_FAILURES: std::num::NonZeroUsize = std::num::NonZeroUsize::new(10_000).unwrap();
@@ -133,6 +152,7 @@ impl Delivery {
             cache,
             failures: Negative::new(REMEMBERED_FAILURES),
             metrics,
+            limiter: parts.limiter,
             resolve_limits: ResolveLimits { max_result_side: parts.max_result_side },
             cors: parts.cors,
             public_url: parts.public_url,
@@ -143,24 +163,37 @@ impl Delivery {
 
     /// `GET` and `HEAD` of a picture.
     pub async fn picture(&self, request: Request<'_>) -> Result<Response<Body>, DeliveryError> {
-        match self.attempt(request).await {
-            // The source has been asked anew meanwhile, so the second attempt sees the new version.
-            Err(error) if error.is_change() => self.attempt(request).await,
-            answer => answer,
+        let read = || self.memo.asked(request.path, request.query, || self.read(request));
+        let (asked, account) = self.admit(request, read)?;
+        let (mut changes, mut refusals) = (1, OTHERS_REFUSED);
+        loop {
+            let left = match self.attempt(request, &asked, account).await {
+                // The source has been asked anew meanwhile, so the second attempt sees the new version.
+                Err(error) if changes > 0 && error.is_change() => &mut changes,
+                // Somebody else was to pay for the picture that this caller waited for, and could not.
+                Err(error)
+                    if refusals > 0 && error.limited().is_some_and(|limit| limit.account() != account) =>
+                {
+                    &mut refusals
+                }
+                answer => return answer,
+            };
+            *left -= 1;
         }
     }
 
-    async fn attempt(&self, request: Request<'_>) -> Result<Response<Body>, DeliveryError> {
-        let asked = self.memo.asked(request.path, request.query, || self.read(request))?;
-        if let Some(grant) = asked.caller.grant() {
-            grant.check_time(now_s())?;
-        }
+    async fn attempt(
+        &self,
+        request: Request<'_>,
+        asked: &Asked,
+        account: Account,
+    ) -> Result<Response<Body>, DeliveryError> {
         let client = asked.client(client(request.headers));
         let known = asked.answer(&client);
         // A remembered answer was allowed; else nobody learns what exists before it is.
         let allowed = match known {
             Some(_) => None,
-            None => Some(self.authorise(&asked, &client)?),
+            None => Some(self.authorise(asked, &client)?),
         };
         let version = self.origins.version(&asked.target.subject, asked.caller.is_signed()).await?;
         let (answer, origin) = match known.filter(|known| known.version.is(&version)) {
@@ -168,11 +201,11 @@ impl Delivery {
             None => {
                 let (policy, spec) = match allowed {
                     Some(allowed) => allowed,
-                    None => self.authorise(&asked, &client)?,
+                    None => self.authorise(asked, &client)?,
                 };
                 let origin = self.origins.origin(version).await?;
                 self.authorise_named(&spec, &asked.caller, policy).await?;
-                let answer = Arc::new(self.prepare(&asked, &spec, &origin, &client)?);
+                let answer = Arc::new(self.prepare(asked, &spec, &origin, &client)?);
                 // An answer knows the version of one picture only; of others it could not tell that they changed.
                 if spec.named_pictures().next().is_none() {
                     asked.remember(client, Arc::clone(&answer));
@@ -188,7 +221,7 @@ impl Delivery {
             validators,
             cache_control: match &answer.cache_control {
                 Some(always) => always.clone(),
-                None => self.cache_control(&asked, &answer.version),
+                None => self.cache_control(asked, &answer.version),
             },
             vary: answer.vary,
             // A private picture is for who asks, not for the scripts of others.
@@ -209,6 +242,7 @@ impl Delivery {
         }
 
         let timing = Arc::new(OnceLock::new());
+        let charged = Arc::new(OnceLock::new());
         let found = match self.cache.get_memory(&answer.key) {
             Some(found) => found,
             None => {
@@ -216,7 +250,9 @@ impl Delivery {
                     Some(origin) => origin,
                     None => self.origins.origin(answer.version.clone()).await?,
                 };
-                self.get_or_render(answer.key, origin, answer.plan.clone(), Arc::clone(&timing)).await?
+                let bill =
+                    Bill { limiter: Arc::clone(&self.limiter), account, charged: Arc::clone(&charged) };
+                self.get_or_render(answer.key, origin, answer.plan.clone(), Arc::clone(&timing), bill).await?
             }
         };
         self.metrics.cache(found.outcome.tier());
@@ -233,6 +269,9 @@ impl Delivery {
             Some(file) => content(request, file, picture.validators).await?,
         };
         let mut response = respond::picture(request.method, request.headers, picture, body);
+        if let Some(quota) = charged.get() {
+            respond::rate_limit(response.headers_mut(), quota);
+        }
         response.extensions_mut().insert(Served(status));
         Ok(response)
     }
@@ -250,6 +289,37 @@ impl Delivery {
     /// What an answer to this request depends on beside its URL, whether it is a picture or the reason why there is none.
     pub fn vary(&self, request: Request<'_>) -> Vary {
         self.read(request).map(|(target, _)| vary(&target.spec)).unwrap_or_default()
+    }
+
+    /// The first steps of every request: who asks for what, held against the rates. The address pays before a signature
+    /// is looked at, so that forging one costs the forger; a key pays only for signatures that are right.
+    fn admit(
+        &self,
+        request: Request<'_>,
+        read: impl FnOnce() -> Result<Arc<Asked>, DeliveryError>,
+    ) -> Result<(Arc<Asked>, Account), DeliveryError> {
+        let address = self.take(limit::Caller { address: request.client, key: None })?;
+        let asked = read()?;
+        if let Some(grant) = asked.caller.grant() {
+            grant.check_time(now_s())?;
+        }
+        let account = match asked.caller.kid() {
+            None => address,
+            key => self.take(limit::Caller { address: request.client, key })?,
+        };
+        Ok((asked, account))
+    }
+
+    /// Takes what a request costs, and says who has paid.
+    fn take(&self, caller: limit::Caller<'_>) -> Result<Account, LimitError> {
+        let account = self.limiter.account(caller);
+        match self.limiter.check(account, limit::REQUEST) {
+            Ok(_) => Ok(account),
+            Err(error) => {
+                self.metrics.refused(error.reason());
+                Err(error)
+            }
+        }
     }
 
     fn resolve(&self, spec: &Spec, origin: &Origin, client: &Client) -> Result<Plan, DeliveryError> {
@@ -323,16 +393,23 @@ impl Delivery {
         origin: Origin,
         plan: Plan,
         timing: Arc<OnceLock<respond::Timing>>,
+        bill: Bill,
     ) -> Result<Found, DeliveryError> {
         if let Some(failure) = self.failures.get(&key, std::time::Instant::now()) {
             return Err(DeliveryError::Shared(failure));
         }
         let kitchen = self.kitchen.clone();
-        let found =
-            self.cache.get_or_render(key, move |commit| kitchen.cook(origin, plan, commit, timing)).await;
-        match found {
+        let account = bill.account;
+        let work = move |commit| async move {
+            bill.pay(tokens(&origin, &plan))?;
+            kitchen.cook(origin, plan, commit, timing).await
+        };
+        match self.cache.get_or_render(key, work).await {
             Ok(found) => Ok(found),
             Err(error) => {
+                if let Some(limit) = error.limited().filter(|limit| limit.account() == account) {
+                    self.metrics.refused(limit.reason());
+                }
                 if error.is_lasting() {
                     self.failures.insert(key, Arc::clone(&error), NEGATIVE, std::time::Instant::now());
                 }
@@ -340,6 +417,20 @@ impl Delivery {
             }
         }
     }
+}
+
+impl Bill {
+    fn pay(&self, tokens: u32) -> Result<(), LimitError> {
+        if let Some(quota) = self.limiter.charge(self.account, tokens)? {
+            let _ = self.charged.set(quota);
+        }
+        Ok(())
+    }
+}
+
+/// What making the picture costs its caller, told from the header.
+fn tokens(origin: &Origin, plan: &Plan) -> u32 {
+    limit::tokens(cost::seconds(&origin.header, plan, Decoding::Own))
 }
 
 fn client(headers: &HeaderMap) -> Client {

@@ -81,17 +81,17 @@ impl Origins {
                 let generation = self.library.image_generation(id);
                 Ok(Version { place: Place::Image(image), generation })
             }
-            Subject::Object { source: name, path: ObjectPath::Key(key) } => {
+            Subject::Object { source: name, path } => {
                 let source =
                     self.sources.get(name).ok_or_else(|| DeliveryError::NoSource(name.to_owned()))?;
-                let path = SourcePath::parse(key)?;
+                let path = match path {
+                    ObjectPath::Key(key) => SourcePath::parse(key)?,
+                    ObjectPath::Url(url) if source.takes_urls() => SourcePath::parse_url(url)?,
+                    ObjectPath::Url(_) => return Err(DeliveryError::NoAddress(name.to_owned())),
+                };
                 let identity = source.identity(&path).await?;
                 let generation = self.library.object_generation(name, path.as_str());
                 Ok(Version { place: Place::Object { source: source.clone(), path, identity }, generation })
-            }
-            // Only http sources have addresses of their own, and none is built yet.
-            Subject::Object { source, path: ObjectPath::Url(_) } => {
-                Err(DeliveryError::NoAddress(source.clone()))
             }
         }
     }

@@ -14,11 +14,14 @@ use http::{Method, Response, StatusCode};
 use super::body::Body;
 use super::conditional::{self, Extent, Validators};
 use super::cors::AllowOrigin;
+use crate::error::Quota;
 
 pub const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 pub const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 pub const CACHE_TAG: HeaderName = HeaderName::from_static("cache-tag");
 pub const CONTENT_DPR: HeaderName = HeaderName::from_static("content-dpr");
+const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const TIMING_ALLOW_ORIGIN: HeaderName = HeaderName::from_static("timing-allow-origin");
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
@@ -397,6 +400,21 @@ pub fn canonical_link(url: &str) -> Option<HeaderValue> {
         return None;
     }
     HeaderValue::from_maybe_shared(Bytes::from(format!("<{url}>; rel=\"canonical\""))).ok()
+}
+
+/// `RateLimit-Policy` and `RateLimit` of draft-ietf-httpapi-ratelimit-headers-11: a bucket that fills in a window is
+/// a quota for that window. Not on hits: those are kept by caches, for whom one caller's rest is somebody else's.
+pub fn rate_limit(headers: &mut HeaderMap, quota: &Quota) {
+    let Quota { policy, count, window_s, left, reset_s } = quota;
+    let fields = [
+        (RATELIMIT_POLICY, format!("\"{policy}\";q={count};w={window_s}")),
+        (RATELIMIT, format!("\"{policy}\";r={left};t={reset_s}")),
+    ];
+    for (name, value) in fields {
+        if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(value)) {
+            headers.insert(name, value);
+        }
+    }
 }
 
 /// `Content-DPR` of a density in the grammar's steps of a quarter.

@@ -26,6 +26,16 @@ pub fn resolved_client(peer: IpAddr, headers: &HeaderMap, trusted: &[Cidr]) -> I
     client.to_canonical()
 }
 
+/// Whether a request comes from this machine itself: the connection does, and nothing says that it was passed on for
+/// somebody else by a proxy that we do not trust or that does not tell for whom.
+pub fn is_this_machine(peer: IpAddr, headers: &HeaderMap, trusted: &[Cidr]) -> bool {
+    let peer = peer.to_canonical();
+    let told = headers.contains_key("x-forwarded-for");
+    let passed_on = told || ["forwarded", "x-real-ip", "via"].iter().any(|name| headers.contains_key(*name));
+    let believed = told && trusted.iter().any(|range| range.contains(peer));
+    peer.is_loopback() && (!passed_on || believed) && resolved_client(peer, headers, trusted).is_loopback()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -37,6 +47,34 @@ mod tests {
             headers.append("x-forwarded-for", line.parse().unwrap());
         }
         resolved_client(peer.parse().unwrap(), &headers, &trusted).to_string()
+    }
+
+    #[test]
+    fn this_machine_is_only_who_asks_from_it_and_for_itself() {
+        let local = |peer: &str, header: Option<(&'static str, &str)>, trusted: &[&str]| {
+            let trusted: Vec<Cidr> = trusted.iter().map(|range| range.parse().unwrap()).collect();
+            let mut headers = HeaderMap::new();
+            if let Some((name, value)) = header {
+                headers.insert(name, value.parse().unwrap());
+            }
+            is_this_machine(peer.parse().unwrap(), &headers, &trusted)
+        };
+        let all = ["127.0.0.0/8"];
+        assert!(
+            local("127.0.0.1", None, &all) && local("::1", None, &[]) && local("::ffff:127.0.0.1", None, &[])
+        );
+        assert!(!local("192.0.2.1", None, &all));
+        assert!(local("127.0.0.1", Some(("x-forwarded-for", "127.0.0.1")), &all));
+        assert!(!local("127.0.0.1", Some(("x-forwarded-for", "192.0.2.1")), &all));
+        assert!(!local("127.0.0.1", Some(("x-forwarded-for", "rubbish")), &all));
+        // Whoever passes this on is not one that we were told of: its word counts neither way.
+        assert!(!local("127.0.0.1", Some(("x-forwarded-for", "127.0.0.1")), &[]));
+        assert!(!local("127.0.0.1", Some(("x-forwarded-for", "192.0.2.1")), &[]));
+        // A proxy that tells it in a way that we do not read.
+        for name in ["forwarded", "x-real-ip", "via"] {
+            assert!(!local("127.0.0.1", Some((name, "x")), &all), "{name}");
+        }
+        assert!(!local("192.0.2.1", Some(("x-forwarded-for", "127.0.0.1")), &["192.0.2.0/24"]));
     }
 
     #[test]

@@ -3,11 +3,16 @@
 
 mod body;
 pub mod client;
+mod connection;
 pub mod context;
+mod exchange;
+mod frames;
 mod markdown;
 pub mod page;
 pub mod problem;
 pub mod purge;
+pub mod ready;
 pub mod router;
+mod seats;
 pub mod server;
 mod watch;

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::context::{Asked, X_REQUEST_ID};
 use crate::delivery::body::Body;
+use crate::delivery::respond;
 use crate::error::{Detail, Fault, Kind, with_causes};
 
 /// Faults of the shell itself.
@@ -79,7 +80,7 @@ struct Document<'a> {
 pub fn problem(fault: &dyn Fault, asked: &Asked) -> Response<Body> {
     log(fault, asked);
     let (status, title) = face(fault.kind());
-    let Detail { option, position, allowed, did_you_mean, retry_after } = fault.detail();
+    let Detail { option, position, allowed, did_you_mean, retry_after, quota } = fault.detail();
     let document = Document {
         r#type: format!("/docs/errors#{}", fault.code()),
         title,
@@ -99,11 +100,17 @@ pub fn problem(fault: &dyn Fault, asked: &Asked) -> Response<Body> {
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     headers.insert(CONTENT_LENGTH, HeaderValue::from(json.len()));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache_control(fault.kind())));
+    headers.insert(
+        CACHE_CONTROL,
+        HeaderValue::from_static(if is_kept(fault.kind()) { "public, max-age=10" } else { "no-store" }),
+    );
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(X_REQUEST_ID, asked.id.header());
     if let Some(seconds) = retry_after {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if let Some(quota) = &quota {
+        respond::rate_limit(headers, quota);
     }
     if let Some(vary) = asked.vary.header(asked.allow_origin.varies) {
         headers.insert(VARY, vary);
@@ -167,15 +174,13 @@ fn face(kind: Kind) -> (StatusCode, &'static str) {
     }
 }
 
-/// A wrong URL stays wrong for a while, and a cache in front should bear the repetitions. What depends on the caller
-/// or on the moment is never stored.
-fn cache_control(kind: Kind) -> &'static str {
-    match kind {
-        Kind::BadRequest | Kind::NotFound | Kind::Expired | Kind::UnsupportedMedia | Kind::Unprocessable => {
-            "public, max-age=10"
-        }
-        _ => "no-store",
-    }
+/// Whether caches may keep the answer. A wrong URL stays wrong for a while, and a cache in front should bear the
+/// repetitions. What depends on the caller or on the moment is never stored.
+pub(super) fn is_kept(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::BadRequest | Kind::NotFound | Kind::Expired | Kind::UnsupportedMedia | Kind::Unprocessable
+    )
 }
 
 fn log(fault: &dyn Fault, asked: &Asked) {
@@ -220,6 +225,7 @@ mod tests {
                 allowed: None,
                 did_you_mean: Some("width".to_owned()),
                 retry_after: Some(2),
+                quota: None,
             }
         }
     }

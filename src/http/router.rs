@@ -1,24 +1,31 @@
 //! Every route in one table, and the service that follows it.
 
 use std::convert::Infallible;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HOST, X_CONTENT_TYPE_OPTIONS};
 use http::request::Parts as Head;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body::Body as _;
+use http_body_util::BodyExt;
 use serde::Serialize;
 
-use super::client::resolved_client;
+use super::client::{is_this_machine, resolved_client};
 use super::context::{Asked, Context};
 use super::page::Page;
-use super::problem::{ShellFault, no_route, problem, wrong_method};
+use super::problem::{ShellFault, is_kept, no_route, problem, wrong_method};
 use super::purge::{self, Operator};
+use super::ready::Readiness;
 use super::server::Stop;
 use crate::delivery::body::Body;
+use crate::delivery::respond::Vary;
 use crate::delivery::{self, Delivery};
+use crate::error::Fault as _;
 use crate::telemetry::metrics::Metrics;
 use crate::units::Cidr;
 
@@ -68,9 +75,6 @@ const ROUTES: [(Match, Route); 14] = [
     (Exact("/metrics"), Route::Metrics),
 ];
 
-/// Whether everything that answers depend on is there; asked by `/readyz`.
-pub type Readiness = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
-
 /// What the routes lead to.
 pub struct Parts {
     pub delivery: Delivery,
@@ -99,28 +103,45 @@ impl Router {
 
     async fn answer(self, request: Head, body: Body) -> Response<Body> {
         let path = request.uri.path();
-        let nameless =
-            request.version == http::Version::HTTP_11 && request.headers.get_all(HOST).iter().count() != 1;
         let found = ROUTES.iter().find(|(pattern, _)| pattern.fits(path)).map(|(_, route)| *route);
-        // Other routes read no body, and holding it would keep it from being drained.
-        let body = if found == Some(Route::Purge) { body } else { Body::empty() };
-        let response = match (found, &request.method) {
-            _ if nameless => problem(&ShellFault::Host, &self.asked(&request)),
-            (None, _) => no_route(
-                path,
-                &["/i/", "/r/", "/_ipx/", "/info/", "/explain/", "/docs/errors", "/healthz"],
-                &self.asked(&request),
-            ),
-            (Some(Route::Purge), &Method::OPTIONS) => purge::options(),
-            (Some(Route::Purge), &Method::POST) => {
-                self.parts.operator.purge(&request, body, self.asked(&request)).await
+        // A handler holds no locks of the shell, and what it leaves behind in its own rooms undoes itself on drop; so a
+        // panic ends one request.
+        let response = match AssertUnwindSafe(self.follow(found, &request, body)).catch_unwind().await {
+            Ok(response) => response,
+            Err(_) => {
+                self.parts.metrics.panic();
+                problem(&ShellFault::Panicked, &self.asked(&request))
             }
-            (Some(_), &Method::OPTIONS) => self.parts.delivery.preflight(&request.headers, READ),
-            (Some(route), &Method::GET | &Method::HEAD) => self.read(route, &request).await,
-            (Some(route), method) => wrong_method(method, route.methods(), &self.asked(&request)),
         };
         self.parts.metrics.request(found.map_or("none", Route::name), response.status().as_u16());
         response
+    }
+
+    async fn follow(&self, found: Option<Route>, request: &Head, body: Body) -> Response<Body> {
+        let nameless =
+            request.version == http::Version::HTTP_11 && request.headers.get_all(HOST).iter().count() != 1;
+        let body = match found {
+            Some(Route::Purge) => body,
+            // Nobody reads it. HTTP/1 drains what is left of it after the answer, if nothing holds it; HTTP/2 tells only
+            // who reads to its end whether the request was well-formed (RFC 9113 §8.1.1).
+            _ if request.version == http::Version::HTTP_2 && !body.is_end_stream() => drain(body).await,
+            _ => Body::empty(),
+        };
+        match (found, &request.method) {
+            _ if nameless => problem(&ShellFault::Host, &self.asked(request)),
+            (None, _) => no_route(
+                request.uri.path(),
+                &["/i/", "/r/", "/_ipx/", "/info/", "/explain/", "/docs/errors", "/healthz"],
+                &self.asked(request),
+            ),
+            (Some(Route::Purge), &Method::OPTIONS) => purge::options(),
+            (Some(Route::Purge), &Method::POST) => {
+                self.parts.operator.purge(request, body, self.asked(request)).await
+            }
+            (Some(_), &Method::OPTIONS) => self.parts.delivery.preflight(&request.headers, READ),
+            (Some(route), &Method::GET | &Method::HEAD) => self.read(route, request).await,
+            (Some(route), method) => wrong_method(method, route.methods(), &self.asked(request)),
+        }
     }
 
     async fn read(&self, route: Route, request: &Head) -> Response<Body> {
@@ -130,6 +151,7 @@ impl Router {
             path: request.uri.path(),
             query: request.uri.query(),
             headers: &request.headers,
+            client: self.client(request),
         };
         let outcome = match route {
             Route::Image | Route::Object | Route::Ipx | Route::Signed => delivery.picture(asks).await,
@@ -141,12 +163,17 @@ impl Router {
             Route::Errors => Ok(page.errors(&request.method, &request.headers)),
             Route::Transforms => Ok(page.transforms(&request.method, &request.headers)),
             Route::Health => Ok(health()),
+            Route::Ready | Route::Metrics if !self.is_operator(request) => {
+                Ok(no_route(request.uri.path(), &[], &self.asked(request)))
+            }
             Route::Ready => Ok(self.ready().await),
-            Route::Metrics => Ok(self.metrics(request)),
+            Route::Metrics => Ok(self.metrics()),
             Route::Purge => Ok(wrong_method(&request.method, route.methods(), &self.asked(request))),
         };
         let mut response = outcome.unwrap_or_else(|error| {
-            problem(&error, &Asked { vary: delivery.vary(asks), ..self.asked(request) })
+            // Who is refused for what he sent or how often must not cost a second look.
+            let vary = if is_kept(error.kind()) { delivery.vary(asks) } else { Vary::default() };
+            problem(&error, &Asked { vary, ..self.asked(request) })
         });
         if request.method == Method::HEAD {
             *response.body_mut() = Body::empty();
@@ -164,8 +191,11 @@ impl Router {
     }
 
     async fn ready(&self) -> Response<Body> {
-        let state =
-            if self.parts.stop.is_asked() { Err("stopping".to_owned()) } else { (self.parts.ready)().await };
+        let state = if self.parts.stop.is_asked() {
+            Err("stopping".to_owned())
+        } else {
+            self.parts.ready.ask().await
+        };
         match state {
             Ok(()) => text(StatusCode::OK, "ready\n"),
             Err(reason) => {
@@ -175,13 +205,23 @@ impl Router {
         }
     }
 
-    /// Counters tell strangers what a server is busy with, so only this machine or the operator's listener sees them.
-    fn metrics(&self, request: &Head) -> Response<Body> {
-        let peer = request.extensions.get::<Context>().map(|context| context.peer.ip());
-        let client = peer.map(|peer| resolved_client(peer, &request.headers, &self.parts.trusted_proxies));
-        if !self.admin && !client.is_some_and(|client: IpAddr| client.to_canonical().is_loopback()) {
-            return no_route("/metrics", &[], &self.asked(request));
+    /// Who asks, in front of the proxies that we trust.
+    fn client(&self, request: &Head) -> IpAddr {
+        match request.extensions.get::<Context>() {
+            Some(context) => {
+                resolved_client(context.peer.ip(), &request.headers, &self.parts.trusted_proxies)
+            }
+            None => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         }
+    }
+
+    /// Counters tell strangers what a server is busy with, so only this machine or the operator's listener sees them.
+    fn is_operator(&self, request: &Head) -> bool {
+        let Some(context) = request.extensions.get::<Context>() else { return self.admin };
+        self.admin || is_this_machine(context.peer.ip(), &request.headers, &self.parts.trusted_proxies)
+    }
+
+    fn metrics(&self) -> Response<Body> {
         let mut response = text(StatusCode::OK, self.parts.metrics.encode());
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(Metrics::CONTENT_TYPE));
         response
@@ -206,6 +246,18 @@ impl tower::Service<Request<Body>> for Router {
         let (head, body) = request.into_parts();
         Box::pin(async move { Ok(router.answer(head, body).await) })
     }
+}
+
+/// Reads a body that nobody wants, if it is a small one.
+async fn drain(mut body: Body) -> Body {
+    const MOST: usize = 64 * 1024;
+    let mut read = 0;
+    while read <= MOST
+        && let Some(Ok(frame)) = body.frame().await
+    {
+        read += frame.data_ref().map_or(0, bytes::Bytes::len);
+    }
+    Body::empty()
 }
 
 impl Match {

@@ -1,13 +1,20 @@
 //! Over real sockets, spoken to byte by byte.
 
+#[path = "http2_tests.rs"]
+mod http2;
+
 use std::sync::atomic::AtomicUsize;
 
+use bytes::Bytes;
 use futures_util::stream;
 use http_body_util::BodyExt;
+use hyper::service::service_fn;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::http::context::Context;
+use crate::telemetry::logging::ACCESS;
 
 /// No test waits for a timeout on purpose longer than this; reaching it means that something hangs.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -308,6 +315,33 @@ async fn more_connections_than_allowed_wait_for_their_turn() {
     assert!(rest(&mut first).await.ends_with("slow but whole"));
     assert!(rest(&mut second).await.contains("hello"));
     assert_eq!(state.running.load(Relaxed), 2);
+}
+
+#[tokio::test]
+async fn one_address_gets_no_more_connections_than_it_may() {
+    let config = Config { max_connections_per_address: Some(2), ..quick() };
+    let server = start(config.clone(), Arc::default()).await;
+    let mut first = server.connect().await;
+    let mut second = server.connect().await;
+    for stream in [&mut first, &mut second] {
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        one(stream).await;
+    }
+    assert_eq!(rest(&mut server.connect().await).await, "");
+    first.write_all(format!("GET / HTTP/1.1\r\n{CLOSE}").as_bytes()).await.unwrap();
+    assert!(rest(&mut first).await.contains("hello"));
+    // The seat is free a moment after the client has seen the end.
+    let again = async {
+        while !server.talk(&format!("GET / HTTP/1.1\r\n{CLOSE}")).await.contains("hello") {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, again).await.unwrap();
+    // A proxy may have more.
+    let server =
+        start(Config { proxies: vec!["127.0.0.0/8".parse().unwrap()], ..config }, Arc::default()).await;
+    let _held = [server.connect().await, server.connect().await, server.connect().await];
+    assert!(server.talk(&format!("GET / HTTP/1.1\r\n{CLOSE}")).await.contains("hello"));
 }
 
 #[tokio::test]

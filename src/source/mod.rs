@@ -1,29 +1,33 @@
-//! Where an original of `/r/<source>/…` comes from: named folders and stores that are listed in the configuration.
-//! Nothing is read outside of a source's root, and what a source last said of an object is remembered for a moment.
+//! Where an original of `/r/<source>/…` comes from: named folders, stores and web servers that are listed in the
+//! configuration. Nothing is read outside of a source's root, and what a source last said of an object is remembered
+//! for a moment, its failures too.
 
+mod bucket;
 mod config;
 mod error;
 mod identity;
+mod local;
 mod path;
+mod remote;
+mod web;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::stream::BoxStream;
-use futures_util::{StreamExt, TryStreamExt};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use lru::LruCache;
-use opendal::{Operator, services};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::storage::fs::{FileStat, FsError, Root};
-use crate::storage::{Scheme, layered};
+use crate::storage::fs::Root;
+use crate::storage::{Bounds, Scheme};
 
 pub use crate::units::Policy;
 pub use config::{CacheControl, Config};
@@ -31,7 +35,12 @@ pub use error::SourceError;
 pub use identity::Identity;
 pub use path::SourcePath;
 
+use bucket::Bucket;
+use error::failed;
 use identity::{Missing, Slot};
+use local::{Folder, Memory};
+use remote::{ENDED_EARLY, exactly, retrying};
+use web::Web;
 
 /// Bytes that arrive in pieces; an error ends them.
 pub type ByteStream = BoxStream<'static, Result<Bytes, SourceError>>;
@@ -49,23 +58,26 @@ pub struct Source {
 }
 
 struct Inner {
-    name: String,
+    name: Arc<str>,
     policy: Policy,
     cache_control: CacheControl,
     revalidate: Duration,
     timeout: Duration,
     store: Store,
     /// As many reads at once as the store can be asked for.
-    reads: Semaphore,
+    reads: Arc<Semaphore>,
     known: Mutex<LruCache<Box<str>, Arc<Slot>>>,
+    /// Since when nobody answers, and what was said about it.
+    down: Mutex<Option<(Instant, SourceError)>>,
     /// How often the source was asked what an object is.
     asked: AtomicU64,
 }
 
 enum Store {
-    Fs(Root),
-    /// The store has neither ETag nor time, so its versions are counted here.
-    Memory(Operator, Mutex<HashMap<String, u64>>),
+    Folder(Folder),
+    Memory(Memory),
+    Bucket(Bucket),
+    Web(Box<Web>),
 }
 
 /// What a source says of an object.
@@ -79,7 +91,7 @@ pub struct Stat {
 }
 
 impl Sources {
-    /// Relative roots are relative to `base_dir`. A folder that is missing now is no error: it may be mounted later.
+    /// Relative roots are relative to `base_dir`. What cannot be reached now is no error: it may come later.
     pub fn new(configs: &BTreeMap<String, Config>, base_dir: &Path) -> Result<Self, SourceError> {
         let mut all = BTreeMap::new();
         for (name, config) in configs {
@@ -100,26 +112,18 @@ impl Sources {
 
 impl Source {
     fn new(name: &str, config: &Config, base_dir: &Path) -> Result<Self, SourceError> {
-        let store = match (config.scheme, &config.root) {
-            (Scheme::Fs, Some(root)) => Store::Fs(Root::new(&base_dir.join(root))),
-            (Scheme::Memory, _) => {
-                let dal = Operator::new(services::Memory::default()).map_err(|error| failed(name, error))?;
-                Store::Memory(layered(dal), Mutex::default())
-            }
-            (scheme, _) => {
-                return Err(SourceError::NotBuilt { name: name.to_owned(), scheme: scheme.name() });
-            }
-        };
+        let name: Arc<str> = name.into();
         Ok(Self {
             inner: Arc::new(Inner {
-                name: name.to_owned(),
                 policy: config.unsigned,
                 cache_control: config.cache_control,
                 revalidate: config.revalidate().0,
                 timeout: config.timeout.0,
-                store,
-                reads: Semaphore::new(config.concurrency.get()),
+                store: Store::open(&name, config, base_dir)?,
+                name,
+                reads: Arc::new(Semaphore::new(config.concurrency.get())),
                 known: Mutex::new(LruCache::new(REMEMBERED)),
+                down: Mutex::default(),
                 asked: AtomicU64::new(0),
             }),
         })
@@ -138,63 +142,38 @@ impl Source {
         self.inner.cache_control
     }
 
+    /// Whether its objects may be named by whole URLs.
+    pub fn takes_urls(&self) -> bool {
+        matches!(&self.inner.store, Store::Web(web) if web.takes_urls())
+    }
+
     /// What the object is now, asked of the source itself.
     pub async fn stat(&self, path: &SourcePath) -> Result<Stat, SourceError> {
-        self.bounded(self.ask(path)).await
+        self.bounded(path, self.ask(path)).await
     }
 
     /// What the object is, from memory where that is fresh enough; see `identity.rs` for what «enough» means.
     pub async fn identity(&self, path: &SourcePath) -> Result<Identity, SourceError> {
-        let slot = {
-            let mut known = self.inner.known.lock().unwrap_or_else(PoisonError::into_inner);
-            match known.get(path.as_str()) {
-                Some(slot) => Arc::clone(slot),
-                None => {
-                    let slot = Arc::<Slot>::default();
-                    known.put(path.as_str().into(), Arc::clone(&slot));
-                    slot
-                }
-            }
-        };
-        slot.identity(self, path).await
+        self.slot(path).identity(self, path).await
     }
 
     /// The whole object with the identity of what was read, which may be newer than what was remembered: a result
     /// made of it belongs under *this* identity. More than `limit` bytes are refused before they are read.
     pub async fn read_all(&self, path: &SourcePath, limit: u64) -> Result<(Identity, Bytes), SourceError> {
-        let read = self.bounded(async {
+        let read = self.bounded(path, async {
             match &self.inner.store {
-                Store::Fs(root) => {
-                    // A file that is being written is usually whole a moment later; a second torn read is reported.
-                    let read = match root.read(path.as_str(), limit).await {
-                        Err(FsError::Changed) => root.read(path.as_str(), limit).await,
-                        read => read,
-                    };
-                    let (stat, bytes) = read.map_err(|error| self.fs_failed(error))?;
-                    Ok((Identity::of_file(stat), bytes))
-                }
-                Store::Memory(dal, _) => {
-                    let identity = self.ask(path).await?.identity;
-                    if identity.len() > limit {
-                        return Err(SourceError::TooManyBytes { limit });
-                    }
-                    let bytes = dal.read(path.as_str()).await.map_err(|error| self.dal_failed(error))?;
-                    Ok((identity, bytes.to_bytes()))
-                }
+                Store::Folder(folder) => folder.read_all(path.as_str(), limit).await,
+                Store::Memory(memory) => memory.read_all(path.as_str(), limit).await,
+                Store::Bucket(bucket) => bucket.read_all(path.as_str(), limit).await,
+                Store::Web(web) => web.read_all(path, limit).await,
             }
         });
-        let (identity, bytes) = match read.await {
-            Err(SourceError::NotFound) => {
-                self.learn(path, Err(Missing));
-                return Err(SourceError::NotFound);
-            }
-            read => read?,
-        };
+        let (identity, bytes) = self.noted(path, read.await)?;
         // Cut off on the way: never to be taken for the picture.
         if bytes.len() as u64 != identity.len() {
-            return Err(failed(self.name(), "the object ended early"));
+            return Err(failed(self.name(), ENDED_EARLY));
         }
-        self.learn(path, Ok(identity.clone()));
+        self.slot(path).learn(Ok(identity.clone()));
         Ok((identity, bytes))
     }
 
@@ -209,62 +188,91 @@ impl Source {
         if range.end.saturating_sub(range.start) > limit {
             return Err(SourceError::TooManyBytes { limit });
         }
-        self.bounded(async {
-            match &self.inner.store {
-                Store::Fs(root) => {
-                    let opened = root.open(path.as_str()).await.map_err(|error| self.fs_failed(error))?;
-                    opened.read_range(range).await.map_err(|error| self.fs_failed(error))
-                }
-                Store::Memory(dal, _) => {
-                    let read = dal.read_with(path.as_str()).range(range).await;
-                    Ok(read.map_err(|error| self.dal_failed(error))?.to_bytes())
-                }
-            }
-        })
-        .await
+        let (_, mut pieces) = self.stream(path, |_| range).await?;
+        let mut bytes = BytesMut::new();
+        while let Some(piece) = pieces.try_next().await? {
+            bytes.extend_from_slice(&piece);
+        }
+        Ok(bytes.freeze())
     }
 
     /// The object in pieces, never whole in memory, with the identity of what the pieces are of; `range` is given the
-    /// length and says which part is wanted. Opening is bounded in time; the pace then is the reader's.
+    /// length and says which part is wanted. Opening is bounded in time; the pace then is the reader's, and over a
+    /// network he keeps his place among the reads until the end.
     pub async fn stream(
         &self,
         path: &SourcePath,
         range: impl FnOnce(u64) -> Range<u64> + Send,
     ) -> Result<(Identity, ByteStream), SourceError> {
-        let opened = self.bounded(async {
+        let opened = self.bounded_place(path, async {
             match &self.inner.store {
-                Store::Fs(root) => {
-                    let opened = root.open(path.as_str()).await.map_err(|error| self.fs_failed(error))?;
-                    let identity = Identity::of_file(opened.stat);
-                    let source = self.clone();
-                    let stream = opened.stream(range(identity.len()));
-                    Ok((identity, stream.map_err(move |error| source.fs_failed(error)).boxed()))
+                Store::Folder(folder) => {
+                    folder.stream(path.as_str(), range).await.map(|opened| (opened, None))
                 }
-                Store::Memory(dal, _) => {
-                    let identity = self.ask(path).await?.identity;
-                    let range = range(identity.len());
-                    let reader = dal.reader(path.as_str()).await.map_err(|error| self.dal_failed(error))?;
-                    let stream =
-                        reader.into_bytes_stream(range).await.map_err(|error| self.dal_failed(error))?;
-                    let name = self.name().to_owned();
-                    Ok((identity, stream.map_err(move |error| failed(&name, error)).boxed()))
+                Store::Memory(memory) => {
+                    memory.stream(path.as_str(), range).await.map(|opened| (opened, None))
+                }
+                Store::Bucket(_) | Store::Web(_) => {
+                    let expected = self.expected(path).await?;
+                    let range = range(expected.len());
+                    let wanted = range.end - range.start;
+                    if wanted <= SMALL {
+                        let whole = self.gather(path, &expected, &range).await?;
+                        return Ok(((expected, stream::iter([Ok(whole)]).boxed()), None));
+                    }
+                    let pieces = self.open(path, &expected, range).await?;
+                    Ok(((expected, pieces), Some(wanted)))
                 }
             }
         });
-        let (identity, stream) = opened.await?;
-        self.learn(path, Ok(identity.clone()));
-        Ok((identity, stream))
+        let (((identity, pieces), wanted), place) = self.noted(path, opened.await)?;
+        match wanted {
+            Some(wanted) => Ok((identity, exactly(self.name(), wanted, pieces, place))),
+            None => {
+                self.slot(path).learn(Ok(identity.clone()));
+                Ok((identity, pieces))
+            }
+        }
+    }
+
+    /// A stream over the network, of exactly the expected version.
+    async fn open(
+        &self,
+        path: &SourcePath,
+        expected: &Identity,
+        range: Range<u64>,
+    ) -> Result<ByteStream, SourceError> {
+        match &self.inner.store {
+            Store::Bucket(bucket) => bucket.stream(path.as_str(), expected, range).await,
+            Store::Web(web) => web.stream(path, expected, range).await,
+            Store::Folder(_) | Store::Memory(_) => Err(failed(self.name(), "not over a network")),
+        }
+    }
+
+    /// The bytes of a short range, read again where they were cut off on the way.
+    async fn gather(
+        &self,
+        path: &SourcePath,
+        expected: &Identity,
+        range: &Range<u64>,
+    ) -> Result<Bytes, SourceError> {
+        let attempt = || async {
+            // Opening has been tried often enough when it fails.
+            let pieces = self.open(path, expected, range.clone()).await.map_err(|error| (error, false))?;
+            let pieces: Result<Vec<Bytes>, SourceError> = pieces.try_collect().await;
+            let bytes = pieces.map_err(|error| (error, true))?.concat();
+            let whole = bytes.len() as u64 == range.end - range.start;
+            if whole { Ok(bytes.into()) } else { Err((failed(self.name(), ENDED_EARLY), true)) }
+        };
+        retrying(attempt, |(error, again)| *again && error.is_failure()).await.map_err(|(error, _)| error)
     }
 
     /// Puts an object into a `memory` source, which is otherwise empty.
     pub async fn fill(&self, path: &SourcePath, bytes: Bytes) -> Result<(), SourceError> {
-        let Store::Memory(dal, versions) = &self.inner.store else {
-            return Err(SourceError::Config(format!("sources.{}: only memory can be filled", self.name())));
-        };
-        dal.write(path.as_str(), bytes).await.map_err(|error| self.dal_failed(error))?;
-        let mut versions = versions.lock().unwrap_or_else(PoisonError::into_inner);
-        *versions.entry(path.as_str().to_owned()).or_default() += 1;
-        Ok(())
+        match &self.inner.store {
+            Store::Memory(memory) => memory.fill(path.as_str(), bytes).await,
+            _ => Err(SourceError::Config(format!("sources.{}: only memory can be filled", self.name()))),
+        }
     }
 
     /// How often the source was asked what an object is, since the start.
@@ -274,68 +282,150 @@ impl Source {
 
     /// Whether the source can be reached at all, for `check` and the log at start.
     pub async fn check(&self) -> Result<(), SourceError> {
-        self.bounded(async {
+        let check = async {
             match &self.inner.store {
-                Store::Fs(root) => root.check().await.map_err(|error| self.fs_failed(error)),
-                Store::Memory(dal, _) => dal.check().await.map_err(|error| self.dal_failed(error)),
+                Store::Folder(folder) => folder.check().await,
+                Store::Memory(_) => Ok(()),
+                Store::Bucket(bucket) => bucket.check().await,
+                Store::Web(web) => web.check().await,
             }
-        })
-        .await
+        };
+        tokio::time::timeout(self.inner.timeout, check).await.map_err(|_| self.timed_out())?
     }
 
     async fn ask(&self, path: &SourcePath) -> Result<Stat, SourceError> {
         self.inner.asked.fetch_add(1, Ordering::Relaxed);
+        if path.is_url() && !self.takes_urls() {
+            return Err(SourceError::NotFound);
+        }
         match &self.inner.store {
-            Store::Fs(root) => {
-                let stat = root.stat(path.as_str()).await.map_err(|error| self.fs_failed(error))?;
-                Ok(Stat::of_file(stat))
-            }
-            Store::Memory(dal, versions) => {
-                let meta = dal.stat(path.as_str()).await.map_err(|error| self.dal_failed(error))?;
-                if !meta.is_file() {
-                    return Err(SourceError::NotFound);
-                }
-                let versions = versions.lock().unwrap_or_else(PoisonError::into_inner);
-                let version = versions.get(path.as_str()).copied().unwrap_or(0);
-                let etag = format!("\"{version}\"");
-                let identity = Identity::new(&etag, meta.content_length());
-                Ok(Stat { len: meta.content_length(), modified_ms: None, etag: Some(etag), identity })
+            Store::Folder(folder) => folder.stat(path.as_str()).await,
+            Store::Memory(memory) => memory.stat(path.as_str()).await,
+            Store::Bucket(bucket) => bucket.stat(path.as_str()).await,
+            Store::Web(web) => web.stat(path).await,
+        }
+    }
+
+    /// The version that a stream over the network has to be of: the last one known, however old, since the answer is
+    /// compared with it.
+    async fn expected(&self, path: &SourcePath) -> Result<Identity, SourceError> {
+        let slot = self.slot(path);
+        match slot.last() {
+            Some(identity) => Ok(identity),
+            None => {
+                let identity = self.ask(path).await?.identity;
+                slot.learn(Ok(identity.clone()));
+                Ok(identity)
             }
         }
     }
 
-    fn learn(&self, path: &SourcePath, said: Result<Identity, Missing>) {
+    fn slot(&self, path: &SourcePath) -> Arc<Slot> {
         let mut known = self.inner.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(slot) = known.get(path.as_str()) {
-            slot.learn(said);
+        match known.get(path.as_str()) {
+            Some(slot) => Arc::clone(slot),
+            None => {
+                let slot = Arc::<Slot>::default();
+                known.put(path.as_str().into(), Arc::clone(&slot));
+                slot
+            }
         }
     }
 
-    /// Waits for a place and for the store, together no longer than the source's time limit.
-    async fn bounded<T>(&self, work: impl Future<Output = Result<T, SourceError>>) -> Result<T, SourceError> {
-        let timed_out = || SourceError::Timeout { name: self.name().to_owned() };
-        let work = async {
-            let _place = self.inner.reads.acquire().await.map_err(|_| timed_out())?;
-            work.await
-        };
-        tokio::time::timeout(self.inner.timeout, work).await.map_err(|_| timed_out())?
+    /// What reading has shown of the object itself.
+    fn noted<T>(&self, path: &SourcePath, read: Result<T, SourceError>) -> Result<T, SourceError> {
+        match &read {
+            Err(SourceError::NotFound) => self.slot(path).learn(Err(Missing)),
+            // What is known is wrong, and the next question has to be a real one.
+            Err(SourceError::Changed) => self.slot(path).forget(),
+            _ => {}
+        }
+        read
     }
 
-    fn fs_failed(&self, error: FsError) -> SourceError {
-        match error {
-            FsError::NotFound => SourceError::NotFound,
-            FsError::TooLarge { limit } => SourceError::TooManyBytes { limit },
-            other => failed(self.name(), other),
+    async fn bounded<T>(
+        &self,
+        path: &SourcePath,
+        work: impl Future<Output = Result<T, SourceError>>,
+    ) -> Result<T, SourceError> {
+        Ok(self.bounded_place(path, work).await?.0)
+    }
+
+    /// Waits for a place and for the store, together no longer than the source's time limit. What failed a moment ago
+    /// fails at once.
+    async fn bounded_place<T>(
+        &self,
+        path: &SourcePath,
+        work: impl Future<Output = Result<T, SourceError>>,
+    ) -> Result<(T, OwnedSemaphorePermit), SourceError> {
+        self.fresh_failure(path)?;
+        let until = tokio::time::Instant::now() + self.inner.timeout;
+        let place = tokio::time::timeout_at(until, Arc::clone(&self.inner.reads).acquire_owned()).await;
+        // That we have no place is no failure of the source.
+        let place = place.ok().and_then(Result::ok).ok_or_else(|| self.timed_out())?;
+        self.fresh_failure(path)?;
+        match tokio::time::timeout_at(until, work).await.unwrap_or_else(|_| Err(self.timed_out())) {
+            Ok(done) => Ok((done, place)),
+            Err(error) => {
+                self.note_failure(path, &error);
+                Err(error)
+            }
         }
     }
 
-    fn dal_failed(&self, error: opendal::Error) -> SourceError {
-        match error.kind() {
-            opendal::ErrorKind::NotFound
-            | opendal::ErrorKind::IsADirectory
-            | opendal::ErrorKind::NotADirectory => SourceError::NotFound,
-            _ => failed(self.name(), error),
+    fn fresh_failure(&self, path: &SourcePath) -> Result<(), SourceError> {
+        let down = self.inner.down.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((since, error)) = &*down
+            && !path.is_url()
+            && since.elapsed() < self.inner.revalidate.min(DOWN)
+        {
+            return Err(error.clone());
         }
+        drop(down);
+        self.slot(path).failure(self.inner.revalidate).map_or(Ok(()), Err)
+    }
+
+    fn note_failure(&self, path: &SourcePath, error: &SourceError) {
+        if !error.is_failure() {
+            return;
+        }
+        self.slot(path).fail(error.clone());
+        // One server behind all paths, but not behind all URLs.
+        if matches!(error, SourceError::Unreachable { .. }) && !path.is_url() {
+            let mut down = self.inner.down.lock().unwrap_or_else(PoisonError::into_inner);
+            *down = Some((Instant::now(), error.clone()));
+        }
+    }
+
+    fn timed_out(&self) -> SourceError {
+        SourceError::Timeout { name: self.name().to_owned() }
+    }
+}
+
+impl Store {
+    fn open(name: &Arc<str>, config: &Config, base_dir: &Path) -> Result<Self, SourceError> {
+        let name = Arc::clone(name);
+        let max_bytes = config.max_bytes();
+        Ok(match (config.scheme, &config.root) {
+            (Scheme::Fs, root) => {
+                let root = Root::new(&base_dir.join(root.as_deref().unwrap_or(Path::new(""))));
+                Self::Folder(Folder { name, root })
+            }
+            (Scheme::Memory, _) => Self::Memory(Memory::new(name)?),
+            (Scheme::Http, _) => Self::Web(Box::new(config.web(&name)?)),
+            (scheme @ (Scheme::S3 | Scheme::Webdav), root) => {
+                let root = root.as_deref().unwrap_or(Path::new("")).to_string_lossy();
+                let bounds = Bounds {
+                    timeout: config.timeout.0,
+                    concurrency: config.concurrency,
+                    max_bytes,
+                    immutable: false,
+                };
+                let dal = config.remote.open(scheme, &root, bounds);
+                let dal = dal.map_err(|error| SourceError::Config(format!("sources.{name}: {error}")))?;
+                Self::Bucket(Bucket { name, dal, max_bytes })
+            }
+        })
     }
 }
 
@@ -344,19 +434,16 @@ impl Stat {
     pub fn identity(&self) -> &Identity {
         &self.identity
     }
-
-    fn of_file(stat: FileStat) -> Self {
-        let modified_ms = Some(stat.modified_ns.div_euclid(1_000_000));
-        Self { len: stat.len, modified_ms, etag: None, identity: Identity::of_file(stat) }
-    }
 }
 
 /// Objects whose identity is remembered, a source: some 6 MB when all are in use.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(16_384).expect("not zero");
 
-fn failed(name: &str, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> SourceError {
-    SourceError::Failed { name: name.to_owned(), source: Arc::from(cause.into()) }
-}
+/// What is read at once and not in pieces.
+const SMALL: u64 = 64 << 10;
+
+/// How long a server that nobody reaches is left alone; `revalidate` where that is shorter.
+const DOWN: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests;

@@ -213,15 +213,16 @@ async fn a_source_that_has_no_place_in_time_says_so() {
 }
 
 #[test]
-fn what_is_not_built_or_not_right_says_so() {
+fn what_is_not_right_says_so() {
     let open = |yaml: &str| {
         let configs: BTreeMap<String, Config> = yaml_serde::from_str(yaml).unwrap();
         Sources::new(&configs, Path::new("")).err().unwrap().to_string()
     };
-    for scheme in ["s3", "webdav", "http"] {
+    for scheme in ["s3", "webdav"] {
         let text = open(&format!("far: {{ scheme: {scheme} }}"));
-        assert!(text.contains("sources.far") && text.contains("not built yet"), "{text}");
+        assert!(text.contains("sources.far") && text.contains("endpoint"), "{text}");
     }
+    assert!(open("far: { scheme: http }").contains("sources.far needs an endpoint"));
     assert!(open("a: { scheme: fs }").contains("sources.a.root"));
     assert!(open("\"a/b\": { root: x }").contains("`a/b`"));
     assert!(open("a: { root: x, timeout: 0 }").contains("sources.a.timeout"));
@@ -236,4 +237,46 @@ fn the_defaults_are_the_documented_ones() {
     let config: Config = yaml_serde::from_str("{ scheme: s3, cache_control: { max_age: 1h } }").unwrap();
     assert_eq!(config.revalidate().to_string(), "60s".parse::<crate::units::Span>().unwrap().to_string());
     assert_eq!(config.cache_control.stale_while_revalidate.to_string(), "1d");
+}
+
+#[tokio::test]
+async fn a_failure_is_remembered_for_ten_seconds_at_most() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = folder(dir.path());
+    let a = path("sub/a.jpg");
+    std::fs::rename(dir.path().join("root"), dir.path().join("unmounted")).unwrap();
+    assert!(matches!(source.identity(&a).await, Err(SourceError::Failed { .. })));
+    std::fs::rename(dir.path().join("unmounted"), dir.path().join("root")).unwrap();
+    let asked = source.asked();
+    assert!(matches!(source.identity(&a).await, Err(SourceError::Failed { .. })));
+    assert!(matches!(source.read_all(&a, 99).await, Err(SourceError::Failed { .. })));
+    assert_eq!(source.asked(), asked);
+    slot(&source, "sub/a.jpg").age(Duration::from_secs(10));
+    assert_eq!(source.identity(&a).await.unwrap().len(), 7);
+    source.read_all(&a, 99).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_nobody_reaches_is_left_alone_for_a_moment() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let yaml = format!(
+        "{{ scheme: http, remote: {{ endpoint: 'http://{address}' }}, timeout: 2s, allow_addresses: [127.0.0.1] }}"
+    );
+    let source = source(&yaml, Path::new(""));
+    assert!(matches!(source.identity(&path("a.jpg")).await, Err(SourceError::Unreachable { .. })));
+
+    let listener = tokio::net::TcpListener::bind(address).await.unwrap();
+    assert!(matches!(source.identity(&path("b.jpg")).await, Err(SourceError::Unreachable { .. })));
+    assert!(matches!(source.read_all(&path("c.jpg"), 99).await, Err(SourceError::Unreachable { .. })));
+    assert!(futures_util::poll!(Box::pin(listener.accept())).is_pending());
+
+    source.inner.down.lock().unwrap().as_mut().unwrap().0 -= DOWN;
+    let d = path("d.jpg");
+    let (asked, _) = tokio::join!(
+        async { tokio::time::timeout(Duration::from_secs(2), listener.accept()).await.unwrap().unwrap() },
+        async { tokio::time::timeout(Duration::from_secs(1), source.identity(&d)).await }
+    );
+    assert!(asked.1.ip().is_loopback());
 }

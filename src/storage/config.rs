@@ -1,20 +1,30 @@
 //! How a storage is written in the configuration; sources share its words.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::Deserialize;
+
+use super::remote::{Bounds, Remote};
+use crate::units::Span;
 
 /// The storage that is always there.
 pub const LOCAL: &str = "local";
 
 /// One entry of `storages`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// `fs` or `memory`; `s3` and `webdav` are known but not built yet.
     pub scheme: Scheme,
     /// The folder (fs), or the prefix within the bucket or server.
     pub root: Option<PathBuf>,
+    /// `s3` and `webdav`.
+    pub remote: Remote,
+    /// How long one attempt may take; there are up to three.
+    pub timeout: Span,
+    /// Requests at once; more wait.
+    pub concurrency: NonZeroUsize,
 }
 
 /// What speaks to the store.
@@ -31,6 +41,18 @@ pub enum Scheme {
     Http,
 }
 
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            scheme: Scheme::Fs,
+            root: None,
+            remote: Remote::default(),
+            timeout: Span(Duration::from_secs(10)),
+            concurrency: NonZeroUsize::new(64).expect("not zero"),
+        }
+    }
+}
+
 impl Config {
     pub fn validate(&self, name: &str) -> Result<(), String> {
         if !is_name(name) {
@@ -43,7 +65,25 @@ impl Config {
             Scheme::Fs if self.root.is_none() && name != LOCAL => {
                 Err(format!("storages.{name}.root is needed: the folder that holds the objects"))
             }
+            Scheme::S3 | Scheme::Webdav if self.remote.endpoint.is_empty() => {
+                Err(format!("storages.{name}.endpoint is needed: the URL of the server"))
+            }
+            _ if self.timeout.0.is_zero() => {
+                Err(format!("storages.{name}.timeout must be longer than nothing; leave it out for 10s"))
+            }
             _ => Ok(()),
+        }
+    }
+}
+
+impl Config {
+    pub(super) fn bounds(&self) -> Bounds {
+        // What was stored was within the limits of its time; nothing else reads from a storage.
+        Bounds {
+            timeout: self.timeout.0,
+            concurrency: self.concurrency,
+            max_bytes: u64::MAX,
+            immutable: true,
         }
     }
 }

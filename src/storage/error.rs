@@ -4,13 +4,12 @@ use std::borrow::Cow;
 
 use super::fs::FsError;
 use crate::error::{Detail, Fault, Kind};
+use crate::net::NetError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
     #[error("{0}")]
     Config(String),
-    #[error("storages.{name}: scheme {scheme} is not built yet; use fs")]
-    NotBuilt { name: String, scheme: &'static str },
     #[error(
         "there is no storage named `{name}`: it was removed from the configuration while images still need it"
     )]
@@ -43,7 +42,8 @@ impl StorageError {
             return Self::Full { name };
         }
         // OpenDAL has no kind for it; the layer's own text is all there is.
-        if error.to_string().contains("timeout reached") {
+        let ours = matches!(NetError::within(&error), Some(NetError::Timeout { .. }));
+        if ours || error.to_string().contains("timeout reached") {
             return Self::Timeout { name };
         }
         Self::Failed { name, source: error.into() }
@@ -82,7 +82,7 @@ fn is_full(error: &opendal::Error) -> bool {
 impl Fault for StorageError {
     fn kind(&self) -> Kind {
         match self {
-            Self::Config(_) | Self::NotBuilt { .. } | Self::Unknown { .. } | Self::Changed => Kind::Internal,
+            Self::Config(_) | Self::Unknown { .. } | Self::Changed => Kind::Internal,
             // A row promised this object.
             Self::Missing { .. } | Self::Failed { .. } => Kind::SourceFailed,
             Self::TooLarge { .. } => Kind::TooLarge,

@@ -5,6 +5,8 @@ mod config;
 mod error;
 pub mod fs;
 mod key;
+mod remote;
+mod transport;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -23,6 +25,7 @@ pub(crate) use config::is_name;
 pub use config::{Config, LOCAL, Scheme};
 pub use error::StorageError;
 pub use key::{ContentHash, KeyError, Md5, ObjectKey};
+pub use remote::{Bounds, Remote};
 
 /// Bytes that arrive in pieces; an error ends them.
 pub type ByteStream = BoxStream<'static, Result<Bytes, StorageError>>;
@@ -99,10 +102,14 @@ impl Storage {
                 Ok(storage)
             }
             (Scheme::Memory, _) => {
-                let dal = layered(Operator::new(services::Memory::default()).map_err(failed)?);
+                let dal = Operator::new(services::Memory::default()).map_err(failed)?;
                 Ok(Self { name: name_, dal, local: None })
             }
-            (scheme, _) => Err(StorageError::NotBuilt { name: name.to_owned(), scheme: scheme.name() }),
+            (scheme, root) => {
+                let root = root.as_deref().unwrap_or(Path::new("")).to_string_lossy();
+                let dal = config.remote.open(scheme, &root, config.bounds()).map_err(failed)?;
+                Ok(Self { name: name_, dal, local: None })
+            }
         }
     }
 
@@ -115,7 +122,7 @@ impl Storage {
         if self.holds(key, bytes.len() as u64).await? {
             return Ok(());
         }
-        self.dal.write(key.as_str(), bytes).await.map_err(|error| self.failed(key, error))?;
+        self.write_whole(key, bytes).await?;
         self.sync_folders(key).await
     }
 
@@ -133,6 +140,10 @@ impl Storage {
     {
         if self.holds(key, len).await? {
             return Ok(());
+        }
+        if !self.dal.info().capability().write_can_multi {
+            let whole = self.gather(hash, len, pieces).await?;
+            return self.write_whole(key, whole).await;
         }
         let writer = self.dal.writer_with(key.as_str()).chunk(WRITE_PIECE).await;
         let mut writer = writer.map_err(|error| self.failed(key, error))?;
@@ -239,6 +250,40 @@ impl Storage {
         writer.close().await.map_err(|error| self.failed(key, error)).map(|_| ())
     }
 
+    /// A server that takes an object only in one request.
+    async fn gather(
+        &self,
+        hash: &ContentHash,
+        len: u64,
+        pieces: impl Stream<Item = std::io::Result<Bytes>> + Send,
+    ) -> Result<Bytes, StorageError> {
+        let mut pieces = pin!(pieces);
+        let mut whole = Vec::with_capacity(usize::try_from(len).unwrap_or(0));
+        while let Some(piece) = pieces.next().await {
+            whole.extend_from_slice(&piece.map_err(|error| StorageError::from_io(&self.name, error))?);
+        }
+        let same = ContentHash(Sha256::digest(&whole).into()) == *hash;
+        if same { Ok(whole.into()) } else { Err(StorageError::Changed) }
+    }
+
+    /// A WebDAV server shows what it has of an object while it is being sent, so that happens under another name.
+    async fn write_whole(&self, key: &ObjectKey, bytes: Bytes) -> Result<(), StorageError> {
+        let failed = |error| self.failed(key, error);
+        if self.dal.info().scheme() != Scheme::Webdav.name() {
+            return self.dal.write(key.as_str(), bytes).await.map_err(failed).map(|_| ());
+        }
+        let mut random = [0; 8];
+        getrandom::fill(&mut random)
+            .map_err(|error| StorageError::from_io(&self.name, std::io::Error::other(error.to_string())))?;
+        let unfinished = format!("{TEMPORARY}/{:016x}", u64::from_ne_bytes(random));
+        self.dal.write(&unfinished, bytes).await.map_err(failed)?;
+        let renamed = self.dal.rename(&unfinished, key.as_str()).await;
+        if renamed.is_err() {
+            let _ = self.dal.delete(&unfinished).await;
+        }
+        renamed.map_err(failed)
+    }
+
     /// Content-addressed and written whole: an object of the right name and length is the right one.
     async fn holds(&self, key: &ObjectKey, len: u64) -> Result<bool, StorageError> {
         match self.stat(key).await {
@@ -283,17 +328,6 @@ impl Storage {
     fn fs_failed(&self, key: &ObjectKey, error: fs::FsError) -> StorageError {
         StorageError::from_fs(&self.name, key.as_str(), error)
     }
-}
-
-/// Bounds and repeats what goes over a network. The time limit lies under the retries: above them it would drop a
-/// retry half-way.
-pub fn layered(dal: Operator) -> Operator {
-    use opendal::layers::{ConcurrentLimitLayer, RetryLayer, TimeoutLayer};
-    dal.layer(
-        TimeoutLayer::new().with_timeout(Duration::from_secs(10)).with_io_timeout(Duration::from_secs(10)),
-    )
-    .layer(RetryLayer::new().with_max_times(2).with_min_delay(Duration::from_millis(100)).with_jitter())
-    .layer(ConcurrentLimitLayer::new(64))
 }
 
 /// Beneath the root, because a rename is atomic only within one file system.

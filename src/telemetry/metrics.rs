@@ -25,6 +25,7 @@ pub struct Metrics {
     encodes: Family<FormatName, Counter>,
     bitmap_cache: [Counter; 2],
     refused: Family<Reason, Counter>,
+    panics: Counter,
     stages: Family<StageName, Histogram, StageBuckets>,
     memory_budget_bytes: Gauge,
     memory_reserved_bytes: Gauge,
@@ -110,6 +111,12 @@ impl Metrics {
         let bitmap_cache = ["false", "true"].map(|hit| bitmaps.get_or_create(&Hit { hit }).clone());
         let refused = Family::default();
         registry.register("refused", "Requests refused to protect the server, by reason", refused.clone());
+        let panics = Counter::default();
+        registry.register(
+            "panics",
+            "Requests whose handler panicked and that were answered 500",
+            panics.clone(),
+        );
         let stages = Family::new_with_constructor(StageBuckets);
         registry.register("stage_seconds", "Time spent in each stage of a picture request", stages.clone());
         let memory_budget_bytes = Gauge::default();
@@ -143,6 +150,7 @@ impl Metrics {
             encodes,
             bitmap_cache,
             refused,
+            panics,
             stages,
             memory_budget_bytes,
             memory_reserved_bytes,
@@ -200,6 +208,11 @@ impl Metrics {
     /// A request that was refused to protect the server.
     pub fn refused(&self, reason: &'static str) {
         self.refused.get_or_create(&Reason { reason }).inc();
+    }
+
+    /// A handler that panicked: a bug.
+    pub fn panic(&self) {
+        self.panics.inc();
     }
 
     pub fn stage(&self, stage: Stage, spent: Duration) {
@@ -303,6 +316,7 @@ mod tests {
         metrics.encoded("avif");
         metrics.bitmap_cache(true);
         metrics.refused("queue");
+        metrics.panic();
         metrics.stage(Stage::Decode, Duration::from_millis(3));
         metrics.memory_budget(1 << 30);
         metrics.queue_seconds(0.25);
@@ -323,6 +337,7 @@ mod tests {
             "pixedge_bitmap_cache_total{hit=\"true\"} 1",
             "pixedge_bitmap_cache_total{hit=\"false\"} 0",
             "pixedge_refused_total{reason=\"queue\"} 1",
+            "pixedge_panics_total 1",
             "pixedge_stage_seconds_bucket{le=\"0.004\",stage=\"decode\"} 1",
             "pixedge_stage_seconds_count{stage=\"decode\"} 1",
             "pixedge_memory_budget_bytes 1073741824",

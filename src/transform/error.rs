@@ -115,6 +115,7 @@ impl Fault for SpecError {
             allowed: place.allowed.clone(),
             did_you_mean: place.did_you_mean.clone(),
             retry_after: None,
+            quota: None,
         }
     }
 }

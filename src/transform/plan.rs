@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::codec::{Format, Header, Orientation, Rect};
+use crate::codec::{Format, Orientation, Rect};
 use crate::transform::words::Word;
 
 /// How the bytes of one variant are made from the bytes of its original.
@@ -108,38 +108,6 @@ pub enum Metadata {
     Copyright,
     /// Everything, GPS and serials included.
     All,
-}
-
-impl Plan {
-    /// What making this is worth when a caller's rate is weighed: megapixels in and out, each by how dear its format
-    /// is to decode or encode, in units of one megapixel of JPEG decoded.
-    pub fn cost(&self, header: &Header) -> f64 {
-        let megapixels = |width: u32, height: u32| f64::from(width) * f64::from(height) / 1e6;
-        if self.output.original {
-            return 0.1;
-        }
-        megapixels(header.width, header.height) * decode_factor(header)
-            + megapixels(self.width, self.height) * encode_factor(self.output.format)
-    }
-}
-
-fn decode_factor(header: &Header) -> f64 {
-    match header.format {
-        Format::Jpeg if header.progressive => 3.0,
-        Format::Jpeg => 1.0,
-        Format::Webp => 3.0,
-        Format::Png | Format::Gif | Format::Bmp | Format::Ico | Format::Tiff => 5.0,
-        Format::Avif | Format::Heic | Format::Jxl | Format::Svg => 10.0,
-    }
-}
-
-fn encode_factor(format: Format) -> f64 {
-    match format {
-        Format::Jpeg => 1.5,
-        Format::Webp => 20.0,
-        Format::Avif => 100.0,
-        _ => 10.0,
-    }
 }
 
 /// One line that names everything that can change a byte of the result.

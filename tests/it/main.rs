@@ -9,11 +9,15 @@
 mod architecture;
 mod corpus;
 mod golden;
+mod http2;
+mod limits;
 mod load;
 mod nginx;
 mod purge;
 mod read_path;
 mod semantics;
 mod signatures;
+mod sources;
+mod ssrf;
 mod support;
 mod validators;

@@ -20,6 +20,10 @@ pub struct Http {
     pub admin_listen: Option<SocketAddr>,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Cidr>,
+    /// Open connections, of HTTP/1.1 and HTTP/2 together; more wait until one ends.
+    pub max_connections: usize,
+    /// Of one address that is no trusted proxy; more are closed at once. `None`: as many as there are.
+    pub max_connections_per_address: Option<usize>,
     /// Origins that may read public pictures from a script; `*` is every one.
     pub cors: Vec<String>,
     /// Query keys that are ignored instead of refused; a `*` at the end stands for any rest.
@@ -33,6 +37,8 @@ impl Default for Http {
             public_url: None,
             admin_listen: None,
             trusted_proxies: Cidr::new([127, 0, 0, 0].into(), 8).into_iter().collect(),
+            max_connections: 10_000,
+            max_connections_per_address: Some(1000),
             cors: vec!["*".to_owned()],
             ignore_query: Vec::new(),
         }
@@ -68,6 +74,15 @@ impl Http {
                 "`http.admin_listen` is the address of `http.listen`, {}; give it another port",
                 self.listen
             ));
+        }
+        // Beyond it a process would need more sockets than any system gives.
+        if !(1..=10_000_000).contains(&self.max_connections) {
+            return Err("`http.max_connections`: give a number from 1 to 10000000".to_owned());
+        }
+        if self.max_connections_per_address == Some(0) {
+            return Err(
+                "`http.max_connections_per_address`: 0 refuses everybody; for no limit write null".to_owned()
+            );
         }
         for (index, origin) in self.cors.iter().enumerate() {
             let plain = web_url(origin).is_some_and(|url| url.path() == "/" && url.query().is_none());

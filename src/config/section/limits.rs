@@ -9,11 +9,11 @@ use crate::units::Rate;
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// For each address that brings no key.
-    pub per_address: Limit,
-    /// For each key or user.
+    /// For each address (of IPv6, each /64). `None`: no limit.
+    pub per_address: Option<Limit>,
+    /// For each key or user. `None`: no limit.
     #[serde(deserialize_with = "per_key")]
-    pub per_key: Limit,
+    pub per_key: Option<Limit>,
 }
 
 /// So much in a span of time, and so much at once.
@@ -38,15 +38,24 @@ impl Default for Limit {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { per_address: Limit::default(), per_key: Limit::per_second(500, 2000) }
+        Self { per_address: Some(Limit::default()), per_key: Some(PER_KEY) }
     }
 }
+
+const PER_KEY: Limit = Limit::per_second(500, 2000);
 
 impl Limits {
     pub fn validate(&self) -> Result<(), String> {
         for (key, limit) in [("per_address", self.per_address), ("per_key", self.per_key)] {
+            let Some(limit) = limit else { continue };
             if limit.burst == 0 {
                 return Err(format!("`limits.{key}.burst`: 0 refuses every request; give at least 1"));
+            }
+            if limit.burst > u64::from(u32::MAX) {
+                return Err(format!(
+                    "`limits.{key}.burst`: at most {}; for no limit write `{key}: null`",
+                    u32::MAX
+                ));
             }
         }
         Ok(())
@@ -54,7 +63,7 @@ impl Limits {
 }
 
 /// A key that leaves one of the two out gets the rest of its own default, not that of an address.
-fn per_key<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Limit, D::Error> {
+fn per_key<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Limit>, D::Error> {
     #[derive(Deserialize)]
     #[serde(default, deny_unknown_fields)]
     struct PerKey {
@@ -63,9 +72,10 @@ fn per_key<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Limit, D
     }
     impl Default for PerKey {
         fn default() -> Self {
-            let Limit { rate, burst } = Limits::default().per_key;
+            let Limit { rate, burst } = PER_KEY;
             Self { rate, burst }
         }
     }
-    PerKey::deserialize(deserializer).map(|PerKey { rate, burst }| Limit { rate, burst })
+    let given = Option::<PerKey>::deserialize(deserializer)?;
+    Ok(given.map(|PerKey { rate, burst }| Limit { rate, burst }))
 }

@@ -41,8 +41,18 @@ pub(super) fn validate_name(section: &str, name: &str) -> Result<(), String> {
 
 fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
     let text = String::deserialize(deserializer)?;
-    text.parse().map_err(|_| {
-        serde::de::Error::custom(format_args!("`{text}` is not an address and port like `127.0.0.1:8080`"))
+    listen_address(&text).map_err(serde::de::Error::custom)
+}
+
+/// An address and port to listen on. Of names only `localhost` is known: what else a name means is not for this
+/// process to find out before it listens.
+pub(crate) fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    let numeric = match text.strip_prefix("localhost:") {
+        Some(port) => format!("127.0.0.1:{port}").parse(),
+        None => text.parse(),
+    };
+    numeric.map_err(|_| {
+        format!("`{text}` is not an address and port like `127.0.0.1:8080`, `0.0.0.0:80`, `[::1]:8080` or `localhost:8080`")
     })
 }
 

@@ -1,13 +1,16 @@
 //! Named origins of pictures, for `/r/<name>/…`.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
 
 use super::Policy;
-use super::storage::{Backend, Scheme, derive_root};
-use crate::units::{Secret, Span};
+use super::storage::{Backend, Scheme, derive_root, positive};
+use crate::net::HostPattern;
+use crate::storage::Remote;
+use crate::units::{ByteSize, Cidr, Secret, Span};
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -42,6 +45,18 @@ pub struct Source {
     pub revalidate: Option<Span>,
     #[serde(default)]
     pub cache_control: CacheControl,
+    /// `http`: the hosts that whole URLs may name and answers may redirect to.
+    #[serde(default)]
+    pub hosts: Vec<String>,
+    /// `http`: addresses that may be connected to although they are not public.
+    #[serde(default)]
+    pub allow_addresses: Vec<Cidr>,
+    /// How long one read may take, waiting included. Unset: 10 s.
+    pub timeout: Option<Span>,
+    /// Reads at once. Unset: 64.
+    pub concurrency: Option<NonZeroUsize>,
+    /// The largest original that is read. Unset: 100 MB over a network.
+    pub max_bytes: Option<ByteSize>,
 }
 
 /// What browsers and CDNs are told.
@@ -72,6 +87,7 @@ impl Source {
 
     /// As the room `source` takes it.
     pub fn to_room(&self) -> crate::source::Config {
+        let default = crate::source::Config::default();
         crate::source::Config {
             scheme: self.scheme.to_room(),
             root: self.root.clone(),
@@ -81,12 +97,44 @@ impl Source {
                 max_age: self.cache_control.max_age,
                 stale_while_revalidate: self.cache_control.stale_while_revalidate,
             },
-            ..crate::source::Config::default()
+            remote: Remote {
+                endpoint: self.endpoint.clone().unwrap_or_default(),
+                bucket: self.bucket.clone().unwrap_or_default(),
+                region: self.region.clone(),
+                access_key_id: self.access_key_id.clone(),
+                secret_access_key: self.secret_access_key.clone(),
+                session_token: self.session_token.clone(),
+                enable_virtual_host_style: self.enable_virtual_host_style.unwrap_or(false),
+                default_storage_class: None,
+                username: self.username.clone(),
+                password: self.password.clone(),
+                token: self.token.clone(),
+            },
+            hosts: self.hosts.iter().filter_map(|host| host.parse().ok()).collect(),
+            allow_addresses: self.allow_addresses.clone(),
+            timeout: self.timeout.unwrap_or(default.timeout),
+            concurrency: self.concurrency.unwrap_or(default.concurrency),
+            max_bytes: self.max_bytes,
         }
     }
 
     /// `name` is the full name of the section, `sources.x`.
     pub fn validate(&self, name: &str) -> Result<(), String> {
+        positive(name, self.timeout)?;
+        for (index, host) in self.hosts.iter().enumerate() {
+            let parsed: Result<HostPattern, _> = host.parse();
+            parsed.map_err(|error| format!("`{name}.hosts[{index}]`: {error}"))?;
+        }
+        if self.scheme != Scheme::Http {
+            let scheme = self.scheme.name();
+            for (key, set) in
+                [("hosts", !self.hosts.is_empty()), ("allow_addresses", !self.allow_addresses.is_empty())]
+            {
+                if set {
+                    return Err(format!("`{name}.{key}` has no meaning for a `{scheme}` source; remove it"));
+                }
+            }
+        }
         Backend {
             scheme: self.scheme,
             root: self.root.as_deref(),
@@ -104,6 +152,7 @@ impl Source {
                 ("password", self.password.is_some()),
                 ("token", self.token.is_some()),
             ],
+            hosts: !self.hosts.is_empty(),
         }
         .validate(name)
     }

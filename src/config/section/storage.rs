@@ -1,11 +1,14 @@
 //! Named places for the library's objects, and the back-end keys that they share with sources.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
+use ::http::Uri;
 use serde::Deserialize;
 
 use super::http::web_url;
-use crate::units::Secret;
+use crate::storage::Remote;
+use crate::units::{Secret, Span};
 
 /// The kind of a storage or source. The keys beside it are OpenDAL's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -68,6 +71,10 @@ pub struct Storage {
     pub password: Option<Secret>,
     /// `webdav`: a bearer token; better by `token_env` or `token_file`.
     pub token: Option<Secret>,
+    /// `s3`, `webdav`: how long one attempt may take; unset = 10s.
+    pub timeout: Option<Span>,
+    /// `s3`, `webdav`: requests at once; unset = 64.
+    pub concurrency: Option<NonZeroUsize>,
 }
 
 impl Storage {
@@ -87,6 +94,8 @@ impl Storage {
             username: None,
             password: None,
             token: None,
+            timeout: None,
+            concurrency: None,
         }
     }
 
@@ -96,7 +105,26 @@ impl Storage {
 
     /// As the room `storage` takes it.
     pub fn to_room(&self) -> crate::storage::Config {
-        crate::storage::Config { scheme: self.scheme.to_room(), root: self.root.clone() }
+        let default = crate::storage::Config::default();
+        crate::storage::Config {
+            scheme: self.scheme.to_room(),
+            root: self.root.clone(),
+            remote: Remote {
+                endpoint: self.endpoint.clone().unwrap_or_default(),
+                bucket: self.bucket.clone().unwrap_or_default(),
+                region: self.region.clone(),
+                access_key_id: self.access_key_id.clone(),
+                secret_access_key: self.secret_access_key.clone(),
+                session_token: self.session_token.clone(),
+                enable_virtual_host_style: self.enable_virtual_host_style.unwrap_or(false),
+                default_storage_class: self.default_storage_class.clone(),
+                username: self.username.clone(),
+                password: self.password.clone(),
+                token: self.token.clone(),
+            },
+            timeout: self.timeout.unwrap_or(default.timeout),
+            concurrency: self.concurrency.unwrap_or(default.concurrency),
+        }
     }
 
     /// `name` is the full name of the section, `storages.x`.
@@ -104,6 +132,7 @@ impl Storage {
         if self.scheme == Scheme::Http {
             return Err(format!("`{name}.scheme`: `http` can only be read from; it is for `sources`"));
         }
+        bounds(self.scheme, name, self.timeout, self.concurrency.is_some())?;
         Backend {
             scheme: self.scheme,
             root: self.root.as_deref(),
@@ -122,6 +151,7 @@ impl Storage {
                 ("password", self.password.is_some()),
                 ("token", self.token.is_some()),
             ],
+            hosts: false,
         }
         .validate(name)
     }
@@ -131,6 +161,28 @@ impl Storage {
 pub(super) fn derive_root(scheme: Scheme, root: Option<&mut PathBuf>, base: &Path) {
     if let (Scheme::Fs, Some(root)) = (scheme, root) {
         *root = base.join(&*root);
+    }
+}
+
+fn bounds(scheme: Scheme, name: &str, timeout: Option<Span>, concurrency: bool) -> Result<(), String> {
+    let remote = matches!(scheme, Scheme::S3 | Scheme::Webdav);
+    let foreign = [("timeout", timeout.is_some()), ("concurrency", concurrency)];
+    match foreign.iter().find(|(_, set)| *set && !remote) {
+        Some((key, _)) => {
+            let scheme = scheme.name();
+            Err(format!("`{name}.{key}` has no meaning for a `{scheme}` back end; remove it"))
+        }
+        None => positive(name, timeout),
+    }
+}
+
+/// A time limit of nothing lets nothing through.
+pub(super) fn positive(name: &str, timeout: Option<Span>) -> Result<(), String> {
+    match timeout {
+        Some(timeout) if timeout.0.is_zero() => {
+            Err(format!("`{name}.timeout` must be longer than nothing; leave it out for 10s"))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -144,9 +196,15 @@ pub(super) struct Backend<'a> {
     pub(super) s3: &'a [(&'static str, bool)],
     /// Keys of a login by HTTP.
     pub(super) login: &'a [(&'static str, bool)],
+    /// Whether hosts of whole URLs are listed.
+    pub(super) hosts: bool,
 }
 
 impl Backend<'_> {
+    fn is_set(&self, key: &str) -> bool {
+        self.s3.iter().any(|(name, set)| *name == key && *set)
+    }
+
     pub(super) fn validate(&self, name: &str) -> Result<(), String> {
         let scheme = self.scheme.name();
         let needed = |key: &str| Err(format!("`{name}.{key}` is missing; a `{scheme}` back end needs it"));
@@ -157,6 +215,8 @@ impl Backend<'_> {
             Scheme::Fs if self.root.is_none_or(|root| root.as_os_str().is_empty()) => return needed("root"),
             Scheme::Memory if self.root.is_some() => return foreign("root"),
             Scheme::S3 if self.bucket.is_none_or(str::is_empty) => return needed("bucket"),
+            // A list of hosts is enough to read whole URLs.
+            Scheme::Http if self.endpoint.is_none() && self.hosts => {}
             // Without one OpenDAL would talk to AWS, which nobody should do by forgetting a line.
             _ if remote && self.endpoint.is_none() => return needed("endpoint"),
             _ => {}
@@ -165,9 +225,10 @@ impl Backend<'_> {
             if !remote {
                 return foreign("endpoint");
             }
-            if web_url(endpoint).is_none() {
+            let plain = |url: Uri| url.query().is_none() && !endpoint.contains('#');
+            if !web_url(endpoint).is_some_and(plain) {
                 return Err(format!(
-                    "`{name}.endpoint`: `{endpoint}` is not a URL like `https://s3.example.com`"
+                    "`{name}.endpoint`: `{endpoint}` is not a URL like `https://s3.example.com`, without query and login"
                 ));
             }
         }
@@ -178,6 +239,10 @@ impl Backend<'_> {
             if let Some((key, _)) = self.s3.iter().find(|(_, set)| *set) {
                 return foreign(key);
             }
+        }
+        let (id, secret) = (self.is_set("access_key_id"), self.is_set("secret_access_key"));
+        if id != secret {
+            return needed(if id { "secret_access_key" } else { "access_key_id" });
         }
         let login = matches!(self.scheme, Scheme::Http | Scheme::Webdav);
         if let Some((key, _)) = self.login.iter().find(|(_, set)| *set && !login) {

@@ -328,12 +328,3 @@ fn hints() {
     assert!(varies.accept && varies.width && varies.dpr);
     assert_eq!(parse("w_5,f_png").unwrap().varies(), Default::default());
 }
-
-#[test]
-fn dear_formats_cost_more() {
-    let cost = |text: &str| plan(&photo(), text).unwrap().cost(&photo().header);
-    assert!(cost("w_300") < cost("w_1200"));
-    assert!(cost("w_1200,f_jpg") < cost("w_1200,f_webp"));
-    assert!(cost("w_1200,f_webp") < cost("w_1200,f_avif"));
-    assert!(cost("f_orig") < cost("w_16,f_jpg"));
-}

@@ -1,9 +1,11 @@
 //! Starts the real binary on a loopback port of its own and talks to it. Every test that needs a server uses this.
 
 pub mod accepts;
+pub mod daemons;
 pub mod nginx;
 pub mod pictures;
 pub mod shared;
+pub mod web;
 pub mod wire;
 
 use std::collections::BTreeMap;
@@ -38,10 +40,13 @@ pub struct Reply {
 }
 
 impl Home {
-    /// A fresh folder whose `config.yaml` is `config`; `data_dir` is added.
+    /// A fresh folder whose `config.yaml` is `config`; `data_dir` is added, and that nobody's rate is limited, unless
+    /// `config` says something about that.
     pub fn new(config: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("config.yaml"), format!("data_dir: data\n{config}")).unwrap();
+        let limits =
+            if config.contains("limits:") { "" } else { "limits: { per_address: null, per_key: null }\n" };
+        std::fs::write(dir.path().join("config.yaml"), format!("data_dir: data\n{limits}{config}")).unwrap();
         Self { dir, demo: false }
     }
 
@@ -50,7 +55,7 @@ impl Home {
         Self::demo_with("")
     }
 
-    /// The demo pictures with a `config.yaml`.
+    /// The demo pictures beside a configuration.
     pub fn demo_with(config: &str) -> Self {
         Self { demo: true, ..Self::new(config) }
     }
@@ -79,7 +84,13 @@ impl Home {
     }
 
     pub fn start(self) -> Server {
+        self.start_with(|_| {})
+    }
+
+    /// [`Self::start`] after `change` had its way with the command, its environment for example.
+    pub fn start_with(self, change: impl FnOnce(&mut Command)) -> Server {
         let mut command = self.command(&["serve", "--listen", "127.0.0.1:0"]);
+        change(&mut command);
         if self.demo {
             command.arg("--demo");
         }

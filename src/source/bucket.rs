@@ -1,0 +1,127 @@
+//! Originals in a store on the network, S3 or WebDAV. What was read is told by the answer that carried the bytes, so
+//! nothing can change between the question and the reading.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt};
+use opendal::{Buffer, BufferStream, BytesRange, ErrorKind, Metadata, Operator};
+
+use super::error::{failed, from_net};
+use super::remote::{part_of, retrying};
+use super::{ByteStream, Identity, SourceError, Stat};
+use crate::net::NetError;
+
+pub(super) struct Bucket {
+    pub(super) name: Arc<str>,
+    pub(super) dal: Operator,
+    /// The longest object that is read.
+    pub(super) max_bytes: u64,
+}
+
+impl Bucket {
+    pub(super) async fn stat(&self, path: &str) -> Result<Stat, SourceError> {
+        let meta = retrying(|| self.dal.stat(path), opendal::Error::is_temporary).await;
+        let meta = meta.map_err(|error| self.failed(error))?;
+        if !meta.is_file() {
+            return Err(SourceError::NotFound);
+        }
+        let identity = match identity_of(&meta) {
+            Some(identity) => identity,
+            None => self.read_all(path, self.max_bytes).await?.0,
+        };
+        Ok(Stat {
+            len: identity.len(),
+            modified_ms: identity.modified_ms(),
+            etag: meta.etag().map(str::to_owned),
+            identity,
+        })
+    }
+
+    pub(super) async fn read_all(&self, path: &str, limit: u64) -> Result<(Identity, Bytes), SourceError> {
+        let limit = limit.min(self.max_bytes);
+        let read = retrying(|| self.whole(path, limit), opendal::Error::is_temporary).await;
+        let (meta, bytes) = read.map_err(|error| self.failed(error))?;
+        let bytes = bytes.ok_or(SourceError::TooManyBytes { limit })?;
+        let identity = identity_of(&meta).unwrap_or_else(|| Identity::of_content(&bytes));
+        Ok((identity, bytes))
+    }
+
+    /// A range of the version `expected`.
+    pub(super) async fn stream(
+        &self,
+        path: &str,
+        expected: &Identity,
+        range: Range<u64>,
+    ) -> Result<ByteStream, SourceError> {
+        if expected.is_content() {
+            let (identity, bytes) = self.read_all(path, self.max_bytes).await?;
+            return part_of(&identity, expected, &bytes, range);
+        }
+        let open = || self.open(path, range.clone());
+        let opened = retrying(open, opendal::Error::is_temporary).await;
+        let (meta, pieces) = opened.map_err(|error| self.failed(error))?;
+        if identity_of(&meta).is_some_and(|identity| identity != *expected) {
+            return Err(SourceError::Changed);
+        }
+        let name = Arc::clone(&self.name);
+        Ok(pieces.map_ok(|piece| piece.to_bytes()).map_err(move |error| of_dal(&name, error)).boxed())
+    }
+
+    /// Logging in is part of it, so a question about an object that is not there would tell less.
+    pub(super) async fn check(&self) -> Result<(), SourceError> {
+        match self.dal.check().await {
+            // Keys that may read but not list.
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                match self.dal.stat("pixedge-check").await {
+                    Err(error) if error.kind() != ErrorKind::NotFound => Err(self.failed(error)),
+                    _ => Ok(()),
+                }
+            }
+            checked => checked.map_err(|error| self.failed(error)),
+        }
+    }
+
+    /// `None` where it is longer than `limit`.
+    async fn whole(&self, path: &str, limit: u64) -> opendal::Result<(Metadata, Option<Bytes>)> {
+        let (meta, pieces) = self.open(path, ..).await?;
+        if meta.content_length() > limit {
+            return Ok((meta, None));
+        }
+        let pieces: Vec<Buffer> = pieces.try_collect().await?;
+        Ok((meta, Some(pieces.into_iter().flatten().collect::<Buffer>().to_bytes())))
+    }
+
+    /// The metadata is that of the answer which carries the bytes.
+    async fn open(
+        &self,
+        path: &str,
+        range: impl Into<BytesRange>,
+    ) -> opendal::Result<(Metadata, BufferStream)> {
+        let mut stream = self.dal.reader(path).await?.into_stream(range).await?;
+        Ok((stream.metadata().await?, stream))
+    }
+
+    fn failed(&self, error: opendal::Error) -> SourceError {
+        of_dal(&self.name, error)
+    }
+}
+
+fn identity_of(meta: &Metadata) -> Option<Identity> {
+    let modified = meta.last_modified().map(|time| time.into_inner().as_millisecond());
+    Identity::of_validators(meta.etag(), modified, meta.content_length())
+}
+
+fn of_dal(name: &Arc<str>, error: opendal::Error) -> SourceError {
+    match error.kind() {
+        ErrorKind::NotFound | ErrorKind::IsADirectory | ErrorKind::NotADirectory => SourceError::NotFound,
+        ErrorKind::ConditionNotMatch | ErrorKind::RangeNotSatisfied => SourceError::Changed,
+        // OpenDAL has no kind for it; the layer's own text is all there is.
+        _ if error.to_string().contains("timeout reached") => SourceError::Timeout { name: name.to_string() },
+        _ => match NetError::within(&error) {
+            Some(net) => from_net(name, net.clone()),
+            None => failed(name, error),
+        },
+    }
+}
