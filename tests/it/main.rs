@@ -15,6 +15,7 @@ mod load;
 mod nginx;
 mod purge;
 mod read_path;
+mod rendering;
 mod semantics;
 mod signatures;
 mod sources;

@@ -368,12 +368,12 @@ fn what_a_node_forbids_or_the_key_does_not_say_is_not_kept() {
         "vary-cookie" => "Cache-Control: public, max-age=60\r\nVary: Accept, Cookie\r\n",
         "vary-hint" => "Cache-Control: public, max-age=60\r\nVary: Accept, Sec-CH-DPR, DPR\r\n",
         "vary-accept" => "Cache-Control: public, max-age=60\r\nVary: Accept\r\n",
-        _ => "Cache-Control: public, max-age=60\r\n",
+        _ => "Cache-Control: public, max-age=60\r\nRateLimit: \"address\";r=5;t=1\r\n",
     });
     let nginx = Nginx::before(&[&origin.address]);
     let mut wire = nginx.wire();
     // (target, headers, how many of three requests reach the node)
-    let rows: [(&str, &[&str], usize); 18] = [
+    let rows: [(&str, &[&str], usize); 20] = [
         ("/i/a/public", &[], 1),
         ("/i/a/public?cb=2", &[], 1),
         ("/i/a/w_5/vary-accept", &[], 1),
@@ -390,6 +390,8 @@ fn what_a_node_forbids_or_the_key_does_not_say_is_not_kept() {
         ("/i/a/public?w=5&dpr=auto", &[], 3),
         ("/i/a/public?sig=x&exp=1", &[], 3),
         ("/s/k.sig.123/i/a/public", &[], 3),
+        ("/s/k.sig.123.a/i/a/public", &[], 3),
+        ("/s/k.sig.a/i/a/public", &[], 1),
         ("/s/k.sig/i/a/public", &[], 1),
         ("/i/b/public", &["Authorization: Bearer x"], 3),
         ("/i/c/public", &["Cookie: theme=1; pixedge_session=x"], 3),
@@ -401,6 +403,9 @@ fn what_a_node_forbids_or_the_key_does_not_say_is_not_kept() {
         }
         assert_eq!(origin.count() - before, expected, "{target} {headers:?}");
     }
+    // What is left to one caller is nobody else's business.
+    let rests = [0; 2].map(|_| wire.ask("GET", "/i/a/rest", &[]).header("ratelimit").map(ToOwned::to_owned));
+    assert_eq!(rests, [Some("\"address\";r=5;t=1".to_owned()), None]);
     // Who shows no token must not get what was made for one, and the other way round.
     assert_eq!(wire.ask("GET", "/i/b/public", &[]).all("cache-status"), "nginx; fwd=uri-miss");
     assert_eq!(
