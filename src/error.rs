@@ -74,7 +74,7 @@ pub struct Quota {
 pub trait Fault: std::error::Error + Send + Sync + 'static {
     fn kind(&self) -> Kind;
 
-    /// A stable slug, e.g. `unknown_option`; part of the public contract (`docs/api.md`).
+    /// A stable slug, e.g. `unknown_option`; part of the public contract (`docs/errors.md`).
     fn code(&self) -> &'static str;
 
     /// What the caller may read. Errors of our own hide their inner text, everybody else's say what to fix.

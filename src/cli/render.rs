@@ -9,13 +9,20 @@ use crate::cli::explain::in_words;
 use crate::codec::{CodecError, Format, Probe, probe};
 use crate::config::Config;
 use crate::transform::render::render;
-use crate::transform::{Client, ResolveLimits, SourceFacts, Spec, resolve};
+use crate::transform::{Client, ResolveLimits, SourceFacts, Spec, Wanted, resolve};
 
 pub(super) fn run(config: &Config, input: &Path, spec: &str, output: &Path) -> Result<(), Failure> {
     let limits = app::codec_limits(config);
-    let text = with_format(spec, output)?;
-    let wrong = |error| Failure::usage(in_words(&text, &error));
-    let parsed = Spec::parse(&text, &app::presets(config)?).map_err(wrong)?;
+    let named = named(output)?;
+    let wrong = |error| Failure::usage(in_words(spec, &error));
+    let parsed = Spec::parse(spec, &app::presets(config)?).map_err(wrong)?;
+    let parsed = match parsed.format() {
+        Wanted::Auto => {
+            let wanted = Wanted::from_extension(named.extension()).unwrap_or(Wanted::Auto);
+            parsed.with_format(wanted).map_err(wrong)?
+        }
+        _ => parsed,
+    };
     let bytes =
         std::fs::read(input).map_err(|error| Failure::usage(format!("{}: {error}", input.display())))?;
     let header = match probe(&bytes, bytes.len() as u64, &limits)? {
@@ -25,6 +32,12 @@ pub(super) fn run(config: &Config, input: &Path, spec: &str, output: &Path) -> R
     let facts = SourceFacts { header: header.clone(), focal: None };
     let limits = ResolveLimits { max_result_side: config.images.max_result_side };
     let plan = resolve(&parsed, &facts, &Client::default(), &limits).map_err(wrong)?;
+    if plan.output.format != named {
+        let (name, made) = (output.display(), plan.output.format.extension());
+        return Err(Failure::usage(format!(
+            "conflict: `{spec}` makes a .{made} of this picture, not {name}"
+        )));
+    }
     let made = render(&bytes, &header, &plan, Instant::now() + config.images.timeout.0)?;
     std::fs::write(output, &made.bytes)
         .map_err(|error| Failure::usage(format!("{}: {error}", output.display())))?;
@@ -32,13 +45,12 @@ pub(super) fn run(config: &Config, input: &Path, spec: &str, output: &Path) -> R
     Ok(())
 }
 
-/// The spec with the format that the name of the output says; a spec that says another is then a conflict.
-fn with_format(spec: &str, output: &Path) -> Result<String, Failure> {
+/// The format that the name of the output says. It counts where the spec leaves it open, as `f_auto` does: a file has no
+/// `Accept` header; and it must fit what the spec makes.
+fn named(output: &Path) -> Result<Format, Failure> {
     let extension = output.extension().and_then(|extension| extension.to_str());
-    let Some(format) = extension.and_then(Format::from_name) else {
+    extension.and_then(Format::from_name).ok_or_else(|| {
         let name = output.display();
-        return Err(Failure::usage(format!("{name}: name the output `….jpg`, `.png`, `.webp` or `.avif`")));
-    };
-    let named = format!("f_{}", format.extension());
-    Ok(if spec == "_" { named } else { format!("{spec},{named}") })
+        Failure::usage(format!("{name}: name the output `….jpg`, `.png`, `.webp` or `.avif`"))
+    })
 }

@@ -23,7 +23,7 @@ use std::time::Instant;
 
 pub use error::CodecError;
 pub use probe::{Probe, probe};
-pub use strip::{StripError, strip};
+pub use strip::{StripError, strip, strip_rights_too};
 
 /// A picture format that we can recognise. What can be decoded or encoded is a narrower question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -48,10 +48,24 @@ impl Fault for StripError {
 
 /// The file without what is private, borrowed where nothing had to go. `bytes` are a whole file.
 pub fn strip(bytes: &[u8], format: Format) -> Result<Cow<'_, [u8]>, StripError> {
+    strip_all_but(bytes, format, Some(&metadata::rights(bytes, format)))
+}
+
+/// The same without artist and copyright.
+pub fn strip_rights_too(bytes: &[u8], format: Format) -> Result<Cow<'_, [u8]>, StripError> {
+    strip_all_but(bytes, format, None)
+}
+
+fn strip_all_but<'b>(
+    bytes: &'b [u8],
+    format: Format,
+    kept: Option<&Rights>,
+) -> Result<Cow<'b, [u8]>, StripError> {
+    let rights = kept.unwrap_or(const { &Rights { artist: None, copyright: None } });
     let stripped = match format {
-        Format::Jpeg => jpeg(bytes),
-        Format::Png => png(bytes),
-        Format::Webp => webp_file(bytes),
+        Format::Jpeg => jpeg(bytes, rights),
+        Format::Png => png(bytes, rights),
+        Format::Webp => webp_file(bytes, rights),
         Format::Gif => gif(bytes),
         Format::Avif
         | Format::Heic
@@ -60,7 +74,7 @@ pub fn strip(bytes: &[u8], format: Format) -> Result<Cow<'_, [u8]>, StripError> 
         | Format::Bmp
         | Format::Ico
         | Format::Svg => {
-            return match refuse::holds(bytes, format) {
+            return match refuse::holds(bytes, format, kept.is_none()) {
                 None => Ok(Cow::Borrowed(bytes)),
                 Some(holds) => Err(StripError::Private { format, holds }),
             };
@@ -82,13 +96,7 @@ impl From<Cut> for Broken {
     }
 }
 
-/// The block that says how a picture stands and whose it is, if there is anything to say.
-fn small_exif(bytes: &[u8], format: Format, orientation: Orientation) -> Option<Vec<u8>> {
-    let Rights { artist, copyright } = metadata::rights(bytes, format);
-    exif::write(orientation, &Rights { artist, copyright })
-}
-
-fn jpeg(bytes: &[u8]) -> Result<Vec<u8>, Broken> {
+fn jpeg(bytes: &[u8], rights: &Rights) -> Result<Vec<u8>, Broken> {
     /// Version, density and the size of a thumbnail.
     const JFIF: usize = 14;
     let mut orientation = None;
@@ -133,7 +141,7 @@ fn jpeg(bytes: &[u8]) -> Result<Vec<u8>, Broken> {
     if scans == 0 {
         return Err(Broken("it has no scan"));
     }
-    if let Some(block) = small_exif(bytes, Format::Jpeg, orientation.unwrap_or_default()) {
+    if let Some(block) = exif::write(orientation.unwrap_or_default(), rights) {
         let length = (2 + 6 + block.len()) as u16;
         let segment = [&[0xFF, 0xE1][..], &length.to_be_bytes(), b"Exif\0\0", &block].concat();
         out.splice(exif_at..exif_at, segment);
@@ -141,7 +149,7 @@ fn jpeg(bytes: &[u8]) -> Result<Vec<u8>, Broken> {
     Ok(out)
 }
 
-fn png(bytes: &[u8]) -> Result<Vec<u8>, Broken> {
+fn png(bytes: &[u8], rights: &Rights) -> Result<Vec<u8>, Broken> {
     let mut out = Vec::with_capacity(bytes.len());
     out.extend(&bytes[..8]);
     let mut chunks = Chunks::png(bytes);
@@ -174,7 +182,7 @@ fn png(bytes: &[u8]) -> Result<Vec<u8>, Broken> {
         }
     }
     let Some(pixels_at) = first_pixels else { return Err(Broken("it has no pixels")) };
-    if let Some(block) = small_exif(bytes, Format::Png, orientation) {
+    if let Some(block) = exif::write(orientation, rights) {
         out.splice(pixels_at..pixels_at, png_chunk(*b"eXIf", &block));
     }
     Ok(out)
@@ -196,7 +204,7 @@ fn crc32(bytes: &[u8]) -> u32 {
     })
 }
 
-fn webp_file(bytes: &[u8]) -> Result<Vec<u8>, Broken> {
+fn webp_file(bytes: &[u8], rights: &Rights) -> Result<Vec<u8>, Broken> {
     const EXIF: u8 = 0x08;
     const XMP: u8 = 0x04;
     let mut chunks = Chunks::webp(bytes);
@@ -221,7 +229,7 @@ fn webp_file(bytes: &[u8]) -> Result<Vec<u8>, Broken> {
         }
     }
     head[0] &= !(EXIF | XMP);
-    if let Some(block) = small_exif(bytes, Format::Webp, orientation) {
+    if let Some(block) = exif::write(orientation, rights) {
         head[0] |= EXIF;
         kept.push((*b"EXIF", Cow::Owned(block)));
     }

@@ -120,6 +120,9 @@ fn exif_and_profile_come_back() {
             // There is nothing private in it, so it stays as it is but for the order of its parts.
             let stripped = strip(&file, format).unwrap();
             assert_eq!(super::tests::header(&stripped), header);
+            let anonymous = strip_rights_too(&file, format).unwrap();
+            assert_eq!(metadata::rights(&anonymous, format), exif::Rights::default(), "{format:?}");
+            assert_eq!(super::tests::header(&anonymous), header);
         }
     }
 }

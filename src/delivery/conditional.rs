@@ -115,6 +115,8 @@ pub enum Precondition {
     Proceed,
     /// 304
     NotModified,
+    /// 304 if there is a representation at all: `If-None-Match: *` names none.
+    NotModifiedIfAny,
     /// 412
     Failed,
 }
@@ -130,10 +132,10 @@ pub enum Extent {
     Unsatisfiable,
 }
 
-/// Steps 1 to 4 of RFC 9110 §13.2.2. The representation is taken to exist.
+/// Steps 1 to 4 of RFC 9110 §13.2.2. The representation is taken to exist but for [`Precondition::NotModifiedIfAny`].
 pub fn precondition(method: &Method, headers: &HeaderMap, have: Validators<'_>) -> Precondition {
     if headers.contains_key(IF_MATCH) {
-        if !lists(headers, IF_MATCH, have.etag, Comparison::Strong) {
+        if lists(headers, IF_MATCH, have.etag, Comparison::Strong) == Listed::No {
             return Precondition::Failed;
         }
     } else if let (Some(limit), Some(changed)) = (date(headers, IF_UNMODIFIED_SINCE), have.last_modified)
@@ -144,9 +146,10 @@ pub fn precondition(method: &Method, headers: &HeaderMap, have: Validators<'_>) 
     let reads = method == Method::GET || method == Method::HEAD;
     if headers.contains_key(IF_NONE_MATCH) {
         return match lists(headers, IF_NONE_MATCH, have.etag, Comparison::Weak) {
-            false => Precondition::Proceed,
-            true if reads => Precondition::NotModified,
-            true => Precondition::Failed,
+            Listed::No => Precondition::Proceed,
+            Listed::Tag if reads => Precondition::NotModified,
+            Listed::Any if reads => Precondition::NotModifiedIfAny,
+            Listed::Tag | Listed::Any => Precondition::Failed,
         };
     }
     if reads
@@ -222,21 +225,31 @@ enum Comparison {
     Weak,
 }
 
-/// Whether the list of tags (all lines of the header) holds `*` or this tag.
-fn lists(headers: &HeaderMap, name: HeaderName, etag: &ETag, comparison: Comparison) -> bool {
-    headers.get_all(name).iter().any(|line| {
+#[derive(Clone, Copy, PartialEq)]
+enum Listed {
+    No,
+    /// By name.
+    Tag,
+    /// By `*`.
+    Any,
+}
+
+/// Whether the list of tags (all lines of the header) holds this tag or is `*`.
+fn lists(headers: &HeaderMap, name: HeaderName, etag: &ETag, comparison: Comparison) -> Listed {
+    let mut found = Listed::No;
+    for line in headers.get_all(name) {
         let mut rest = line.as_bytes().trim_ascii();
         if rest == b"*" {
-            return true;
+            found = Listed::Any;
         }
         while let Some((weak, tag, after)) = next_tag(rest) {
             if tag == etag.quoted() && !(weak && comparison == Comparison::Strong) {
-                return true;
+                return Listed::Tag;
             }
             rest = after;
         }
-        false
-    })
+    }
+    found
 }
 
 /// The next entity tag of a list: whether it is weak, the tag with its quotes, and what follows. Commas may stand

@@ -23,8 +23,9 @@ const PRECONDITIONS: &[Row] = &[
     ("POST", &[("if-none-match", "\"x\"")], "full"),
     ("GET", &[("if-none-match", "W/\"abc\"")], "304"),
     ("GET", &[("if-none-match", "w/\"abc\"")], "full"),
-    ("GET", &[("if-none-match", "*")], "304"),
-    ("GET", &[("if-none-match", " * ")], "304"),
+    ("GET", &[("if-none-match", "*")], "304 if any"),
+    ("GET", &[("if-none-match", " * ")], "304 if any"),
+    ("GET", &[("if-none-match", "*"), ("if-none-match", "\"abc\"")], "304"),
     ("GET", &[("if-none-match", "\"*\"")], "full"),
     ("GET", &[("if-none-match", "\"x\"")], "full"),
     ("GET", &[("if-none-match", "\"ABC\"")], "full"),
@@ -199,6 +200,7 @@ fn answer(row: &Row, last_modified: Option<&LastModified>, len: u64) -> String {
     let have = Validators { etag: &etag, last_modified };
     match precondition(&method, &headers, have) {
         Precondition::NotModified => "304".to_owned(),
+        Precondition::NotModifiedIfAny => "304 if any".to_owned(),
         Precondition::Failed => "412".to_owned(),
         Precondition::Proceed => match range(&method, &headers, have, len) {
             Extent::Full => "full".to_owned(),

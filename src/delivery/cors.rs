@@ -26,6 +26,18 @@ pub struct AllowOrigin {
     pub varies: bool,
 }
 
+impl AllowOrigin {
+    /// Adds the header to an answer whose `Vary` depends on nothing else.
+    pub fn write(self, headers: &mut HeaderMap) {
+        if self.varies {
+            headers.insert(VARY, HeaderValue::from_static("Origin"));
+        }
+        if let Some(origin) = self.value {
+            headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        }
+    }
+}
+
 impl Cors {
     /// Origins as browsers send them (`https://example.org`), or `*` for all.
     pub fn new<S: AsRef<str>>(origins: &[S]) -> Result<Self, String> {
@@ -70,11 +82,9 @@ impl Cors {
         let headers = response.headers_mut();
         headers.insert(ALLOW, HeaderValue::from_static(methods));
         let allowed = self.answer(request);
-        if allowed.varies {
-            headers.insert(VARY, HeaderValue::from_static("Origin"));
-        }
-        if let Some(origin) = allowed.value {
-            headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        let is_allowed = allowed.value.is_some();
+        allowed.write(headers);
+        if is_allowed {
             headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(methods));
             headers.insert(
                 ACCESS_CONTROL_ALLOW_HEADERS,

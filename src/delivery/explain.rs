@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::delivery::memo::Asked;
 use crate::delivery::{Delivery, DeliveryError, Request, client, tokens, variant};
+use crate::transform::SpecError;
 
 /// The answer of `/explain/…`.
 #[derive(Debug, Serialize)]
@@ -20,6 +21,11 @@ pub struct Explanation {
     pub cost: Option<u32>,
     pub policy: &'static str,
     pub supported: bool,
+    /// Why not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    #[serde(skip)]
+    pub is_private: bool,
 }
 
 /// The answer of `/info/<id>`: what is known of the original. Sides are as a viewer sees them.
@@ -36,6 +42,8 @@ pub struct Info {
     pub depth: u8,
     /// EXIF orientation of the stored picture, 1 = upright.
     pub orientation: u8,
+    #[serde(skip)]
+    pub is_private: bool,
 }
 
 impl Delivery {
@@ -54,18 +62,25 @@ impl Delivery {
             height: None,
             cost: None,
             policy: policy.name(),
-            supported: spec.check_supported().is_ok(),
+            supported: false,
+            reason: None,
+            is_private: origin.version.is_private(),
         };
-        if explanation.supported {
-            let plan = self.resolve(&spec, &origin, &client)?;
-            let resolved = plan.to_string();
-            let key = variant(&origin.version, &resolved);
-            explanation.key = Some(key.to_string());
-            explanation.format = Some(plan.output.format.name());
-            (explanation.width, explanation.height) = (Some(plan.width), Some(plan.height));
-            explanation.cost = Some(tokens(&origin, &plan));
-            explanation.resolved = Some(resolved);
-        }
+        let plan = match self.resolve(&spec, &origin, &client) {
+            Ok(plan) => plan,
+            Err(DeliveryError::Spec(error @ SpecError::Unsupported(_))) => {
+                explanation.reason = Some(error.to_string());
+                return Ok(explanation);
+            }
+            Err(error) => return Err(error),
+        };
+        let resolved = plan.to_string();
+        explanation.supported = true;
+        explanation.key = Some(variant(&origin.version, &resolved).to_string());
+        explanation.format = Some(plan.output.format.name());
+        (explanation.width, explanation.height) = (Some(plan.width), Some(plan.height));
+        explanation.cost = Some(tokens(&origin, &plan));
+        explanation.resolved = Some(resolved);
         Ok(explanation)
     }
 
@@ -84,6 +99,7 @@ impl Delivery {
             has_alpha: origin.header.has_alpha,
             depth: origin.header.depth,
             orientation: origin.header.orientation.exif(),
+            is_private: origin.version.is_private(),
         })
     }
 }

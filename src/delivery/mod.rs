@@ -234,8 +234,9 @@ impl Delivery {
             timing: None,
             extras: answer.extras.clone(),
         };
-        match conditional::precondition(request.method, request.headers, validators) {
-            Precondition::Proceed => {}
+        let precondition = conditional::precondition(request.method, request.headers, validators);
+        match precondition {
+            Precondition::Proceed | Precondition::NotModifiedIfAny => {}
             Precondition::NotModified => return Ok(respond::not_modified(picture)),
             Precondition::Failed => return Ok(respond::precondition_failed(picture)),
         }
@@ -260,6 +261,9 @@ impl Delivery {
         picture.validators.etag = etag.as_ref().unwrap_or(&answer.etag);
         picture.cache_status = Some(status);
         picture.timing = timing.get();
+        if precondition == Precondition::NotModifiedIfAny {
+            return Ok(respond::not_modified(picture));
+        }
         let body = match &found.entry.file {
             None => Content::Whole(found.entry.body.clone()),
             Some(file) => content(request, file, picture.validators).await?,
@@ -280,6 +284,11 @@ impl Delivery {
     /// How errors of pictures answer other origins.
     pub fn cors(&self) -> &Cors {
         &self.cors
+    }
+
+    /// What an answer to this request depends on beside its URL, whether it is a picture or the reason why there is none.
+    pub fn vary(&self, request: Request<'_>) -> Vary {
+        self.read(request).map(|(target, _)| vary(&target.spec)).unwrap_or_default()
     }
 
     /// The first steps of every request: who asks for what, held against the rates. The address pays before a signature

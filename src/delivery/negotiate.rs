@@ -61,15 +61,14 @@ impl Hints {
     }
 }
 
-/// The q-value of a media range in thousandths, 1000 where there is none. A malformed one grants nothing.
+/// The q-value of a media range in thousandths, 1000 where there is none. A malformed one grants nothing, and of two the
+/// smaller counts.
 fn quality<'a>(parameters: impl Iterator<Item = &'a [u8]>) -> u16 {
-    for parameter in parameters {
-        let parameter = parameter.trim_ascii();
-        if let [b'q' | b'Q', b'=', value @ ..] = parameter {
-            return qvalue(value).unwrap_or(0);
-        }
-    }
-    1000
+    let weight = |parameter: &'a [u8]| {
+        let (name, value) = parameter.split_at(parameter.iter().position(|&byte| byte == b'=')?);
+        name.trim_ascii().eq_ignore_ascii_case(b"q").then(|| qvalue(value[1..].trim_ascii_end()).unwrap_or(0))
+    };
+    parameters.filter_map(weight).min().unwrap_or(1000)
 }
 
 /// RFC 9110 §12.4.2: `0` or `1`, then at most three decimals.
@@ -159,6 +158,9 @@ mod tests {
             (&["image/webp; q=0"], "none"),
             (&["image/webp ; q=0"], "none"),
             (&["image/webp;Q=0"], "none"),
+            (&["image/webp;q =0"], "none"),
+            (&["image/webp;q=1;q=0"], "none"),
+            (&["image/webp;q"], "webp"),
             (&["image/webp;q=0.001"], "webp"),
             (&["image/webp;q=1.000"], "webp"),
             (&["image/webp;q=1."], "webp"),

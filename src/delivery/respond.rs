@@ -245,7 +245,8 @@ fn with(status: StatusCode, headers: HeaderMap, body: Body) -> Response<Body> {
 }
 
 impl Vary {
-    fn header(self, origin: bool) -> Option<HeaderValue> {
+    /// The header; `origin` if the answer depends on who embeds it, too.
+    pub fn header(self, origin: bool) -> Option<HeaderValue> {
         const ROWS: [&str; 16] = [
             "",
             "Accept",

@@ -10,6 +10,7 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 
 use crate::delivery::cors::{AllowOrigin, Cors};
+use crate::delivery::respond::Vary;
 
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -37,6 +38,8 @@ pub struct Asked {
     pub id: RequestId,
     pub head: bool,
     pub allow_origin: AllowOrigin,
+    /// What the answer depends on beside the URL.
+    pub vary: Vary,
 }
 
 /// Makes request ids that do not repeat and tell nobody how many there were.
@@ -110,6 +113,7 @@ impl Asked {
             id: request.extensions.get::<Context>().map_or(RequestId::NONE, |context| context.id.clone()),
             head: request.method == Method::HEAD,
             allow_origin: cors.answer(&request.headers),
+            vary: Vary::default(),
         }
     }
 }

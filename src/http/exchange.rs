@@ -25,7 +25,7 @@ use super::server::Shared;
 use super::watch::{Busy, PROGRESS, Received, Watch};
 use crate::delivery::body::{Body, BoxError};
 use crate::delivery::cors::AllowOrigin;
-use crate::delivery::respond::CACHE_STATUS;
+use crate::delivery::respond::{CACHE_STATUS, Vary};
 use crate::telemetry::logging::{ACCESS, Access};
 use crate::telemetry::mask;
 
@@ -48,6 +48,7 @@ where
         id: id.clone(),
         head: request.method() == Method::HEAD,
         allow_origin: AllowOrigin::default(),
+        vary: Vary::default(),
     };
     let (mut parts, incoming) = request.into_parts();
     parts.extensions.insert(Context { peer: *peer, id });

@@ -7,6 +7,7 @@ mod connection;
 pub mod context;
 mod exchange;
 mod frames;
+mod markdown;
 pub mod page;
 pub mod problem;
 pub mod purge;

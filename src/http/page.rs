@@ -1,5 +1,6 @@
-//! `GET /`: one small page that shows what the URLs do, on this server's own demo picture or, where there is none,
-//! how to get a first picture in. Built once at start; nothing on it comes from elsewhere and it runs no script.
+//! The pages for people: `GET /` shows what the URLs do, on this server's own demo picture or, where there is none, how to
+//! get a first picture in; `/docs/…` are the documents that answers point to. Built once at start; nothing on them comes
+//! from elsewhere and they run no script.
 
 use std::fmt::Write;
 
@@ -12,6 +13,7 @@ use http::header::{
 use http::{Method, Response, StatusCode};
 use sha2::{Digest, Sha256};
 
+use super::markdown;
 use crate::delivery::body::Body;
 use crate::delivery::conditional::{self, ETag, Precondition, Validators};
 
@@ -19,6 +21,9 @@ const PAGE: &str = include_str!("page/page.html");
 const STYLE: &str = include_str!("page/page.css");
 const DEMO: &str = include_str!("page/demo.html");
 const EMPTY: &str = include_str!("page/empty.html");
+const DOCUMENT: &str = include_str!("page/document.html");
+const ERRORS: &str = include_str!("../../docs/errors.md");
+const TRANSFORMS: &str = include_str!("../../docs/transforms.md");
 
 /// Spec, what it asks for, and the width and height at which the page shows the result.
 const EXAMPLES: &[(&str, &str, u16, u16)] = &[
@@ -30,11 +35,13 @@ const EXAMPLES: &[(&str, &str, u16, u16)] = &[
     ("w_300,f_auto,q_50", "the best format that your browser takes, smaller", 267, 200),
 ];
 
-/// The page with and without a demo picture.
+/// The front page with and without a demo picture, and the documents.
 #[derive(Debug)]
 pub struct Page {
     demo: Variant,
     empty: Variant,
+    errors: Variant,
+    transforms: Variant,
     policy: HeaderValue,
 }
 
@@ -49,8 +56,7 @@ impl Page {
     pub fn new(public_url: &str) -> Self {
         let url = escape(public_url.trim_end_matches('/'));
         let variant = |content: &str| {
-            let html =
-                PAGE.replace("{{style}}", STYLE).replace("{{content}}", content).replace("{{url}}", &url);
+            let html = content.replace("{{style}}", STYLE).replace("{{url}}", &url);
             let etag = ETag::strong(&blake3::hash(html.as_bytes()).to_hex()[..32]);
             Variant { html: html.into(), etag }
         };
@@ -60,22 +66,39 @@ impl Page {
              frame-ancestors 'none'"
         );
         Self {
-            demo: variant(&DEMO.replace("{{examples}}", &examples())),
-            empty: variant(EMPTY),
+            demo: variant(&PAGE.replace("{{content}}", &DEMO.replace("{{examples}}", &examples()))),
+            empty: variant(&PAGE.replace("{{content}}", EMPTY)),
+            errors: variant(&DOCUMENT.replace("{{content}}", &markdown::html(ERRORS))),
+            transforms: variant(&DOCUMENT.replace("{{content}}", &markdown::html(TRANSFORMS))),
             policy: HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'none'")),
         }
     }
 
     /// `demo`: whether the library has a picture of the id `demo`.
     pub fn answer(&self, method: &Method, request: &HeaderMap, demo: bool) -> Response<Body> {
-        let variant = if demo { &self.demo } else { &self.empty };
+        self.send(if demo { &self.demo } else { &self.empty }, method, request)
+    }
+
+    /// What the codes of errors mean; each is an anchor, and the `type` of a problem leads here.
+    pub fn errors(&self, method: &Method, request: &HeaderMap) -> Response<Body> {
+        self.send(&self.errors, method, request)
+    }
+
+    /// The grammar of specs.
+    pub fn transforms(&self, method: &Method, request: &HeaderMap) -> Response<Body> {
+        self.send(&self.transforms, method, request)
+    }
+
+    fn send(&self, variant: &Variant, method: &Method, request: &HeaderMap) -> Response<Body> {
         let mut response = Response::new(Body::empty());
         let headers = response.headers_mut();
         headers.insert(ETAG, variant.etag.header());
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         let have = Validators { etag: &variant.etag, last_modified: None };
         match conditional::precondition(method, request, have) {
-            Precondition::NotModified => *response.status_mut() = StatusCode::NOT_MODIFIED,
+            Precondition::NotModified | Precondition::NotModifiedIfAny => {
+                *response.status_mut() = StatusCode::NOT_MODIFIED
+            }
             Precondition::Failed => *response.status_mut() = StatusCode::PRECONDITION_FAILED,
             Precondition::Proceed => {
                 headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
@@ -106,7 +129,7 @@ fn examples() -> String {
     html
 }
 
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
@@ -154,6 +177,18 @@ mod tests {
     fn an_address_cannot_write_into_the_page() {
         let page = Page::new("http://x/\"><script>alert(1)</script>");
         assert!(!text(&page.answer(&Method::GET, &HeaderMap::new(), true)).contains("<script>"));
+    }
+
+    #[test]
+    fn every_code_has_a_place_that_its_problem_leads_to() {
+        let page = Page::new("http://x");
+        let html = text(&page.errors(&Method::GET, &HeaderMap::new()));
+        for code in ["unknown_option", "not_found", "too_many_pixels", "internal"] {
+            assert!(html.contains(&format!("<a id=\"{code}\"></a>")), "{code}");
+        }
+        assert!(html.contains("<a href=\"transforms\">") && !html.contains("{{"));
+        let html = text(&page.transforms(&Method::GET, &HeaderMap::new()));
+        assert!(html.contains("<code>w</code> <code>width</code>") && !html.contains("{{"));
     }
 
     #[test]

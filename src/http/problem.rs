@@ -100,7 +100,10 @@ pub fn problem(fault: &dyn Fault, asked: &Asked) -> Response<Body> {
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     headers.insert(CONTENT_LENGTH, HeaderValue::from(json.len()));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache_control(fault.kind())));
+    headers.insert(
+        CACHE_CONTROL,
+        HeaderValue::from_static(if is_kept(fault.kind()) { "public, max-age=10" } else { "no-store" }),
+    );
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(X_REQUEST_ID, asked.id.header());
     if let Some(seconds) = retry_after {
@@ -109,8 +112,8 @@ pub fn problem(fault: &dyn Fault, asked: &Asked) -> Response<Body> {
     if let Some(quota) = &quota {
         respond::rate_limit(headers, quota);
     }
-    if asked.allow_origin.varies {
-        headers.insert(VARY, HeaderValue::from_static("Origin"));
+    if let Some(vary) = asked.vary.header(asked.allow_origin.varies) {
+        headers.insert(VARY, vary);
     }
     if let Some(origin) = &asked.allow_origin.value {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
@@ -171,15 +174,13 @@ fn face(kind: Kind) -> (StatusCode, &'static str) {
     }
 }
 
-/// A wrong URL stays wrong for a while, and a cache in front should bear the repetitions. What depends on the caller
-/// or on the moment is never stored.
-fn cache_control(kind: Kind) -> &'static str {
-    match kind {
-        Kind::BadRequest | Kind::NotFound | Kind::Expired | Kind::UnsupportedMedia | Kind::Unprocessable => {
-            "public, max-age=10"
-        }
-        _ => "no-store",
-    }
+/// Whether caches may keep the answer. A wrong URL stays wrong for a while, and a cache in front should bear the
+/// repetitions. What depends on the caller or on the moment is never stored.
+pub(super) fn is_kept(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::BadRequest | Kind::NotFound | Kind::Expired | Kind::UnsupportedMedia | Kind::Unprocessable
+    )
 }
 
 fn log(fault: &dyn Fault, asked: &Asked) {

@@ -8,7 +8,7 @@ use std::task::{Context as TaskContext, Poll};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HOST};
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HOST, X_CONTENT_TYPE_OPTIONS};
 use http::request::Parts as Head;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body as _;
@@ -18,12 +18,14 @@ use serde::Serialize;
 use super::client::{is_this_machine, resolved_client};
 use super::context::{Asked, Context};
 use super::page::Page;
-use super::problem::{ShellFault, no_route, problem, wrong_method};
+use super::problem::{ShellFault, is_kept, no_route, problem, wrong_method};
 use super::purge::{self, Operator};
 use super::ready::Readiness;
 use super::server::Stop;
 use crate::delivery::body::Body;
+use crate::delivery::respond::Vary;
 use crate::delivery::{self, Delivery};
+use crate::error::Fault as _;
 use crate::telemetry::metrics::Metrics;
 use crate::units::Cidr;
 
@@ -31,6 +33,8 @@ use crate::units::Cidr;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Route {
     Page,
+    Errors,
+    Transforms,
     Image,
     Object,
     Ipx,
@@ -54,7 +58,7 @@ use Match::{Below, Exact};
 const READ: &str = "GET, HEAD, OPTIONS";
 
 /// The first row that fits wins.
-const ROUTES: [(Match, Route); 12] = [
+const ROUTES: [(Match, Route); 14] = [
     (Below("/i/"), Route::Image),
     (Below("/r/"), Route::Object),
     (Below("/s/"), Route::Signed),
@@ -63,6 +67,8 @@ const ROUTES: [(Match, Route); 12] = [
     (Below("/info/"), Route::Info),
     (Below("/explain/"), Route::Explain),
     (Exact("/"), Route::Page),
+    (Exact("/docs/errors"), Route::Errors),
+    (Exact("/docs/transforms"), Route::Transforms),
     (Exact("/healthz"), Route::Health),
     (Exact("/health"), Route::Health),
     (Exact("/readyz"), Route::Ready),
@@ -125,7 +131,7 @@ impl Router {
             _ if nameless => problem(&ShellFault::Host, &self.asked(request)),
             (None, _) => no_route(
                 request.uri.path(),
-                &["/i/", "/r/", "/_ipx/", "/info/", "/explain/", "/healthz"],
+                &["/i/", "/r/", "/_ipx/", "/info/", "/explain/", "/docs/errors", "/healthz"],
                 &self.asked(request),
             ),
             (Some(Route::Purge), &Method::OPTIONS) => purge::options(),
@@ -149,9 +155,13 @@ impl Router {
         };
         let outcome = match route {
             Route::Image | Route::Object | Route::Ipx | Route::Signed => delivery.picture(asks).await,
-            Route::Explain => delivery.explain(asks).await.map(|explained| json(&explained)),
-            Route::Info => delivery.info(asks).await.map(|info| json(&info)),
+            Route::Explain => {
+                delivery.explain(asks).await.map(|told| self.about(request, &told, told.is_private))
+            }
+            Route::Info => delivery.info(asks).await.map(|told| self.about(request, &told, told.is_private)),
             Route::Page => Ok(page.answer(&request.method, &request.headers, self.parts.demo)),
+            Route::Errors => Ok(page.errors(&request.method, &request.headers)),
+            Route::Transforms => Ok(page.transforms(&request.method, &request.headers)),
             Route::Health => Ok(health()),
             Route::Ready | Route::Metrics if !self.is_operator(request) => {
                 Ok(no_route(request.uri.path(), &[], &self.asked(request)))
@@ -160,9 +170,22 @@ impl Router {
             Route::Metrics => Ok(self.metrics()),
             Route::Purge => Ok(wrong_method(&request.method, route.methods(), &self.asked(request))),
         };
-        let mut response = outcome.unwrap_or_else(|error| problem(&error, &self.asked(request)));
+        let mut response = outcome.unwrap_or_else(|error| {
+            // Who is refused for what he sent or how often must not cost a second look.
+            let vary = if is_kept(error.kind()) { delivery.vary(asks) } else { Vary::default() };
+            problem(&error, &Asked { vary, ..self.asked(request) })
+        });
         if request.method == Method::HEAD {
             *response.body_mut() = Body::empty();
+        }
+        response
+    }
+
+    /// JSON that scripts of other origins may read as they may the picture it is about.
+    fn about<T: Serialize>(&self, request: &Head, value: &T, is_private: bool) -> Response<Body> {
+        let mut response = json(value);
+        if !is_private {
+            self.parts.delivery.cors().answer(&request.headers).write(response.headers_mut());
         }
         response
     }
@@ -250,6 +273,7 @@ impl Route {
     pub fn name(self) -> &'static str {
         match self {
             Self::Page => "page",
+            Self::Errors | Self::Transforms => "docs",
             Self::Image => "i",
             Self::Object => "r",
             Self::Ipx => "ipx",
@@ -297,6 +321,7 @@ fn text(status: StatusCode, body: impl Into<bytes::Bytes>) -> Response<Body> {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     *response.body_mut() = Body::full(body);
     response
 }

@@ -47,7 +47,7 @@ const HEAD: &str = "<!-- Generated from src/transform/options.rs by `UPDATE_DOCS
 /i/<id>?w=300&fmt=webp             one step as a query
 /r/<source>/<spec>/<path>          an object of a source; `-` ends the spec where a path looks like one
 /_ipx/<step>/<id or path>          the order of IPX; `&` separates like `,`
-/info/<id>   /explain/i/…   /explain/r/…
+/info/<id>   /explain/i/…   /explain/r/…   /explain/_ipx/…
 ```
 
 A spec is up to 8 steps with `/` between them, run from left to right. A step is up to 32 options with `,` between

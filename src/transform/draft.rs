@@ -13,7 +13,7 @@ use crate::transform::options::{self, Key, Scope};
 use crate::transform::presets::Presets;
 use crate::transform::spec::{Entry, MAX_BYTES, MAX_OPTIONS, MAX_STEPS, Options, Spec, Written};
 use crate::transform::value::{Side, Value};
-use crate::transform::words::Wanted;
+use crate::transform::words::{Fit, Wanted, Word as _};
 
 const MAX_PRESETS: usize = 8;
 
@@ -293,6 +293,19 @@ pub(crate) fn decode(text: &str) -> Option<Cow<'_, str>> {
     percent_decode_str(text).decode_utf8().ok()
 }
 
+/// `w_300` for `w300`. Keys that take any word explain nothing: every `dir` would be a `d_ir`.
+fn with_separator(option: &str) -> Option<String> {
+    let letters = option.bytes().take_while(u8::is_ascii_alphabetic).count();
+    (1..=letters.min(option.len().saturating_sub(1))).rev().find_map(|end| {
+        let (key, _) = options::find(&option[..end])?;
+        if matches!(key.row().domain, Domain::Names | Domain::Id | Domain::Overlay | Domain::Text) {
+            return None;
+        }
+        let meant = format!("{}_{}", option[..end].to_ascii_lowercase(), &option[end..]);
+        is_option(&meant).then_some(meant)
+    })
+}
+
 impl Wrong {
     /// The error for people, with what was written.
     pub(crate) fn explain(self, step: &str, at: usize) -> SpecError {
@@ -311,7 +324,8 @@ impl What {
                 SpecError::BadValue(place)
             }
             Self::Unknown => {
-                place.did_you_mean = nearest(written, options::spellings());
+                place.did_you_mean =
+                    with_separator(option).or_else(|| nearest(written, options::spellings()));
                 SpecError::UnknownOption(place)
             }
             Self::Value(key, domain) => {
@@ -319,7 +333,10 @@ impl What {
                 place.position = Some(position + option.len() - value.len());
                 place.reason = format!("`{}` takes {domain}", key.name()).into();
                 place.allowed = Some(domain.to_string());
-                place.did_you_mean = nearest(value, domain.words());
+                place.did_you_mean = match Fit::parse(value) {
+                    Some(Fit(mode)) if key == Key::C => Some(mode.word().to_owned()),
+                    _ => nearest(value, domain.words()),
+                };
                 SpecError::BadValue(place)
             }
             Self::Encoding => {

@@ -23,6 +23,7 @@ pub mod render;
 mod resolve;
 mod spec;
 pub(crate) mod steps;
+mod supported;
 mod url;
 mod value;
 mod words;

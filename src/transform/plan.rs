@@ -66,7 +66,7 @@ pub struct Output {
     pub quality: Quality,
     /// The codec's own speed scale, chosen here so that equal keys mean equal bytes.
     pub effort: u8,
-    /// JPEG: progressive scans; PNG: Adam7. `None` = the encoder's rule (JPEG over 10 KB).
+    /// JPEG: progressive scans; `None` = the encoder's rule (over 10 KB).
     pub progressive: Option<bool>,
     pub subsample: Subsample,
     pub metadata: Metadata,

@@ -164,7 +164,8 @@ fn original(bytes: &[u8], header: &Header, plan: &Plan) -> Result<Rendered, Rend
     let (width, height) = header.oriented();
     let bytes = match plan.output.metadata {
         Metadata::All => bytes.to_vec(),
-        Metadata::Copyright | Metadata::None => codec::strip(bytes, header.format)?.into_owned(),
+        Metadata::Copyright => codec::strip(bytes, header.format)?.into_owned(),
+        Metadata::None => codec::strip_rights_too(bytes, header.format)?.into_owned(),
     };
     let timings = Timings { transform: start.elapsed(), ..Timings::default() };
     Ok(Rendered { bytes, width, height, format: header.format, timings })

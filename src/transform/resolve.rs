@@ -7,12 +7,13 @@ use crate::transform::client::{Accepts, Client};
 use crate::transform::error::{Place, SpecError};
 use crate::transform::geometry::{Size, Target, place, pull};
 use crate::transform::number::{Decimal, round_div};
-use crate::transform::options::{Built, Key};
+use crate::transform::options::Key;
 use crate::transform::picture::{Anchor, Picture};
 use crate::transform::plan::{Colour, Kernel, Output, Plan, Quality, Subsample};
 use crate::transform::spec::{Entry, Options, Spec};
+use crate::transform::supported::check_frames;
 use crate::transform::value::{Background, Gravity, Side, Value};
-use crate::transform::words::{Mode, Space, Wanted};
+use crate::transform::words::{Mode, Wanted};
 
 /// What resolving needs to know of the original.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,10 +55,11 @@ pub fn resolve(
 ) -> Result<Plan, SpecError> {
     let spec = spec.with_hints(client)?;
     let header = &source.header;
-    if asks_for_original(&spec, header.format) {
+    if asks_for_original(&spec, header) {
         return Ok(original(&spec, header));
     }
     spec.check_supported()?;
+    check_frames(&spec, header)?;
     let output = output(&spec, header, client.accepts)?;
     let plan = lay_out(&spec, source, output, limits)?;
     let pixels = u64::from(plan.width) * u64::from(plan.height);
@@ -101,46 +103,15 @@ fn lay_out(
     })
 }
 
-impl Spec {
-    /// Refuses options whose pixels are not built, so that none is ever silently without effect.
-    pub fn check_supported(&self) -> Result<(), SpecError> {
-        self.steps.iter().chain([&self.whole]).flat_map(Options::iter).try_for_each(supported)
-    }
-}
-
-fn supported(Entry { key, value, at, .. }: &Entry) -> Result<(), SpecError> {
-    let built = match key.row().built {
-        Built::Yes => true,
-        Built::No => false,
-        Built::Except(_) => match value {
-            Value::Gravity(gravity) => !matches!(gravity, Gravity::Auto | Gravity::Entropy | Gravity::Face),
-            Value::Number(angle) => quarters(*angle).is_some(),
-            Value::Background(background) => matches!(background, Background::Colour(_)),
-            Value::Space(space) => *space == Space::Srgb,
-            Value::Format(wanted) => matches!(
-                wanted,
-                Wanted::Auto | Wanted::Webp | Wanted::Avif | Wanted::Jpg | Wanted::Png | Wanted::Orig
-            ),
-            _ => true,
-        },
-    };
-    if built {
-        return Ok(());
-    }
-    let option = format!("{}_{value}", key.name());
-    let mut place = Place::option(option, at.map(|at| at as usize), "legal, but not built yet");
-    if let Built::Except(what) = key.row().built {
-        place.allowed = Some(format!("every `{}` but: {what}", key.name()));
-    }
-    Err(SpecError::Unsupported(place))
-}
-
 /// `f_orig`, or the original's own format and nothing else: encoding it again would only lose.
-fn asks_for_original(spec: &Spec, format: Format) -> bool {
+fn asks_for_original(spec: &Spec, header: &Header) -> bool {
     let wanted = spec.format();
-    let only_format =
-        || spec.steps.is_empty() && spec.whole.iter().all(|e| matches!(e.key, Key::F | Key::Md));
-    (wanted == Wanted::Orig || encoded(wanted) == Some(format)) && only_format()
+    // A still picture has no frames to leave out.
+    let idle = |key| matches!(key, Key::An | Key::Mf) && header.frames == 1;
+    let only_format = || {
+        spec.steps.is_empty() && spec.whole.iter().all(|e| matches!(e.key, Key::F | Key::Md) || idle(e.key))
+    };
+    (wanted == Wanted::Orig || encoded(wanted) == Some(header.format)) && only_format()
 }
 
 /// The format that is written for a word, if one word means one.
@@ -202,10 +173,6 @@ fn output(spec: &Spec, header: &Header, accepts: Accepts) -> Result<Output, Spec
             let reason = "JPEG is never lossless; webp and png are";
             return Err(SpecError::Conflict(Place::option("q_lossless", position, reason)));
         }
-        Format::Avif if lossless => {
-            let reason = "lossless AVIF is not built yet; webp and png are";
-            return Err(SpecError::Unsupported(Place::option("q_lossless", position, reason)));
-        }
         Format::Jpeg => effort::JPEG,
         Format::Webp => effort::WEBP,
         Format::Avif => effort::AVIF,
@@ -213,12 +180,10 @@ fn output(spec: &Spec, header: &Header, accepts: Accepts) -> Result<Output, Spec
     };
     let progressive = match spec.whole.get(Key::Il) {
         Some(Value::Flag(flag)) if format == Format::Jpeg => Some(*flag),
-        // PNG is not interlaced unless it is asked for.
-        Some(Value::Flag(true)) if format == Format::Png => Some(true),
         _ => None,
     };
     let subsample = match spec.whole.get(Key::Ss) {
-        Some(Value::Subsample(subsample)) if format != Format::Png => *subsample,
+        Some(Value::Subsample(subsample)) if format == Format::Jpeg => *subsample,
         _ => Subsample::Auto,
     };
     Ok(Output {

@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Display as _};
 
+use crate::transform::canonical::fold;
 use crate::transform::draft::Draft;
 use crate::transform::error::SpecError;
 use crate::transform::options::Key;
@@ -92,6 +93,13 @@ impl Spec {
             Some(Value::Format(wanted)) => *wanted,
             _ => Wanted::Auto,
         }
+    }
+
+    /// The same with another `f`, which may leave other options without effect.
+    pub fn with_format(self, wanted: Wanted) -> Result<Self, SpecError> {
+        let Self { steps, mut whole, written } = self;
+        whole.set(Entry { key: Key::F, value: Value::Format(wanted), at: None, trusted: false });
+        fold(steps, whole, written, true)
     }
 
     /// What `md` asks for; `All` is for the owner or a signed URL only.

@@ -72,27 +72,23 @@ impl Target {
     /// Reads a path as it was sent and its query without the `?`.
     pub fn parse(path: &str, query: Option<&str>, context: &UrlContext<'_>) -> Result<Self, SpecError> {
         let (options, extras) = query::read(query.unwrap_or(""), context)?;
-        let mut target = if let Some(id) = path.strip_prefix("/info/") {
+        let (route, rest) = match path.strip_prefix("/explain") {
+            Some(rest) => (Route::Explain, rest),
+            None => (Route::Picture, path),
+        };
+        let target = if let Some(id) = path.strip_prefix("/info/") {
             info(id)?
-        } else if let Some(rest) = path.strip_prefix("/_ipx/") {
-            ipx(rest, context)?
+        } else if let Some(rest) = rest.strip_prefix("/i/") {
+            return image(route, rest, options, extras, context);
+        } else if let Some(rest) = rest.strip_prefix("/r/") {
+            Self { route, ..object(rest, context)? }
+        } else if let Some(rest) = rest.strip_prefix("/_ipx/") {
+            Self { route, ..ipx(rest, context)? }
         } else {
-            let (route, rest) = match path.strip_prefix("/explain") {
-                Some(rest) => (Route::Explain, rest),
-                None => (Route::Picture, path),
-            };
-            let target = if let Some(rest) = rest.strip_prefix("/i/") {
-                return image(route, rest, options, extras, context);
-            } else if let Some(rest) = rest.strip_prefix("/r/") {
-                object(rest, context)?
-            } else {
-                return Err(not_found("a picture's address begins with /i/, /r/ or /_ipx/"));
-            };
-            Self { route, ..target }
+            return Err(not_found("a picture's address begins with /i/, /r/ or /_ipx/"));
         };
         refuse_options(&options)?;
-        target.extras = extras;
-        Ok(target)
+        Ok(Self { extras, ..target })
     }
 
     /// The one path of this picture with `spec`, from the first slash on; it reads back as the same.
@@ -197,7 +193,7 @@ fn object(rest: &str, context: &UrlContext<'_>) -> Result<Target, SpecError> {
             break;
         }
         if at == 0 {
-            draft.step(segment, at, &[',']).map_err(|error| explain_first(error, segment))?;
+            draft.step(segment, at, &[',']).map_err(|error| explain_first(error, source, rest))?;
         } else if extension(segment).is_some() || !draft.try_step(segment, at)? {
             break;
         }
@@ -213,17 +209,21 @@ fn object(rest: &str, context: &UrlContext<'_>) -> Result<Target, SpecError> {
     })
 }
 
-/// Who forgets the spec sees that one was expected.
-fn explain_first(error: SpecError, segment: &str) -> SpecError {
-    match error {
-        SpecError::UnknownOption(mut place)
-            if place.did_you_mean.is_none() && extension(segment).is_some() =>
-        {
-            place.reason = "a spec comes before the path; the empty one is `_`".into();
-            SpecError::UnknownOption(place)
-        }
-        other => other,
+/// Who forgets the spec sees that one was expected. `rest` is everything behind the source.
+fn explain_first(error: SpecError, source: &str, rest: &str) -> SpecError {
+    /// No hint is worth more.
+    const LONGEST: usize = 300;
+    let SpecError::UnknownOption(mut place) = error else { return error };
+    let segment = rest.split('/').next().unwrap_or(rest);
+    let is_file = extension(segment).is_some() && place.did_you_mean.is_none();
+    // A folder, unless it is nearly an option with its value.
+    let is_folder = !segment.contains(['_', '=', ','])
+        && !place.did_you_mean.as_deref().is_some_and(|meant| meant.contains('_'));
+    if rest.len() <= LONGEST && extension(rest).is_some() && (is_file || is_folder) {
+        place.reason = "a spec comes before the path: /r/<source>/<spec>/<path>; the empty one is `_`".into();
+        place.did_you_mean = Some(format!("/r/{source}/_/{rest}"));
     }
+    SpecError::UnknownOption(place)
 }
 
 /// `<step>/<id or path>` in the order of IPX, whose steps separate options with `&` too.

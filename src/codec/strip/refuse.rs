@@ -1,16 +1,17 @@
 //! Formats whose metadata cannot be taken out without writing the whole file anew: they pass as they are where they
 //! certainly hold nothing private, and only there.
 
-use super::super::Format;
+use super::super::exif::Rights;
+use super::super::{Format, metadata};
 
-/// What private thing the file holds or may hold.
-pub(super) fn holds(bytes: &[u8], format: Format) -> Option<&'static str> {
+/// What private thing the file holds or may hold; with `rights_too` also whose it is and what made it.
+pub(super) fn holds(bytes: &[u8], format: Format, rights_too: bool) -> Option<&'static str> {
     match format {
         Format::Avif | Format::Heic => heif(bytes),
         Format::Jxl => jxl(bytes),
-        Format::Tiff => tiff(bytes),
+        Format::Tiff => tiff(bytes, rights_too),
         Format::Bmp => bmp(bytes),
-        Format::Ico => ico(bytes),
+        Format::Ico => ico(bytes, rights_too),
         Format::Svg => Some("markup that has not been sanitised"),
         Format::Jpeg | Format::Png | Format::Webp | Format::Gif => Some("metadata"),
     }
@@ -74,7 +75,7 @@ fn jxl(bytes: &[u8]) -> Option<&'static str> {
     outer.iter().any(|(kind, _)| !pixels(kind)).then_some("EXIF, XMP or other metadata")
 }
 
-fn tiff(bytes: &[u8]) -> Option<&'static str> {
+fn tiff(bytes: &[u8], rights_too: bool) -> Option<&'static str> {
     const MOST_DIRECTORIES: usize = 1000;
     let unreadable = Some("a structure that cannot be followed");
     let big_endian = bytes.first() == Some(&b'M');
@@ -94,6 +95,10 @@ fn tiff(bytes: &[u8]) -> Option<&'static str> {
         let Some(count) = short(directory).map(usize::from) else { return unreadable };
         for entry in 0..count {
             match short(directory + 2 + entry * 12) {
+                // Make, model, software, date, artist, copyright.
+                Some(271 | 272 | 305 | 306 | 315 | 33432) if rights_too => {
+                    return Some("an artist, a copyright or what made it");
+                }
                 // Geometry, strips and tiles, colour; make, model, software, date, artist, copyright, profile.
                 Some(
                     254..=266
@@ -135,7 +140,7 @@ fn bmp(bytes: &[u8]) -> Option<&'static str> {
     (bytes.len() as u64 > u64::from(length)).then_some("something behind its pixels")
 }
 
-fn ico(bytes: &[u8]) -> Option<&'static str> {
+fn ico(bytes: &[u8], rights_too: bool) -> Option<&'static str> {
     let unreadable = Some("a structure that cannot be followed");
     let Some(count) = bytes.get(4..6).and_then(|b| b.try_into().ok()).map(u16::from_le_bytes) else {
         return unreadable;
@@ -150,7 +155,8 @@ fn ico(bytes: &[u8]) -> Option<&'static str> {
         let Some(entry) = offset.checked_add(length).and_then(|end| bytes.get(offset..end)) else {
             return unreadable;
         };
-        if entry.starts_with(b"\x89PNG") && super::png(entry).is_ok_and(|clean| clean != entry) {
+        let rights = if rights_too { Rights::default() } else { metadata::rights(entry, Format::Png) };
+        if entry.starts_with(b"\x89PNG") && super::png(entry, &rights).is_ok_and(|clean| clean != entry) {
             return Some("metadata in one of its pictures");
         }
         end = end.max(offset + length);

@@ -288,6 +288,19 @@ fn errors_say_what_where_and_what_instead() {
     assert_eq!(value.did_you_mean.as_deref(), Some("fill"));
     assert!(value.allowed.unwrap().contains("lfill"));
     assert_eq!(detail("nonsense_1").did_you_mean, None);
+    for (written, meant) in [
+        ("w300", "w_300"),
+        ("W300", "w_300"),
+        ("q80", "q_80"),
+        ("wauto", "w_auto"),
+        ("cfill", "c_fill"),
+        ("c_cover", "afill"),
+        ("c_contain", "pad"),
+        ("c_outside", "mcover"),
+    ] {
+        assert_eq!(detail(written).did_you_mean.as_deref(), Some(meant), "{written}");
+    }
+    assert_eq!(detail("w3é").did_you_mean, None);
     assert_eq!(detail("w_1,h_2,w_3").position, Some(8));
     assert_eq!(detail("w_1/q_5/q_6").position, Some(8));
     assert_eq!(detail("b_wite").did_you_mean.as_deref(), Some("white"));

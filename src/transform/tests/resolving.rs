@@ -1,6 +1,6 @@
 //! From canonical spec to plan, rule by rule.
 
-use crate::codec::{Format, Orientation};
+use crate::codec::{Format, Header, Orientation};
 use crate::error::Fault as _;
 use crate::transform::plan::Op;
 use crate::transform::{Accepts, Client, ResolveLimits, SourceFacts, resolve};
@@ -192,6 +192,35 @@ fn formats_are_negotiated() {
     assert_eq!(with(&photo(), false, false, "f_avif"), Format::Avif);
     assert_eq!(planned(&photo(), "f_jpg,q_lossless,w_5"), "conflict");
     assert_eq!(planned(&photo(), "f_avif,q_lossless"), "unsupported_option");
+}
+
+#[test]
+fn what_a_format_does_not_know_is_refused_by_name_and_folded_where_it_was_negotiated() {
+    let photo = photo();
+    for refused in ["f_webp,ss_444", "f_avif,ss_420", "f_png,il_1", "f_avif,q_lossless"] {
+        assert_eq!(planned(&photo, refused), "unsupported_option", "{refused}");
+        assert!(parse(refused).unwrap().check_supported().is_err(), "{refused}");
+    }
+    for (one, other) in [
+        ("w_9,f_webp,ss_420", "w_9,f_webp"),
+        ("w_9,f_webp,ss_444,q_lossless", "w_9,f_webp,q_lossless"),
+        ("w_9,f_avif,ss_444", "w_9,f_avif"),
+        ("w_9,f_png,il_0", "w_9,f_png"),
+        ("w_9,f_webp,il_1", "w_9,f_webp"),
+        ("w_9,ss_444", "w_9"),
+        ("w_9,il_1", "w_9"),
+        ("w_9,an_0", "w_9"),
+        ("w_9,mf_3", "w_9"),
+        ("w_9,f_png,an_1", "w_9,f_png"),
+        ("f_jpg,an_0", "f_jpg"),
+        ("f_jpg,mf_3", "f_orig"),
+    ] {
+        assert_eq!(planned(&photo, one), planned(&photo, other), "{one}");
+    }
+    let animation = SourceFacts { header: Header { frames: 7, ..photo.header }, focal: None };
+    assert_eq!(planned(&animation, "w_9,f_png,an_1"), "unsupported_option");
+    assert_eq!(planned(&animation, "w_9,an_0,mf_3"), planned(&animation, "w_9"));
+    assert_ne!(planned(&animation, "f_jpg,an_0"), planned(&animation, "f_jpg"));
 }
 
 #[test]

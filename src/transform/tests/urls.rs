@@ -186,13 +186,31 @@ fn ipx() {
 fn explaining_and_informing() {
     assert_eq!(read("/explain/i/k3Jd9s/w_5").unwrap().route, Route::Explain);
     assert_eq!(read("/explain/r/samples/w_5/a.jpg").unwrap().route, Route::Explain);
+    assert_eq!(read("/explain/_ipx/w_5/a.jpg").unwrap().route, Route::Explain);
     assert_eq!(read("/i/k3Jd9s").unwrap().route, Route::Picture);
     assert_eq!(read("/info/k3Jd9s").unwrap().route, Route::Info);
     check(&[
         ("/info/k3Jd9s?w=5", "conflict"),
         ("/info/k3Jd9s/x", "not_found"),
         ("/explain/x/y", "not_found"),
+        ("/explain/info/k3Jd9s", "not_found"),
+        ("/explain/_ipx/w_5&f_png/a.jpg", "samples:a.jpg w_5,f_png"),
     ]);
+}
+
+#[test]
+fn who_forgets_the_spec_is_shown_one() {
+    let meant = |url: &str| read(url).unwrap_err().detail().did_you_mean;
+    for (url, hint) in [
+        ("/r/samples/cat.jpg", "/r/samples/_/cat.jpg"),
+        ("/r/samples/dir/cat.jpg", "/r/samples/_/dir/cat.jpg"),
+        ("/r/samples/w300/cat.jpg", "w_300"),
+        ("/r/samples/widht_300/cat.jpg", "width"),
+    ] {
+        assert_eq!(meant(url).as_deref(), Some(hint), "{url}");
+        assert!(!hint.starts_with('/') || read(hint).is_ok(), "{hint}");
+    }
+    assert_eq!(meant(&format!("/r/samples/{}.jpg", "x".repeat(400))), None);
 }
 
 #[test]

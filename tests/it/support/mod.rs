@@ -1,9 +1,12 @@
 //! Starts the real binary on a loopback port of its own and talks to it. Every test that needs a server uses this.
 
+pub mod accepts;
 pub mod daemons;
+pub mod nginx;
 pub mod pictures;
 pub mod shared;
 pub mod web;
+pub mod wire;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};

@@ -1,0 +1,77 @@
+//! Which legal options rendering does not know yet. They are refused by name, so that none is ever silently without
+//! effect; `/explain` still says what they would mean.
+
+use crate::codec::Header;
+use crate::transform::error::{Place, SpecError};
+use crate::transform::options::{Built, Key};
+use crate::transform::plan::{Quality, Subsample};
+use crate::transform::resolve::quarters;
+use crate::transform::spec::{Entry, Options, Spec};
+use crate::transform::value::{Background, Gravity, Value};
+use crate::transform::words::{Space, Wanted};
+
+impl Spec {
+    /// Refuses options whose pixels are not built, so that none is ever silently without effect.
+    pub fn check_supported(&self) -> Result<(), SpecError> {
+        self.steps.iter().chain([&self.whole]).flat_map(Options::iter).try_for_each(supported)?;
+        self.whole.iter().try_for_each(|entry| self.check_format_knows(entry))
+    }
+
+    /// Refuses what no encoder does for the format that the spec names. Where the format is negotiated, such an option
+    /// counts for the formats that know it and for no others.
+    fn check_format_knows(&self, Entry { key, value, at, .. }: &Entry) -> Result<(), SpecError> {
+        let lossless = matches!(self.whole.get(Key::Q), Some(Value::Quality(Quality::Lossless)));
+        let reason = match (self.format(), value) {
+            (Wanted::Avif, Value::Quality(Quality::Lossless)) => {
+                "lossless AVIF is not built yet; webp and png are"
+            }
+            (Wanted::Avif, Value::Subsample(Subsample::S420)) => "AVIF is 4:4:4 here; 4:2:0 is not built yet",
+            (Wanted::Webp, Value::Subsample(Subsample::S444)) if !lossless => {
+                "lossy WebP is 4:2:0 by its nature; avif, jpg and `q_lossless` keep all colour"
+            }
+            (Wanted::Png, Value::Flag(true)) if *key == Key::Il => "interlaced PNG is not built yet",
+            _ => return Ok(()),
+        };
+        let option = format!("{}_{value}", key.name());
+        Err(SpecError::Unsupported(Place::option(option, at.map(|at| at as usize), reason)))
+    }
+}
+
+/// Every result is a still picture. Who asks an animated PNG of an animation is told so instead of given its first
+/// frame; what else speaks of frames is right for one frame too.
+pub(crate) fn check_frames(spec: &Spec, header: &Header) -> Result<(), SpecError> {
+    match spec.whole.entry(Key::An) {
+        Some(entry) if entry.value == Value::Flag(true) && header.frames > 1 => {
+            let reason = "animated results are not built yet";
+            Err(SpecError::Unsupported(Place::option("an_1", entry.position(), reason)))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn supported(Entry { key, value, at, .. }: &Entry) -> Result<(), SpecError> {
+    let built = match key.row().built {
+        Built::Yes => true,
+        Built::No => false,
+        Built::Except(_) => match value {
+            Value::Gravity(gravity) => !matches!(gravity, Gravity::Auto | Gravity::Entropy | Gravity::Face),
+            Value::Number(angle) => quarters(*angle).is_some(),
+            Value::Background(background) => matches!(background, Background::Colour(_)),
+            Value::Space(space) => *space == Space::Srgb,
+            Value::Format(wanted) => matches!(
+                wanted,
+                Wanted::Auto | Wanted::Webp | Wanted::Avif | Wanted::Jpg | Wanted::Png | Wanted::Orig
+            ),
+            _ => true,
+        },
+    };
+    if built {
+        return Ok(());
+    }
+    let option = format!("{}_{value}", key.name());
+    let mut place = Place::option(option, at.map(|at| at as usize), "legal, but not built yet");
+    if let Built::Except(what) = key.row().built {
+        place.allowed = Some(format!("every `{}` but: {what}", key.name()));
+    }
+    Err(SpecError::Unsupported(place))
+}
