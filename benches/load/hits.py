@@ -5,15 +5,9 @@ usage: benches/load/hits.py [--binary target/release/pixedge] [--rounds 5] [--se
 Needs wrk and nginx. Prints requests/s and CPU microseconds a request for each, and the medians of the ratios.
 """
 import argparse, http.client, os, pathlib, re, shutil, signal, socket, statistics, subprocess, tempfile, time
+from common import BINARY, port
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 PATH = "/i/demo/w_420,f_webp,q_80"
-
-
-def port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def cpu_of(pid):
@@ -54,7 +48,7 @@ http {{ access_log off; sendfile on; tcp_nopush on; keepalive_requests 100000000
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--binary", default=ROOT / "target/release/pixedge")
+    parser.add_argument("--binary", default=BINARY)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=4)
     parser.add_argument("--connections", type=int, default=64)

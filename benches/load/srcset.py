@@ -5,73 +5,39 @@ usage: benches/load/srcset.py PHOTO.jpg [--binary target/release/pixedge] [--rou
 Each round asks a fresh copy of the photo for the largest width, and another copy for all widths at once. Prints server CPU
 milliseconds, and reads, decodes and encodes by the server's own counters.
 """
-import argparse, http.client, os, pathlib, shutil, signal, socket, statistics, subprocess, tempfile, threading, time
-
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-
-
-def port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+import argparse, pathlib, statistics, threading
+from common import BINARY, Server, get
 
 
-def cpu_ms(pid):
-    """From the scheduler, in nanoseconds, of all threads that live."""
-    return sum(int((task / "schedstat").read_text().split()[0]) for task in pathlib.Path(f"/proc/{pid}/task").iterdir()) / 1e6
-
-
-def get(number, path):
-    connection = http.client.HTTPConnection("127.0.0.1", number)
-    connection.request("GET", path)
-    answer = connection.getresponse()
-    return answer.status, answer.read()
-
-
-def counters(number):
-    text = get(number, "/metrics")[1].decode()
-    count = lambda name: sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith(name))
-    return [count(f"pixedge_{name}_total") for name in ("source_reads", "decodes", "encodes")]
+def counters(server):
+    return [server.counter(f"{name}_total") for name in ("source_reads", "decodes", "encodes")]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photo", type=pathlib.Path)
-    parser.add_argument("--binary", default=ROOT / "target/release/pixedge")
+    parser.add_argument("--binary", default=BINARY)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--widths", default="320,480,640,800,960,1280,1600,1920")
     options = parser.parse_args()
     widths = [int(width) for width in options.widths.split(",")]
-    work = pathlib.Path(tempfile.mkdtemp())
-    (work / "pics").mkdir()
-    for n in range(2 * options.rounds + 1):
-        shutil.copy(options.photo, work / f"pics/{n}.jpg")
-    (work / "config.yaml").write_text("sources: { pics: { scheme: fs, root: pics, unsigned: open } }\ncache: { disk: 0 }\n")
-    number = port()
-    server = subprocess.Popen([options.binary, "serve", "--config", work / "config.yaml", "--listen", f"127.0.0.1:{number}"],
-                              stdout=subprocess.DEVNULL, stderr=(work / "log").open("w"))
-    try:
-        for _ in range(200):
-            try:
-                get(number, "/healthz")
-                break
-            except OSError:
-                time.sleep(0.05)
+    copies = [(f"{n}.jpg", options.photo) for n in range(2 * options.rounds + 1)]
+    with Server(options.binary, "cache: { disk: 0 }\n", copies) as server:
         url = lambda n, width: f"/r/pics/w_{width},q_80,f_webp/{n}.jpg"
 
         def spent(n, asked):
-            before, counted = cpu_ms(server.pid), counters(number)
+            before, counted = server.cpu_ms(), counters(server)
             statuses = []
             barrier = threading.Barrier(len(asked))
             def one(width):
                 barrier.wait()
-                statuses.append(get(number, url(n, width))[0])
+                statuses.append(get(server.port, url(n, width))[0])
             threads = [threading.Thread(target=one, args=(width,)) for width in asked]
             [t.start() for t in threads]
             [t.join() for t in threads]
             assert statuses == [200] * len(asked), statuses
-            cpu = cpu_ms(server.pid) - before
-            return cpu, [b - a for a, b in zip(counted, counters(number))]
+            cpu = server.cpu_ms() - before
+            return cpu, [b - a for a, b in zip(counted, counters(server))]
 
         spent(2 * options.rounds, widths[:1])
         ratios = []
@@ -82,10 +48,6 @@ def main():
             print(f"{max(widths)} alone {alone:7.1f} ms   all {together:7.1f} ms   {together / alone:.2f} x   "
                   f"reads {counted[0]:.0f} decodes {counted[1]:.0f} encodes {counted[2]:.0f}")
         print(f"median of ratios: {statistics.median(ratios):.2f}")
-    finally:
-        server.send_signal(signal.SIGTERM)
-        server.wait(20)
-        shutil.rmtree(work)
 
 
 if __name__ == "__main__":

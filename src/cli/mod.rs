@@ -84,7 +84,7 @@ enum Command {
         /// The whole URL, or its path with the query
         #[arg(value_name = "URL")]
         url: String,
-        /// u this URL | c its canonical form | a this image in all sizes | p<N> the first N segments of i/ID or
+        /// u this URL | c its canonical form | a this image in all sizes | `p<N>` the first N segments of i/ID or
         /// r/SOURCE/PATH
         #[arg(long, default_value = "u")]
         scope: String,
