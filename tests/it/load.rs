@@ -52,7 +52,7 @@ fn two_hundred_identical_misses_are_one_read_one_decode_one_encode() {
 
 #[test]
 fn a_srcset_is_one_read_and_one_decode() {
-    let server = with_pictures("", 2, 4000, 3000);
+    let server = with_pictures("images: { queue: 60s }\n", 2, 4000, 3000);
     let widths = [320, 480, 640, 800, 960, 1280, 1600, 1920];
     let paths: Vec<String> =
         widths.iter().map(|width| format!("/r/pics/w_{width},q_80,f_webp/0.jpg")).collect();
@@ -99,7 +99,7 @@ fn memory_stays_flat_under_many_different_large_misses() {
 fn beyond_the_queue_is_a_503_with_retry_after_and_hits_go_on() {
     let server = with_pictures("images: { workers: 1, queue: 500ms }\n", 40, 4000, 3000);
     assert_eq!(server.get("/r/pics/w_10,f_jpg/0.jpg").status, 200);
-    let paths: Vec<String> = (0..40).map(|seed| format!("/r/pics/w_2000,f_avif/{seed}.jpg")).collect();
+    let paths: Vec<String> = (0..40).map(|seed| format!("/r/pics/w_1000,f_avif/{seed}.jpg")).collect();
     let statuses = all_at_once(&server, &paths);
     assert!(statuses.iter().all(|status| matches!(status, 200 | 503)), "{statuses:?}");
     assert!(statuses.contains(&503), "nothing was refused");
