@@ -10,14 +10,14 @@ use pixedge::codec::{Bitmap, Format, Layout};
 use crate::support::pictures::{encode, encoded, header};
 use crate::support::{Home, Server};
 
-/// A server with a folder source `pics` of `count` JPEGs.
+/// A server with a folder source `pics` of `count` JPEGs, which are different pictures by their names.
 fn with_pictures(config: &str, count: u32, width: u32, height: u32) -> Server {
     let home =
         Home::new(&format!("sources: {{ pics: {{ scheme: fs, root: pics, unsigned: open }} }}\n{config}"));
     std::fs::create_dir(home.path().join("pics")).unwrap();
-    for seed in 0..count {
-        let bytes = encoded(Format::Jpeg, width, height, seed);
-        std::fs::write(home.path().join(format!("pics/{seed}.jpg")), bytes).unwrap();
+    let bytes = encoded(Format::Jpeg, width, height, 1);
+    for number in 0..count {
+        std::fs::write(home.path().join(format!("pics/{number}.jpg")), &bytes).unwrap();
     }
     home.start()
 }
