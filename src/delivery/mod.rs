@@ -203,8 +203,8 @@ impl Delivery {
                     Some(allowed) => allowed,
                     None => self.authorise(asked, &client)?,
                 };
-                let origin = self.origins.origin(version).await?;
-                self.authorise_named(&spec, &asked.caller, policy).await?;
+                let origin = Box::pin(self.origins.origin(version)).await?;
+                Box::pin(self.authorise_named(&spec, &asked.caller, policy)).await?;
                 let answer = Arc::new(self.prepare(asked, &spec, &origin, &client)?);
                 // An answer knows the version of one picture only; of others it could not tell that they changed.
                 if spec.named_pictures().next().is_none() {
@@ -248,11 +248,12 @@ impl Delivery {
             None => {
                 let origin = match origin {
                     Some(origin) => origin,
-                    None => self.origins.origin(answer.version.clone()).await?,
+                    None => Box::pin(self.origins.origin(answer.version.clone())).await?,
                 };
                 let bill =
                     Bill { limiter: Arc::clone(&self.limiter), account, charged: Arc::clone(&charged) };
-                self.get_or_render(answer.key, origin, answer.plan.clone(), Arc::clone(&timing), bill).await?
+                let timing = Arc::clone(&timing);
+                Box::pin(self.get_or_render(answer.key, origin, answer.plan.clone(), timing, bill)).await?
             }
         };
         self.metrics.cache(found.outcome.tier());
@@ -266,7 +267,7 @@ impl Delivery {
         }
         let body = match &found.entry.file {
             None => Content::Whole(found.entry.body.clone()),
-            Some(file) => content(request, file, picture.validators).await?,
+            Some(file) => Box::pin(content(request, file, picture.validators)).await?,
         };
         let mut response = respond::picture(request.method, request.headers, picture, body);
         if let Some(quota) = charged.get() {

@@ -53,7 +53,7 @@ impl Library {
             Ok(image) => image,
             Err(_) if id.parse::<ImageId>().is_err() => return Ok(None),
             Err(epoch) => {
-                let Some(image) = store::by_id(&self.db, id).await? else { return Ok(None) };
+                let Some(image) = Box::pin(store::by_id(&self.db, id)).await? else { return Ok(None) };
                 let image = Arc::new(image);
                 self.known.put(&image, epoch);
                 image

@@ -148,7 +148,7 @@ impl Slot {
         {
             return known.said.map_err(|Missing| SourceError::NotFound);
         }
-        self.ask(source, path).await
+        Box::pin(self.ask(source, path)).await
     }
 
     pub(super) fn learn(&self, said: Result<Identity, Missing>) {

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::codec::{self, Format, Header};
 use crate::transform::mezzanine::Need;
-use crate::transform::plan::{Op, Plan, Quality};
+use crate::transform::plan::{Adjust, Op, Plan, Quality};
 use crate::transform::steps::fold::Folded;
 use crate::transform::steps::resample;
 use crate::transform::steps::turn::Turn;
@@ -40,7 +40,9 @@ pub fn memory(header: &Header, plan: &Plan, decoding: Decoding) -> u64 {
     for op in folded.rest {
         let before = size;
         size = after(size, op, &folded);
-        peak = peak.max((pixels(before) + pixels(size)) * 4);
+        // A sharper picture is made of the picture, a soft one and the one between.
+        let third = if matches!(op, Op::Sharpen(_)) { pixels(size) * 4 } else { 0 };
+        peak = peak.max((pixels(before) + pixels(size)) * 4 + third);
     }
     let turned = if folded.turn == Turn::default() && folded.rest.is_empty() { 4 } else { 8 };
     peak.max(pixels(size) * turned).max(pixels(size) * (4 + encoder_bytes(header, plan)))
@@ -69,15 +71,21 @@ pub fn seconds(header: &Header, plan: &Plan, decoding: Decoding) -> f64 {
     let kept = request.target.map_or(decoded, pixels);
     let mut size = (folded.window.width, folded.window.height);
     let mut touched = pixels(size);
+    let mut worked = 0.0;
     for op in folded.rest {
         size = after(size, op, &folded);
         touched += pixels(size);
+        worked += megapixels(pixels(size)) * work_seconds(op);
     }
     let decode = match decoding {
         Decoding::Done(_) => 0.0,
         Decoding::Own | Decoding::Common(_) => decode(header),
     };
-    FIXED + decode + megapixels(kept + touched) * 0.008 + megapixels(pixels(size)) * encode_seconds(plan)
+    FIXED
+        + decode
+        + worked
+        + megapixels(kept + touched) * 0.008
+        + megapixels(pixels(size)) * encode_seconds(plan)
 }
 
 /// The part of it that goes into decoding.
@@ -92,7 +100,8 @@ fn after(size: (u32, u32), op: &Op, folded: &Folded<'_>) -> (u32, u32) {
         Op::Resize { width, height, .. } | Op::Canvas { width, height, .. } => {
             folded.turn.size((width, height))
         }
-        Op::Rotate(_) | Op::Flip | Op::Flop => size,
+        Op::Border { px, .. } => (size.0 + 2 * px, size.1 + 2 * px),
+        _ => size,
     }
 }
 
@@ -116,6 +125,16 @@ fn decode_seconds(header: &Header) -> f64 {
     }
 }
 
+/// Seconds a megapixel of what an operation works on, beside touching it.
+fn work_seconds(op: &Op) -> f64 {
+    match op {
+        Op::Adjust(_) | Op::Pixelate(_) | Op::Round(_) | Op::Border { .. } => 0.01,
+        Op::Blur(_) | Op::Sharpen(_) => 0.06,
+        Op::Median(size) => 0.05 + 0.012 * f64::from(*size),
+        Op::Crop(_) | Op::Resize { .. } | Op::Canvas { .. } | Op::Rotate(_) | Op::Flip | Op::Flop => 0.0,
+    }
+}
+
 /// Seconds a megapixel of the result.
 fn encode_seconds(plan: &Plan) -> f64 {
     let output = &plan.output;
@@ -134,7 +153,11 @@ fn encode_seconds(plan: &Plan) -> f64 {
 
 /// Bytes a pixel of the result that the encoder needs beside the pixels, its output included.
 fn encoder_bytes(header: &Header, plan: &Plan) -> u64 {
-    let clear = |op: &Op| matches!(op, Op::Canvas { background, .. } if background.is_none_or(|colour| colour.a < 255));
+    let clear = |op: &Op| match op {
+        Op::Canvas { background, .. } => background.is_none_or(|colour| colour.a < 255),
+        Op::Round(_) | Op::Border { .. } | Op::Adjust(Adjust::Opacity(_)) => true,
+        _ => false,
+    };
     match plan.output.format {
         Format::Webp if plan.output.quality == Quality::Lossless => 52,
         Format::Webp if header.has_alpha || plan.ops.iter().any(clear) => 20,

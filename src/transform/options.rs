@@ -134,33 +134,33 @@ table! {
         "Mirror top to bottom.";
     Flop "flop" [] Domain::Flag, OFF, Step, Now, Free,
         "Mirror left to right.";
-    Bri "bri" ["brightness"] number(0, 10), ONE, Step, Later, Signed,
+    Bri "bri" ["brightness"] number(0, 10), ONE, Step, Now, Signed,
         "Brightness; 1 = unchanged.";
-    Con "con" ["contrast"] number(0, 10), ONE, Step, Later, Signed,
+    Con "con" ["contrast"] number(0, 10), ONE, Step, Now, Signed,
         "Contrast; 1 = unchanged.";
-    Sat "sat" ["saturation"] number(0, 10), ONE, Step, Later, Signed,
+    Sat "sat" ["saturation"] number(0, 10), ONE, Step, Now, Signed,
         "Saturation; 1 = unchanged.";
-    Hue "hue" [] Domain::Turn { max: 360 }, ZERO, Step, Later, Signed,
+    Hue "hue" [] Domain::Turn { max: 360 }, ZERO, Step, Now, Signed,
         "Turn all hues.";
-    Gam "gam" ["gamma"] Domain::Gamma, ONE, Step, Later, Signed,
+    Gam "gam" ["gamma"] Domain::Gamma, ONE, Step, Now, Signed,
         "Gamma correction.";
-    Gray "gray" ["grayscale" "greyscale"] Domain::Flag, OFF, Step, Later, Free,
+    Gray "gray" ["grayscale" "greyscale"] Domain::Flag, OFF, Step, Now, Free,
         "Luminance only, computed in linear light.";
-    Sep "sep" ["sepia"] Domain::Number { min: 0, max: 100, bare: Some(100) }, ZERO, Step, Later, Signed,
+    Sep "sep" ["sepia"] Domain::Number { min: 0, max: 100, bare: Some(100) }, ZERO, Step, Now, Signed,
         "Sepia tone in percent.";
-    Neg "neg" ["negate" "invert"] Domain::Flag, OFF, Step, Later, Signed,
+    Neg "neg" ["negate" "invert"] Domain::Flag, OFF, Step, Now, Signed,
         "Negative.";
-    Tint "tint" [] Domain::Colour, None, Step, Later, Signed,
+    Tint "tint" [] Domain::Colour, None, Step, Now, Signed,
         "Colour everything with one hue.";
-    Duo "duo" ["duotone"] Domain::Duotone, None, Step, Later, Signed,
+    Duo "duo" ["duotone"] Domain::Duotone, None, Step, Now, Signed,
         "Map dark and light to two colours.";
-    Blur "blur" ["bl"] number(0, 250), ZERO, Step, Later, Rule("at most 20"),
+    Blur "blur" ["bl"] number(0, 250), ZERO, Step, Now, Rule("at most 20"),
         "Gaussian blur; the value is sigma.";
-    Sharp "sharp" ["sharpen" "sh"] number(0, 10), ZERO, Step, Later, Signed,
+    Sharp "sharp" ["sharpen" "sh"] number(0, 10), ZERO, Step, Now, Signed,
         "Sharpen; the value is sigma.";
-    Pix "pix" ["pixelate"] whole(0, 500), ZERO, Step, Later, Signed,
+    Pix "pix" ["pixelate"] whole(0, 500), ZERO, Step, Now, Signed,
         "Blocks of so many pixels.";
-    Median "median" [] whole(1, 25), None, Step, Later, Signed,
+    Median "median" [] whole(1, 25), None, Step, Now, Signed,
         "Median filter of this size.";
     L "l" ["overlay" "wm" "watermark"] Domain::Overlay, None, Step, Later, Signed,
         "Draw another picture or a text on top.";
@@ -184,15 +184,15 @@ table! {
         "Colour of the text.";
     Ls "ls" [] whole(1, 16_384), None, Step, Later, Signed,
         "Size of the text in pixels.";
-    R "r" ["radius" "round"] Domain::Radius, NO_EDGES, Step, Later, Rule("`max`"),
+    R "r" ["radius" "round"] Domain::Radius, NO_EDGES, Step, Now, Rule("`max`"),
         "Round the corners (CSS shorthand from top left, clockwise).";
-    Bo "bo" ["border"] Domain::Border, None, Step, Later, Signed,
+    Bo "bo" ["border"] Domain::Border, None, Step, Now, Signed,
         "A border.";
     Pad "pad" ["padding" "extend"] Domain::Edges, NO_EDGES, Step, Now, Signed,
         "Add so much around the picture, after resizing (CSS shorthand).";
     B "b" ["background" "bg"] Domain::Background, None, Step, Except("auto, blur"), Rule("snapped to three-digit colours"),
         "What lies behind the picture and fills padding. Without it: nothing, and white where the output has no alpha.";
-    O "o" ["opacity"] number(0, 100), HUNDRED, Step, Later, Signed,
+    O "o" ["opacity"] number(0, 100), HUNDRED, Step, Now, Signed,
         "Opacity of the result.";
     F "f" ["fmt" "format" "output"] Domain::Format, Some(Value::Format(Wanted::Auto)), Spec,
         Except("best gif tiff ico bmp jxl json lqip blurhash thumbhash"), Free,

@@ -5,7 +5,7 @@ use crate::codec::Rect;
 use crate::transform::error::{Place, SpecError};
 use crate::transform::geometry::{Fraction, Size, origin};
 use crate::transform::number::Decimal;
-use crate::transform::plan::{Colour, Kernel, Op};
+use crate::transform::plan::{Adjust, Colour, Kernel, Op};
 
 #[derive(Debug)]
 pub(crate) struct Picture {
@@ -135,6 +135,26 @@ impl Picture {
         if self.has_alpha && colour.a > 0 {
             self.draw_on(self.size, 0, 0, Some(colour));
         }
+    }
+
+    /// An operation that keeps the size.
+    pub(crate) fn work(&mut self, op: Op) {
+        self.has_alpha |= matches!(op, Op::Round(_) | Op::Adjust(Adjust::Opacity(_)));
+        self.ops.push(op);
+    }
+
+    /// A frame around it.
+    pub(crate) fn border(&mut self, px: u32, colour: Colour, radii: [u32; 4]) -> Result<(), SpecError> {
+        let edge = u64::from(px);
+        let frame = Size { w: self.size.w + 2 * edge, h: self.size.h + 2 * edge };
+        self.check_size(frame)?;
+        let placed = |focus: f64, side: u64, whole: u64| (focus * side as f64 + edge as f64) / whole as f64;
+        self.focus =
+            self.focus.map(|(x, y)| (placed(x, self.size.w, frame.w), placed(y, self.size.h, frame.h)));
+        self.has_alpha |= colour.a < 255;
+        self.ops.push(Op::Border { px, colour, radii });
+        self.size = frame;
+        Ok(())
     }
 
     fn draw_on(&mut self, frame: Size, x: u64, y: u64, behind: Option<Colour>) {

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use crate::codec::{Format, Orientation, Rect};
+use crate::transform::number::Decimal;
 use crate::transform::words::Word;
 
 /// How the bytes of one variant are made from the bytes of its original.
@@ -34,6 +35,39 @@ pub enum Op {
     Flip,
     /// Mirror left to right.
     Flop,
+    /// Change colours.
+    Adjust(Adjust),
+    /// Gaussian; sigma in pixels.
+    Blur(Decimal),
+    /// Unsharp mask; sigma in pixels.
+    Sharpen(Decimal),
+    /// Blocks of so many pixels.
+    Pixelate(u32),
+    /// A square of so many pixels.
+    Median(u32),
+    /// Radii in pixels from top left, clockwise.
+    Round([u32; 4]),
+    /// A frame of so many pixels around corners of these radii.
+    Border { px: u32, colour: Colour, radii: [u32; 4] },
+}
+
+/// What is done to the colours of every pixel alike.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Adjust {
+    /// Factors; 1 changes nothing.
+    Brightness(Decimal),
+    Contrast(Decimal),
+    Saturation(Decimal),
+    /// Degrees.
+    Hue(Decimal),
+    Gamma(Decimal),
+    Gray,
+    /// Percent, as the next two.
+    Sepia(Decimal),
+    Negate,
+    Tint(Colour),
+    Duotone(Colour, Colour, Decimal),
+    Opacity(Decimal),
 }
 
 /// The resampling filter.
@@ -110,6 +144,16 @@ pub enum Metadata {
     All,
 }
 
+impl Op {
+    /// What it does to colours, if that is all it does.
+    pub(crate) fn adjust(&self) -> Option<Adjust> {
+        match self {
+            Self::Adjust(adjust) => Some(*adjust),
+            _ => None,
+        }
+    }
+}
+
 /// One line that names everything that can change a byte of the result.
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -141,6 +185,33 @@ impl fmt::Display for Op {
             Self::Rotate(quarters) => write!(f, "rotate {}", u32::from(*quarters) * 90),
             Self::Flip => f.write_str("flip"),
             Self::Flop => f.write_str("flop"),
+            Self::Adjust(adjust) => adjust.fmt(f),
+            Self::Blur(sigma) => write!(f, "blur {sigma}"),
+            Self::Sharpen(sigma) => write!(f, "sharpen {sigma}"),
+            Self::Pixelate(side) => write!(f, "pixelate {side}"),
+            Self::Median(size) => write!(f, "median {size}"),
+            Self::Round([tl, tr, br, bl]) => write!(f, "round {tl},{tr},{br},{bl}"),
+            Self::Border { px, colour, radii: [tl, tr, br, bl] } => {
+                write!(f, "border {px} {colour} {tl},{tr},{br},{bl}")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Adjust {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Brightness(by) => write!(f, "brightness {by}"),
+            Self::Contrast(by) => write!(f, "contrast {by}"),
+            Self::Saturation(by) => write!(f, "saturation {by}"),
+            Self::Hue(degrees) => write!(f, "hue {degrees}"),
+            Self::Gamma(gamma) => write!(f, "gamma {gamma}"),
+            Self::Gray => f.write_str("gray"),
+            Self::Sepia(percent) => write!(f, "sepia {percent}"),
+            Self::Negate => f.write_str("negate"),
+            Self::Tint(colour) => write!(f, "tint {colour}"),
+            Self::Duotone(dark, light, percent) => write!(f, "duotone {dark}:{light}:{percent}"),
+            Self::Opacity(percent) => write!(f, "opacity {percent}"),
         }
     }
 }

@@ -7,9 +7,13 @@ use crate::codec::metadata::Keep;
 use crate::codec::{self, Bitmap, CodecError, Decoded, EncodeRequest, Format, Header, Layout, StripError};
 use crate::error::{Detail, Fault, Kind};
 use crate::transform::mezzanine::{Mezzanine, Need};
-use crate::transform::plan::{Colour, Metadata, Op, Output, Plan, Subsample};
+use crate::transform::plan::{Adjust, Colour, Metadata, Op, Output, Plan, Subsample};
 use crate::transform::quality;
+use crate::transform::steps::adjust::adjust;
+use crate::transform::steps::blocks::{median, pixelate};
+use crate::transform::steps::blur::{blur, sharpen};
 use crate::transform::steps::canvas::canvas;
+use crate::transform::steps::corners::{border, round};
 use crate::transform::steps::crop::crop;
 use crate::transform::steps::flatten::{flatten, without_idle_alpha};
 use crate::transform::steps::fold::{Folded, whole, within};
@@ -196,9 +200,18 @@ fn transform(
     // Other colours after the first resize, when there are fewest of them, and before any of ours is drawn.
     bitmap = codec::colour::to_srgb(bitmap, icc)?;
     let mut turn = folded.turn;
-    for op in folded.rest {
+    let mut rest = folded.rest;
+    while let Some((op, after)) = rest.split_first() {
         in_time(deadline)?;
-        (bitmap, turn) = step(bitmap, turn, op, &plan.output, deadline)?;
+        // Colours that follow each other are one pass over the pixels.
+        let adjusts: Vec<Adjust> = rest.iter().map_while(Op::adjust).collect();
+        if adjusts.is_empty() {
+            (bitmap, turn) = step(bitmap, turn, op, &plan.output, deadline)?;
+            rest = after;
+        } else {
+            rest = &rest[adjusts.len()..];
+            bitmap = adjust(bitmap, &adjusts, deadline)?;
+        }
     }
     in_time(deadline)?;
     bitmap = if has_alpha(plan.output.format) {
@@ -235,6 +248,17 @@ fn step(
             canvas(&bitmap, size, turn.back(at, size), fill(background, output))
         }
         Op::Rotate(_) | Op::Flip | Op::Flop => return Ok((bitmap, turn.then(op).unwrap_or(turn))),
+        Op::Adjust(one) => adjust(bitmap, &[one], deadline)?,
+        Op::Blur(sigma) => blur(bitmap, sigma.as_f64(), deadline)?,
+        Op::Sharpen(sigma) => sharpen(bitmap, sigma.as_f64(), deadline)?,
+        Op::Median(size) => median(&bitmap, size, deadline)?,
+        Op::Border { px, colour, radii: [0, 0, 0, 0] } => border(bitmap, px, colour, [0; 4]),
+        // These have a first corner, so the picture has to stand upright.
+        Op::Pixelate(side) => return Ok((pixelate(turn.apply(bitmap), side, deadline)?, Turn::default())),
+        Op::Round(radii) => return Ok((round(turn.apply(bitmap), radii), Turn::default())),
+        Op::Border { px, colour, radii } => {
+            return Ok((border(turn.apply(bitmap), px, colour, radii), Turn::default()));
+        }
     };
     Ok((bitmap, turn))
 }

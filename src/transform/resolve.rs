@@ -9,7 +9,7 @@ use crate::transform::geometry::{Size, Target, place, pull};
 use crate::transform::number::{Decimal, round_div};
 use crate::transform::options::Key;
 use crate::transform::picture::{Anchor, Picture};
-use crate::transform::plan::{Colour, Kernel, Output, Plan, Quality, Subsample};
+use crate::transform::plan::{Adjust, Colour, Kernel, Op, Output, Plan, Quality, Subsample};
 use crate::transform::spec::{Entry, Options, Spec};
 use crate::transform::supported::check_frames;
 use crate::transform::value::{Background, Gravity, Side, Value};
@@ -234,6 +234,7 @@ fn run(step: &Options, picture: &mut Picture, original: (u32, u32)) -> Result<()
     if step.get(Key::Flop).is_some() {
         picture.flop();
     }
+    effects(step, picture)?;
     if let Some(Value::Edges(edges)) = step.get(Key::Pad) {
         let [top, right, bottom, left] = edges.map(u64::from);
         let Size { w, h } = picture.size;
@@ -243,7 +244,82 @@ fn run(step: &Options, picture: &mut Picture, original: (u32, u32)) -> Result<()
     if let Some(colour) = behind {
         picture.underlay(colour);
     }
+    match step.get(Key::O) {
+        Some(Value::Number(percent)) if *percent < Decimal::whole(100) => {
+            picture.work(Op::Adjust(Adjust::Opacity(*percent)));
+        }
+        _ => {}
+    }
     Ok(())
+}
+
+/// Colours, blurs and corners, in the order of the table. Canonical specs leave out what changes nothing.
+fn effects(step: &Options, picture: &mut Picture) -> Result<(), SpecError> {
+    let number = |key| match step.get(key) {
+        Some(Value::Number(number)) => Some(*number),
+        _ => None,
+    };
+    for adjust in adjusts(step) {
+        picture.work(Op::Adjust(adjust));
+    }
+    let above_zero = |key| number(key).filter(|number| *number > Decimal::ZERO);
+    if let Some(sigma) = above_zero(Key::Blur) {
+        picture.work(Op::Blur(sigma));
+    }
+    if let Some(sigma) = above_zero(Key::Sharp) {
+        picture.work(Op::Sharpen(sigma));
+    }
+    let whole = |key| number(key).and_then(Decimal::as_whole).and_then(|n| u32::try_from(n).ok());
+    if let Some(side) = whole(Key::Pix).filter(|side| *side > 1) {
+        picture.work(Op::Pixelate(side));
+    }
+    if let Some(size) = whole(Key::Median).filter(|size| *size > 1) {
+        picture.work(Op::Median(size));
+    }
+    let half = picture.size.w.min(picture.size.h).div_ceil(2) as u32;
+    let radii = match step.get(Key::R) {
+        Some(Value::Max) => [half; 4],
+        // What is rounder than round is round.
+        Some(Value::Edges(radii)) => radii.map(|radius| radius.min(2 * half)),
+        _ => [0; 4],
+    };
+    if radii != [0; 4] {
+        picture.work(Op::Round(radii));
+    }
+    match step.get(Key::Bo) {
+        Some(Value::Border(px, colour)) if *px > 0 => picture.border(*px, *colour, radii),
+        _ => Ok(()),
+    }
+}
+
+fn adjusts(step: &Options) -> impl Iterator<Item = Adjust> {
+    let number = |key, make: fn(Decimal) -> Adjust| match step.get(key) {
+        Some(Value::Number(number)) => Some(make(*number)),
+        _ => None,
+    };
+    let flag = |key, adjust| (step.get(key) == Some(&Value::Flag(true))).then_some(adjust);
+    let tint = match step.get(Key::Tint) {
+        Some(Value::Colour(colour)) => Some(Adjust::Tint(*colour)),
+        _ => None,
+    };
+    let duotone = match step.get(Key::Duo) {
+        Some(Value::Duotone(dark, light, percent)) => Some(Adjust::Duotone(*dark, *light, *percent)),
+        _ => None,
+    };
+    [
+        number(Key::Bri, Adjust::Brightness),
+        number(Key::Con, Adjust::Contrast),
+        number(Key::Sat, Adjust::Saturation),
+        number(Key::Hue, Adjust::Hue),
+        number(Key::Gam, Adjust::Gamma),
+        flag(Key::Gray, Adjust::Gray),
+        number(Key::Sep, Adjust::Sepia),
+        flag(Key::Neg, Adjust::Negate),
+        tint,
+        duotone,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 fn extract(step: &Options, picture: &mut Picture) -> Result<(), SpecError> {

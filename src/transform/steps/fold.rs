@@ -67,8 +67,9 @@ impl<'a> Folded<'a> {
                     folded.window = whole(folded.scaled);
                     folded.sideways = folded.turn.size((0, 1)) == (1, 0);
                 }
-                Op::Resize { .. } | Op::Canvas { .. } => break,
                 Op::Rotate(_) | Op::Flip | Op::Flop => folded.turn = folded.turn.then(op)?,
+                // Their pixels have to be there.
+                _ => break,
             }
             folded.rest = rest;
         }

@@ -3,7 +3,11 @@
 //!
 //! [`Bitmap`]: crate::codec::Bitmap
 
+pub(crate) mod adjust;
+pub(crate) mod blocks;
+pub(crate) mod blur;
 pub(crate) mod canvas;
+pub(crate) mod corners;
 pub(crate) mod crop;
 pub(crate) mod flatten;
 pub(crate) mod fold;

@@ -38,7 +38,7 @@ impl Turn {
             Op::Rotate(quarters) => Some((0..quarters % 4).fold(self, |turn, _| turn.flipped().transposed())),
             Op::Flip => Some(self.flipped()),
             Op::Flop => Some(self.flopped()),
-            Op::Crop(_) | Op::Resize { .. } | Op::Canvas { .. } => None,
+            _ => None,
         }
     }
 

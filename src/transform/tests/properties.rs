@@ -189,7 +189,8 @@ proptest! {
                     (width, height)
                 }
                 Op::Rotate(quarters) => if quarters % 2 == 1 { (h, w) } else { (w, h) },
-                Op::Flip | Op::Flop => (w, h),
+                Op::Border { px, .. } => (w + 2 * px, h + 2 * px),
+                _ => (w, h),
             };
         }
         prop_assert_eq!((w, h), (plan.width, plan.height));
