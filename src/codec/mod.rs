@@ -3,7 +3,7 @@
 //!
 //! Untrusted bytes meet [`Limits`] in [`probe()`] before any decoder allocates a pixel.
 
-mod avif;
+pub mod avif;
 pub mod colour;
 pub mod error;
 mod exif;
