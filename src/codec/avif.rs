@@ -59,7 +59,8 @@ pub fn seconds_per_megapixel(effort: u8) -> f64 {
 /// Bytes a pixel of the result that the encoder needs beside the bitmap.
 pub fn bytes_per_pixel(effort: u8) -> u64 {
     match effort {
-        _ if cfg!(feature = "libaom") => 24,
+        // Measured: 16 with half the chroma, 25 with all of it.
+        _ if cfg!(feature = "libaom") => 28,
         9.. => 45,
         _ => 100,
     }

@@ -70,9 +70,9 @@ pub fn resolve(
     Ok(plan)
 }
 
-/// Above this many pixels `f_auto` is no AVIF: a person would wait a second and more, and its encoder takes some 24 bytes
-/// a pixel. Who writes `f_avif` gets it.
-const MAX_AUTO_AVIF: u64 = if cfg!(feature = "libaom") { 12_000_000 } else { 4_000_000 };
+/// Above this many pixels `f_auto` is no AVIF: a person would wait half a second and more, and its encoder takes some
+/// 25 bytes a pixel. Who writes `f_avif` gets it.
+const MAX_AUTO_AVIF: u64 = if cfg!(feature = "libaom") { 8_000_000 } else { 4_000_000 };
 
 fn lay_out(
     spec: &Spec,
