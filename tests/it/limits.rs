@@ -71,8 +71,7 @@ fn info_and_explain_count_too() {
 #[test]
 fn an_address_that_a_stranger_claims_is_not_believed() {
     let server = limited("{ rate: 1/h, burst: 5 }", "http: { trusted_proxies: [10.0.0.0/8] }\n");
-    let statuses: Vec<u16> =
-        (0..8).map(|n| from(&server, &format!("203.0.113.{n}"), CHEAP).status).collect();
+    let statuses: Vec<u16> = (0..8).map(|n| from(&server, &format!("203.0.113.{n}"), CHEAP).status).collect();
     assert_eq!(statuses, [200, 200, 200, 200, 200, 429, 429, 429]);
 }
 

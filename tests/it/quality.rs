@@ -59,9 +59,8 @@ fn results_are_srgb_unless_another_space_is_asked_for() {
     let server = sources();
     let own = profile(&fixture("icc-wide.png")).unwrap();
     for format in ["png", "jpg", "webp"] {
-        let icc = |space: &str| {
-            profile(&ok(&server, &format!("/r/pics/w_60,f_{format}{space}/icc-wide.png")).body)
-        };
+        let icc =
+            |space: &str| profile(&ok(&server, &format!("/r/pics/w_60,f_{format}{space}/icc-wide.png")).body);
         assert_eq!(icc(""), None, "{format}");
         assert_eq!(icc(",cs_p3"), Some(colour::p3_profile().unwrap()), "{format}");
         assert_eq!(icc(",cs_keep").as_ref(), Some(&own), "{format}");

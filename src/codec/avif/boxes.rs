@@ -18,6 +18,7 @@ pub(super) struct Stream {
 pub(super) enum Chroma {
     None,
     /// Half as wide and half as high.
+    #[cfg_attr(not(feature = "libaom"), expect(dead_code, reason = "rav1e is asked for full chroma only"))]
     Halved,
     Full,
 }
