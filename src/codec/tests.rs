@@ -108,8 +108,7 @@ fn avif_grows_with_its_quality_and_its_chroma_and_is_the_same_every_time() {
     let picture = bitmap(Layout::Rgb, 64, 48);
     let sized = |quality, full| {
         let effort = avif::effort::LARGE;
-        let request =
-            EncodeRequest { quality, effort, subsample_444: Some(full), ..request(Format::Avif) };
+        let request = EncodeRequest { quality, effort, subsample_444: Some(full), ..request(Format::Avif) };
         let file = encode(&picture, &request).unwrap();
         assert!(file == encode(&picture, &request).unwrap());
         file.len()

@@ -291,6 +291,12 @@ impl Delivery {
         self.read(request).map(|(target, _)| vary(&target.spec)).unwrap_or_default()
     }
 
+    /// Takes one token from an address, for what is no picture.
+    pub fn pay(&self, address: IpAddr) -> Result<(), DeliveryError> {
+        self.take(limit::Caller { address, key: None })?;
+        Ok(())
+    }
+
     /// The first steps of every request: who asks for what, held against the rates. The address pays before a signature
     /// is looked at, so that forging one costs the forger; a key pays only for signatures that are right.
     fn admit(

@@ -136,7 +136,11 @@ impl Router {
             ),
             (Some(Route::Purge), &Method::OPTIONS) => purge::options(),
             (Some(Route::Purge), &Method::POST) => {
-                self.parts.operator.purge(request, body, self.asked(request)).await
+                // A key that can be tried at any rate can be guessed.
+                match self.parts.delivery.pay(self.client(request)) {
+                    Ok(()) => self.parts.operator.purge(request, body, self.asked(request)).await,
+                    Err(error) => problem(&error, &self.asked(request)),
+                }
             }
             (Some(_), &Method::OPTIONS) => self.parts.delivery.preflight(&request.headers, READ),
             (Some(route), &Method::GET | &Method::HEAD) => self.read(route, request).await,

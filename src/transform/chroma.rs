@@ -63,7 +63,11 @@ mod tests {
         assert!(!needs_full(&lines([20, 20, 20])));
         assert!(!needs_full(&picture(64, 64, |x, y| [x as u8 * 4, y as u8 * 4, 128])));
         // One mark on a large picture is not worth it.
-        assert!(!needs_full(&picture(200, 200, |x, y| if (x, y) == (31, 31) { [255, 0, 0] } else { [255; 3] })));
+        assert!(!needs_full(&picture(200, 200, |x, y| if (x, y) == (31, 31) {
+            [255, 0, 0]
+        } else {
+            [255; 3]
+        })));
     }
 
     #[test]

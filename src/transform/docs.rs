@@ -105,7 +105,7 @@ and revalidated like one.
 
 | `f` | content type | what |
 |---|---|---|
-| `json` | `application/json` | `width`, `height`, `has_alpha`, `dominant`, `palette` (`[{"colour":"#rrggbb","share":0…1}]`, at most six), `blurhash`, `thumbhash`, `lqip`; `original` with `format`, `mime`, `width`, `height`, `bytes`, `frames`, `has_alpha`, `depth`, `orientation`, `exif` |
+| `json` | `application/json` | `width`, `height`, `has_alpha`, `dominant`, `palette` (at most six of `colour`, as hex behind `#`, and `share`, 0…1), `blurhash`, `thumbhash`, `lqip`; `original` with `format`, `mime`, `width`, `height`, `bytes`, `frames`, `has_alpha`, `depth`, `orientation`, `exif` |
 | `lqip` | `text/plain` | a WebP of at most 24 px as a `data:` URL |
 | `blurhash` | `text/plain` | [BlurHash](https://blurha.sh), 4 components along the longer side and 3 along the other |
 | `thumbhash` | `text/plain` | [ThumbHash](https://evanw.github.io/thumbhash/) in base64 |

@@ -122,7 +122,8 @@ mod tests {
 
     #[test]
     fn flat_colours_are_found_with_their_shares() {
-        let found = palette(&picture(Layout::Rgb, &[(&[200, 10, 10], 60), (&[10, 20, 220], 30), (&[250; 3], 10)]));
+        let found =
+            palette(&picture(Layout::Rgb, &[(&[200, 10, 10], 60), (&[10, 20, 220], 30), (&[250; 3], 10)]));
         let colours: Vec<_> = found.iter().map(|swatch| swatch.colour).collect();
         assert_eq!(colours, [[200, 10, 10], [10, 20, 220], [250; 3]]);
         assert!((found[0].share - 0.6).abs() < 1e-9 && (found[2].share - 0.1).abs() < 1e-9);
@@ -130,7 +131,10 @@ mod tests {
 
     #[test]
     fn what_cannot_be_seen_does_not_count_and_likes_are_one() {
-        let found = palette(&picture(Layout::Rgba, &[(&[255, 0, 0, 0], 90), (&[0, 128, 0, 255], 5), (&[3, 131, 2, 255], 5)]));
+        let found = palette(&picture(
+            Layout::Rgba,
+            &[(&[255, 0, 0, 0], 90), (&[0, 128, 0, 255], 5), (&[3, 131, 2, 255], 5)],
+        ));
         assert_eq!(found.len(), 1);
         assert!(found[0].colour[1] > 120 && found[0].share == 1.0);
         assert!(palette(&picture(Layout::Rgba, &[(&[1, 2, 3, 0], 9)])).is_empty());

@@ -61,7 +61,8 @@ mod tests {
     #[test]
     fn classes_fall_in_order() {
         let all = [Format::Jpeg, Format::Webp, Format::Avif].into_iter();
-        for (format, pixels) in all.flat_map(|format| [1, 300_000, 9_000_000].map(|pixels| (format, pixels))) {
+        for (format, pixels) in all.flat_map(|format| [1, 300_000, 9_000_000].map(|pixels| (format, pixels)))
+        {
             let numbers = [AutoQuality::Best, AutoQuality::Good, AutoQuality::Eco, AutoQuality::Low]
                 .map(|class| setting(format, Quality::Auto(class), pixels).number);
             assert!(numbers.is_sorted_by(|a, b| a > b), "{format:?} {numbers:?}");

@@ -50,7 +50,9 @@ pub enum RenderError {
     #[error("the resizer refused: {0}")]
     Resize(String),
     /// `mb` cannot be kept.
-    #[error("the result has {bytes} bytes or more, whatever its quality; `mb` allows {cap}. Ask for fewer pixels or a larger `mb`")]
+    #[error(
+        "the result has {bytes} bytes or more, whatever its quality; `mb` allows {cap}. Ask for fewer pixels or a larger `mb`"
+    )]
     OverCap { cap: u32, bytes: u64 },
 }
 

@@ -16,6 +16,7 @@ mod nginx;
 mod purge;
 mod quality;
 mod read_path;
+mod rendering;
 mod semantics;
 mod signatures;
 mod sources;

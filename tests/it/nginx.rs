@@ -2,15 +2,13 @@
 //! is never kept, and what happens when nodes go away.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
 use std::process::Command;
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::support::accepts::Accepts;
 use crate::support::nginx::{Nginx, check_shipped, is_installed};
-use crate::support::wire::Wire;
+use crate::support::web::{Web, answer};
+use crate::support::wire::{Answer, Wire};
 use crate::support::{Home, Server};
 
 const CHROME: &str = "Accept: image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8";
@@ -187,7 +185,7 @@ fn four_kinds_of_clients_are_told_apart_and_no_more() {
         let through = wire.ask("GET", path, &[&accept, &format!("X-Forwarded-For: 198.51.100.{}", n % 200)]);
         let alone = direct.ask("GET", path, &[&accept]);
         assert_eq!((through.status, alone.status), (200, 200), "{accept}");
-        let kind = |answer: &crate::support::wire::Answer| answer.header("content-type").unwrap().to_owned();
+        let kind = |answer: &Answer| answer.header("content-type").unwrap().to_owned();
         let (given, right) = (kind(&through), kind(&alone));
         assert!(strength(&given) <= strength(&right), "{accept}: {given} instead of {right}");
         weaker += usize::from(given != right);
@@ -310,70 +308,33 @@ fn private_pictures_and_errors_are_not_kept() {
     assert!(nginx.keys("md_all").is_empty());
 }
 
-/// A node that answers as the test wants and writes down what it was sent.
-struct Scripted {
-    address: String,
-    heads: Arc<Mutex<Vec<String>>>,
-}
-
-impl Scripted {
-    /// `answer` gives the headers for a path.
-    fn start(answer: fn(&str) -> &'static str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        let heads = Arc::new(Mutex::new(Vec::new()));
-        let seen = Arc::clone(&heads);
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                let Ok(mut stream) = stream else { return };
-                let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
-                let mut head = String::new();
-                while let Some(Ok(line)) = lines.next() {
-                    if line.is_empty() {
-                        break;
-                    }
-                    head.extend([&line.to_ascii_lowercase(), "\n"]);
-                }
-                let headers = answer(head.split(' ').nth(1).unwrap_or_default());
-                seen.lock().unwrap().push(head);
-                let _ = write!(
-                    stream,
-                    "HTTP/1.1 200 OK\r\n{headers}Content-Length: 2\r\nConnection: close\r\n\r\nok"
-                );
-            }
-        });
-        Self { address, heads }
-    }
-
-    fn last(&self) -> String {
-        self.heads.lock().unwrap().last().cloned().unwrap_or_default()
-    }
-
-    fn count(&self) -> usize {
-        self.heads.lock().unwrap().len()
+/// What a node says of a picture, by the last segment of its path.
+fn said(path: &str) -> &'static [(&'static str, &'static str)] {
+    match path.rsplit('/').next().unwrap() {
+        "private" => &[("Cache-Control", "private, max-age=60")],
+        "no-store" => &[("Cache-Control", "no-store")],
+        "no-cache" => &[("Cache-Control", "no-cache")],
+        "silent" => &[],
+        "cookie" => &[("Cache-Control", "public, max-age=60"), ("Set-Cookie", "a=b")],
+        "vary-cookie" => &[("Cache-Control", "public, max-age=60"), ("Vary", "Accept, Cookie")],
+        "vary-hint" => &[("Cache-Control", "public, max-age=60"), ("Vary", "Accept, Sec-CH-DPR, DPR")],
+        "vary-accept" => &[("Cache-Control", "public, max-age=60"), ("Vary", "Accept")],
+        _ => &[("Cache-Control", "public, max-age=60"), ("RateLimit", REST)],
     }
 }
+
+const REST: &str = "\"address\";r=5;t=1";
 
 #[test]
 fn what_a_node_forbids_or_the_key_does_not_say_is_not_kept() {
     if !is_installed("what_a_node_forbids_or_the_key_does_not_say_is_not_kept") {
         return;
     }
-    let origin = Scripted::start(|path| match path.rsplit('/').next().unwrap() {
-        "private" => "Cache-Control: private, max-age=60\r\n",
-        "no-store" => "Cache-Control: no-store\r\n",
-        "no-cache" => "Cache-Control: no-cache\r\n",
-        "silent" => "",
-        "cookie" => "Cache-Control: public, max-age=60\r\nSet-Cookie: a=b\r\n",
-        "vary-cookie" => "Cache-Control: public, max-age=60\r\nVary: Accept, Cookie\r\n",
-        "vary-hint" => "Cache-Control: public, max-age=60\r\nVary: Accept, Sec-CH-DPR, DPR\r\n",
-        "vary-accept" => "Cache-Control: public, max-age=60\r\nVary: Accept\r\n",
-        _ => "Cache-Control: public, max-age=60\r\n",
-    });
-    let nginx = Nginx::before(&[&origin.address]);
+    let node = Web::start(|request| answer(request, "200 OK", said(&request.target), b"ok"));
+    let nginx = Nginx::before(&[node.url().trim_start_matches("http://")]);
     let mut wire = nginx.wire();
     // (target, headers, how many of three requests reach the node)
-    let rows: [(&str, &[&str], usize); 18] = [
+    let rows: [(&str, &[&str], usize); 20] = [
         ("/i/a/public", &[], 1),
         ("/i/a/public?cb=2", &[], 1),
         ("/i/a/w_5/vary-accept", &[], 1),
@@ -390,17 +351,22 @@ fn what_a_node_forbids_or_the_key_does_not_say_is_not_kept() {
         ("/i/a/public?w=5&dpr=auto", &[], 3),
         ("/i/a/public?sig=x&exp=1", &[], 3),
         ("/s/k.sig.123/i/a/public", &[], 3),
+        ("/s/k.sig.123.a/i/a/public", &[], 3),
+        ("/s/k.sig.a/i/a/public", &[], 1),
         ("/s/k.sig/i/a/public", &[], 1),
         ("/i/b/public", &["Authorization: Bearer x"], 3),
         ("/i/c/public", &["Cookie: theme=1; pixedge_session=x"], 3),
     ];
     for (target, headers, expected) in rows {
-        let before = origin.count();
+        let before = node.requests().len();
         for _ in 0..3 {
             assert_eq!(wire.ask("GET", target, headers).status, 200, "{target}");
         }
-        assert_eq!(origin.count() - before, expected, "{target} {headers:?}");
+        assert_eq!(node.requests().len() - before, expected, "{target} {headers:?}");
     }
+    // What is left to one caller is nobody else's business.
+    let rests = [0; 2].map(|_| wire.ask("GET", "/i/a/rest", &[]).header("ratelimit").map(ToOwned::to_owned));
+    assert_eq!(rests, [Some(REST.to_owned()), None]);
     // Who shows no token must not get what was made for one, and the other way round.
     assert_eq!(wire.ask("GET", "/i/b/public", &[]).all("cache-status"), "nginx; fwd=uri-miss");
     assert_eq!(
@@ -417,31 +383,23 @@ fn what_a_node_forbids_or_the_key_does_not_say_is_not_kept() {
         "Accept: image/webp;q=0, image/avif;q=0.3",
     ];
     wire.ask("GET", "/i/a/f1", &claimed);
-    let head = origin.last();
-    assert!(
-        head.contains("\nx-forwarded-for: 203.0.113.9\n") && head.contains("\nx-forwarded-proto: http\n"),
-        "{head}"
-    );
-    assert!(head.contains("\naccept: image/avif\n") && !head.contains("accept-encoding"), "{head}");
+    let sent = node.requests().pop().unwrap().headers;
+    for (name, value) in
+        [("x-forwarded-for", "203.0.113.9"), ("x-forwarded-proto", "http"), ("accept", "image/avif")]
+    {
+        assert_eq!(sent.get(name).map(String::as_str), Some(value), "{sent:?}");
+    }
+    assert!(!sent.contains_key("accept-encoding"), "{sent:?}");
     let output = Command::new("curl")
-        .args([
-            "-sS",
-            "--interface",
-            "127.0.0.2",
-            "-H",
-            claimed[0],
-            "-H",
-            "Forwarded: for=203.0.113.9",
-            "-o",
-            "/dev/null",
-        ])
+        .args(["-sS", "--interface", "127.0.0.2", "-o", "/dev/null"])
+        .args(["-H", claimed[0], "-H", "Forwarded: for=203.0.113.9"])
         .arg(format!("http://{}/i/a/f2", nginx.http))
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let head = origin.last();
-    assert!(head.contains("\nx-forwarded-for: 127.0.0.2\n"), "{head}");
-    assert!(!head.contains("203.0.113.9"), "{head}");
+    let sent = node.requests().pop().unwrap();
+    assert_eq!((&*sent.target, &*sent.headers["x-forwarded-for"]), ("/i/a/f2", "127.0.0.2"));
+    assert!(!format!("{sent:?}").contains("203.0.113.9"), "{sent:?}");
 }
 
 #[test]

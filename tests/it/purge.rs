@@ -204,3 +204,11 @@ fn only_the_operator_purges_and_wrong_wishes_say_what_is_wrong() {
     let reply = server.post("/v1/purge", &[BEARER, JSON], all);
     assert_eq!((reply.status, reply.code()), code(403, "forbidden"));
 }
+
+#[test]
+fn keys_cannot_be_tried_at_any_rate() {
+    let server = Home::new("limits: { per_address: { rate: 1/m, burst: 3 } }\n").start();
+    let statuses: Vec<u16> =
+        (0..5).map(|_| server.post("/v1/purge", &[JSON], "{\"all\": true}").status).collect();
+    assert_eq!(statuses, [403, 403, 403, 429, 429]);
+}

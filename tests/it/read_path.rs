@@ -188,7 +188,27 @@ fn explain_tells_what_a_url_means_without_making_it() {
     assert_eq!(json["supported"], true);
     assert_eq!(json["policy"], "open");
     assert!(json["key"].as_str().unwrap().len() >= 32);
-    assert_eq!(server.get("/explain/i/demo/blur_5").json()["supported"], false);
+    for (unbuilt, option) in
+        [("blur_5", "blur_5"), ("f_avif,q_lossless", "q_lossless"), ("f_webp,ss_444", "ss_444")]
+    {
+        let reply = server.get(&format!("/explain/i/demo/{unbuilt}"));
+        assert_eq!(
+            (reply.status, reply.json()["supported"].as_bool()),
+            (200, Some(false)),
+            "{}",
+            reply.text()
+        );
+        assert!(reply.json()["reason"].as_str().unwrap().contains(option), "{}", reply.text());
+        let refused = server.get(&format!("/i/demo/{unbuilt}"));
+        assert_eq!((refused.status, refused.code().as_str()), (400, "unsupported_option"), "{unbuilt}");
+    }
+    let ipx = server.get("/explain/_ipx/w_300&f_webp/demo");
+    assert_eq!((ipx.status, &ipx.json()["key"]), (200, &json["key"]), "{}", ipx.text());
+    let webp = [("accept", "image/webp")];
+    let key = |spec: &str| server.get_with(&format!("/explain/i/demo/{spec}"), &webp).json()["key"].clone();
+    for (idle, same) in [("w_9,f_avif,ss_444", "w_9,f_avif"), ("w_9,il_1", "w_9"), ("w_9,an_0,mf_2", "w_9")] {
+        assert_eq!(key(idle), key(same), "{idle}");
+    }
     assert_eq!(server.count("pixedge_decodes_total"), 0.0);
 
     let home = server.stop();

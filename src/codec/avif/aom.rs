@@ -166,8 +166,7 @@ impl Encoder {
 
     fn set_text(&mut self, name: &'static CStr, value: &CStr) -> Result<(), CodecError> {
         // SAFETY: the context is initialised; both texts end in a zero byte and are copied from.
-        let status =
-            unsafe { sys::aom_codec_set_option(&raw mut *self.0, name.as_ptr(), value.as_ptr()) };
+        let status = unsafe { sys::aom_codec_set_option(&raw mut *self.0, name.as_ptr(), value.as_ptr()) };
         check(status, name.to_str().unwrap_or_default())
     }
 
