@@ -70,7 +70,7 @@ struct Description<'a> {
     blurhash: String,
     thumbhash: String,
     lqip: String,
-    original: &'a Option<Original>,
+    original: Option<&'a Original>,
 }
 
 #[derive(Debug, Serialize)]
@@ -83,7 +83,7 @@ struct Share {
 pub(crate) fn tell(
     bitmap: &Bitmap,
     told: Told,
-    original: Option<Original>,
+    original: Option<&Original>,
     deadline: Instant,
 ) -> Result<Vec<u8>, RenderError> {
     Ok(match told.form {
@@ -106,7 +106,7 @@ pub(crate) fn tell(
                 blurhash: blurhash(bitmap)?,
                 thumbhash: thumbhash(bitmap),
                 lqip: lqip(bitmap, deadline)?,
-                original: &original,
+                original,
             };
             serde_json::to_vec(&all).map_err(|_| RenderError::Plan("its description is no JSON"))?
         }

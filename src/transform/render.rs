@@ -165,7 +165,7 @@ fn develop(
     let transformed_at = Instant::now();
     let encoded = match plan.output.told {
         None => encode(&bitmap, &Around { exif, icc: working.profile(&bitmap) }, &plan.output, deadline)?,
-        Some(told) => describe::tell(&bitmap, told, original, deadline)?,
+        Some(told) => describe::tell(&bitmap, told, original.as_ref(), deadline)?,
     };
     Ok(Rendered {
         bytes: encoded,
