@@ -2,6 +2,8 @@
 //! by hand and forgiving, because cameras write broken blocks and the orientation in front of the break still
 //! counts; what we write ourselves is a block with these three tags and nothing else.
 
+use std::collections::BTreeMap;
+
 use super::Orientation;
 
 const ORIENTATION: u16 = 0x0112;
@@ -54,19 +56,57 @@ pub(super) fn upright(tiff: &[u8]) -> Vec<u8> {
 }
 
 pub(super) fn rights(tiff: &[u8]) -> Rights {
-    let Ok(exif) = ::exif::Reader::new()
-        .continue_on_error(true)
-        .read_raw(tiff.to_vec())
-        .or_else(|error| error.distill_partial_result(|_| ()))
-    else {
-        return Rights::default();
-    };
+    let Some(exif) = read(tiff) else { return Rights::default() };
     let text = |tag| match &exif.get_field(tag, ::exif::In::PRIMARY)?.value {
         // A copyright may have a second part, the editor's, behind a NUL.
         ::exif::Value::Ascii(parts) => clean(&parts.join(&0)),
         _ => None,
     };
     Rights { artist: text(::exif::Tag::Artist), copyright: text(::exif::Tag::Copyright) }
+}
+
+/// How and when the picture was taken, for people to read; place, persons, serial numbers and free texts are not among
+/// it.
+pub(super) fn facts(tiff: &[u8]) -> BTreeMap<&'static str, String> {
+    use ::exif::Tag;
+    const TOLD: [(&str, Tag); 18] = [
+        ("Make", Tag::Make),
+        ("Model", Tag::Model),
+        ("LensMake", Tag::LensMake),
+        ("LensModel", Tag::LensModel),
+        ("Software", Tag::Software),
+        ("DateTimeOriginal", Tag::DateTimeOriginal),
+        ("OffsetTimeOriginal", Tag::OffsetTimeOriginal),
+        ("ExposureTime", Tag::ExposureTime),
+        ("FNumber", Tag::FNumber),
+        ("ISOSpeedRatings", Tag::PhotographicSensitivity),
+        ("FocalLength", Tag::FocalLength),
+        ("FocalLengthIn35mmFilm", Tag::FocalLengthIn35mmFilm),
+        ("ExposureBiasValue", Tag::ExposureBiasValue),
+        ("ExposureProgram", Tag::ExposureProgram),
+        ("MeteringMode", Tag::MeteringMode),
+        ("WhiteBalance", Tag::WhiteBalance),
+        ("Flash", Tag::Flash),
+        ("ColorSpace", Tag::ColorSpace),
+    ];
+    const LONGEST: usize = 200;
+    let Some(exif) = read(tiff) else { return BTreeMap::new() };
+    let text = |tag| {
+        let field = exif.get_field(tag, ::exif::In::PRIMARY)?;
+        let text = match &field.value {
+            ::exif::Value::Ascii(parts) => String::from_utf8_lossy(&clean(parts.first()?)?).into_owned(),
+            _ => field.display_value().with_unit(&exif).to_string(),
+        };
+        let text: String = text.chars().filter(|c| !c.is_control()).take(LONGEST).collect();
+        (!text.is_empty()).then_some(text)
+    };
+    TOLD.into_iter().filter_map(|(name, tag)| Some((name, text(tag)?))).collect()
+}
+
+/// What can be read of it, up to where it breaks.
+fn read(tiff: &[u8]) -> Option<::exif::Exif> {
+    let reader = ::exif::Reader::new().continue_on_error(true).read_raw(tiff.to_vec());
+    reader.or_else(|error| error.distill_partial_result(|_| ())).ok()
 }
 
 /// Text worth keeping: trimmed, not empty, of a sensible length.

@@ -1,6 +1,7 @@
 //! What of a file's metadata a result carries: nothing, whose picture it is, or all of its EXIF.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use super::exif::{self, Rights, clean};
 use super::walk::{Chunks, SOS, Segments};
@@ -32,6 +33,20 @@ pub fn extract(bytes: &[u8], format: Format, keep: Keep) -> Option<Vec<u8>> {
         }
         Keep::Copyright => exif::write(Orientation::UPRIGHT, &find(bytes, format).rights()),
     }
+}
+
+/// What a camera says of a picture, by EXIF's names; never where it was taken, nor who or which camera took it. Only
+/// what is listed here is told, so that no tag of some maker gives away what this policy keeps back.
+pub fn facts(bytes: &[u8], format: Format) -> BTreeMap<&'static str, String> {
+    let found = find(bytes, format);
+    let mut facts = found.exif.map(exif::facts).unwrap_or_default();
+    let rights = found.rights();
+    for (name, text) in [("Artist", rights.artist), ("Copyright", rights.copyright)] {
+        if let Some(text) = text {
+            facts.insert(name, String::from_utf8_lossy(&text).replace('\0', "; "));
+        }
+    }
+    facts
 }
 
 /// Whose picture a file says it is.

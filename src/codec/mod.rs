@@ -3,7 +3,7 @@
 //!
 //! Untrusted bytes meet [`Limits`] in [`probe()`] before any decoder allocates a pixel.
 
-mod avif;
+pub mod avif;
 pub mod colour;
 pub mod error;
 mod exif;
@@ -204,10 +204,11 @@ pub struct EncodeRequest<'a> {
     /// 1…100 on the codec's own scale.
     pub quality: u8,
     pub lossless: bool,
-    /// The codec's own speed scale: WebP method 0…6, AVIF speed 1…10 (10 is the fastest), PNG 0…9 (2
-    /// while a person waits).
+    /// The codec's own speed scale: WebP method 0…6, AVIF as in [`avif::effort`], PNG 0…9 (2 while a person waits).
     pub effort: u8,
     pub progressive: Option<bool>,
+    /// Chroma for every pixel; `None` and `Some(false)` = half the resolution. Lossy WebP has only the latter and
+    /// takes more care over it.
     pub subsample_444: Option<bool>,
     /// An EXIF block without the `Exif\0\0` in front, as [`metadata::extract`] makes it.
     pub exif: Option<&'a [u8]>,

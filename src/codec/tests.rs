@@ -89,14 +89,36 @@ fn lossy_means_nearly() {
 fn avif_is_avif_with_and_without_alpha() {
     for layout in [Layout::Gray, Layout::Rgb, Layout::Rgba] {
         let exif = b"II*\0\x08\0\0\0 marked".as_slice();
-        let request = EncodeRequest { effort: 10, exif: Some(exif), ..request(Format::Avif) };
-        let file = encode(&bitmap(layout, 32, 24), &request).unwrap();
+        let icc = colour::p3_profile().unwrap();
+        let (exif, icc) = (Some(exif), Some(icc.as_slice()));
+        let request = EncodeRequest { effort: avif::effort::LARGE, exif, icc, ..request(Format::Avif) };
+        let file = encode(&bitmap(layout, 31, 23), &request).unwrap();
         assert_eq!(Format::sniff(&file), Some(Format::Avif));
+        assert!(file.windows(icc.unwrap().len()).any(|window| Some(window) == icc));
         assert!(file.windows(7).any(|window| window == b" marked"));
         assert!(matches!(strip(&file, Format::Avif), Err(StripError::Private { .. })), "it holds EXIF");
     }
-    let plain = encode(&bitmap(Layout::Rgb, 32, 24), &EncodeRequest { effort: 10, ..request(Format::Avif) });
+    let effort = avif::effort::LARGE;
+    let plain = encode(&bitmap(Layout::Rgb, 32, 24), &EncodeRequest { effort, ..request(Format::Avif) });
     assert!(strip(&plain.unwrap(), Format::Avif).is_ok());
+}
+
+#[test]
+fn avif_grows_with_its_quality_and_its_chroma_and_is_the_same_every_time() {
+    let picture = bitmap(Layout::Rgb, 64, 48);
+    let sized = |quality, full| {
+        let effort = avif::effort::LARGE;
+        let request = EncodeRequest { quality, effort, subsample_444: Some(full), ..request(Format::Avif) };
+        let file = encode(&picture, &request).unwrap();
+        assert!(file == encode(&picture, &request).unwrap());
+        file.len()
+    };
+    assert!(sized(20, false) < sized(60, false) && sized(60, false) < sized(95, false));
+    assert!(!avif::HAS_420 || sized(80, false) < sized(80, true));
+    if avif::HAS_LOSSLESS {
+        let request = EncodeRequest { lossless: true, effort: avif::effort::LARGE, ..request(Format::Avif) };
+        assert!(encode(&picture, &request).unwrap().len() > sized(95, true));
+    }
 }
 
 #[test]

@@ -262,8 +262,10 @@ pub(super) fn encode(bitmap: &Bitmap, request: &EncodeRequest<'_>) -> Result<Vec
     config.lossless = c_int::from(request.lossless);
     // Lossless means the colours under full transparency too.
     config.exact = c_int::from(request.lossless);
+    // What the format has instead of full chroma: the halving looks at what will be shown.
+    config.use_sharp_yuv = c_int::from(request.subsample_444 == Some(true) && !request.lossless);
     let mut picture = Picture(sys::WebPPicture::new().map_err(|()| failed("libwebp has another version"))?);
-    picture.0.use_argb = c_int::from(request.lossless);
+    picture.0.use_argb = c_int::from(request.lossless || config.use_sharp_yuv != 0);
     picture.0.width = bitmap.width as c_int;
     picture.0.height = bitmap.height as c_int;
     let (samples, stride);

@@ -1,10 +1,16 @@
 //! What a URL means, without making the picture: `GET /explain/…` and `GET /info/<id>`.
 
+use std::sync::Arc;
+
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::delivery::memo::Asked;
-use crate::delivery::{Delivery, DeliveryError, Request, client, tokens, variant};
-use crate::transform::SpecError;
+use crate::delivery::origin::Origin;
+use crate::delivery::{Bill, Delivery, DeliveryError, Request, client, tokens, variant};
+use crate::error::{Fault as _, Kind};
+use crate::limit::Account;
+use crate::transform::{Client, Presets, Spec, SpecError};
 
 /// The answer of `/explain/…`.
 #[derive(Debug, Serialize)]
@@ -42,6 +48,9 @@ pub struct Info {
     pub depth: u8,
     /// EXIF orientation of the stored picture, 1 = upright.
     pub orientation: u8,
+    /// What its pixels and its camera say, under the names of `f_json`. Nothing where they cannot be read.
+    #[serde(flatten)]
+    pub told: Map<String, Value>,
     #[serde(skip)]
     pub is_private: bool,
 }
@@ -77,17 +86,25 @@ impl Delivery {
         let resolved = plan.to_string();
         explanation.supported = true;
         explanation.key = Some(variant(&origin.version, &resolved).to_string());
-        explanation.format = Some(plan.output.format.name());
-        (explanation.width, explanation.height) = (Some(plan.width), Some(plan.height));
+        explanation.format = Some(plan.output.name());
+        let (width, height) =
+            plan.output.told.map_or((plan.width, plan.height), |told| (told.width, told.height));
+        (explanation.width, explanation.height) = (Some(width), Some(height));
         explanation.cost = Some(tokens(&origin, &plan));
         explanation.resolved = Some(resolved);
         Ok(explanation)
     }
 
     pub async fn info(&self, request: Request<'_>) -> Result<Info, DeliveryError> {
-        let (asked, _) = self.admit(request, || Ok(Asked::new(self.read(request)?).into()))?;
+        let (asked, account) = self.admit(request, || Ok(Asked::new(self.read(request)?).into()))?;
         self.authorise_info(&asked)?;
         let origin = self.origins.find(&asked.target.subject, asked.caller.is_signed()).await?;
+        let told = match self.told(&origin, account).await {
+            Ok(told) => told,
+            // The picture, not the server: what its header says can still be told.
+            Err(error) if matches!(error.kind(), Kind::UnsupportedMedia | Kind::Unprocessable) => Map::new(),
+            Err(error) => return Err(error),
+        };
         let (width, height) = origin.header.oriented();
         Ok(Info {
             format: origin.header.format.name(),
@@ -99,7 +116,32 @@ impl Delivery {
             has_alpha: origin.header.has_alpha,
             depth: origin.header.depth,
             orientation: origin.header.orientation.exif(),
+            told,
             is_private: origin.version.is_private(),
         })
+    }
+
+    /// `f_json` of the whole picture, made once and cached like any other result.
+    async fn told(&self, origin: &Origin, account: Account) -> Result<Map<String, Value>, DeliveryError> {
+        let spec = Spec::parse("f_json", &Presets::default())?;
+        let plan = self.resolve(&spec, origin, &Client::default())?;
+        let key = variant(&origin.version, &plan.to_string());
+        let found = match self.cache.get_memory(&key) {
+            Some(found) => found,
+            None => {
+                let bill = Bill { limiter: Arc::clone(&self.limiter), account, charged: Arc::default() };
+                self.get_or_render(key, origin.clone(), plan, Arc::default(), bill).await?
+            }
+        };
+        self.metrics.cache(found.outcome.tier());
+        let mut told: Map<String, Value> = serde_json::from_slice(&found.entry.body).unwrap_or_default();
+        // These are said of the original, in the names of this answer.
+        ["width", "height", "has_alpha"].into_iter().for_each(|name| drop(told.remove(name)));
+        if let Some(Value::Object(mut original)) = told.remove("original")
+            && let Some(exif) = original.remove("exif")
+        {
+            told.insert("exif".to_owned(), exif);
+        }
+        Ok(told)
     }
 }

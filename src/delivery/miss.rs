@@ -82,7 +82,7 @@ impl Kitchen {
         let (header, plan) = (origin.header.clone(), plan.clone());
         let rendered = permit.run(move |deadline| render(&bytes, &header, &plan, deadline)).await??;
         if !original {
-            self.metrics.encoded(rendered.format.name());
+            self.metrics.encoded(order.plan.output.name());
         }
         Ok(self.entry(rendered, None, &order, admitted, Some(fetched)))
     }
@@ -137,7 +137,7 @@ impl Kitchen {
             Ok((rendered, basis(&mezzanine, own)))
         };
         let (rendered, basis) = permit.run(work).await??;
-        self.metrics.encoded(rendered.format.name());
+        self.metrics.encoded(order.plan.output.name());
         Ok(self.entry(rendered, basis, &order, admitted, Some(fetched)))
     }
 
@@ -161,7 +161,7 @@ impl Kitchen {
         let basis = basis(&mezzanine, need);
         let work = move |deadline| render_from(&mezzanine, &header, &plan, deadline);
         let rendered = permit.run(work).await??;
-        self.metrics.encoded(rendered.format.name());
+        self.metrics.encoded(order.plan.output.name());
         Ok(self.entry(rendered, basis, &order, admitted, None))
     }
 
@@ -184,7 +184,7 @@ impl Kitchen {
         let _ = order.timing.set(spent);
         Entry {
             body: Bytes::from(rendered.bytes),
-            mime: Cow::Borrowed(rendered.format.mime()),
+            mime: Cow::Borrowed(order.plan.output.mime()),
             width: rendered.width,
             height: rendered.height,
             created_ms: now_ms(),

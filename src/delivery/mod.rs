@@ -351,7 +351,7 @@ impl Delivery {
             key,
             etag: ETag::strong(key.etag().trim_matches('"')),
             last_modified: origin.modified_ms.and_then(modified),
-            content_type: HeaderValue::from_static(plan.output.format.mime()),
+            content_type: HeaderValue::from_static(plan.output.mime()),
             cache_control: always.then(|| self.cache_control(asked, &origin.version)),
             vary: vary(&target.spec),
             extras: self.extras(target, spec, &plan, client),
@@ -495,7 +495,7 @@ fn cache_status(outcome: Outcome, kept: bool) -> CacheStatus {
 
 /// The name to save under: as the URL says, or the image's id, always with the extension of what is sent.
 fn file_name(name: Option<&str>, fallback: &str, plan: &Plan) -> String {
-    let extension = plan.output.format.extension();
+    let extension = plan.output.extension();
     let name = name.unwrap_or(fallback);
     let stem = match name.rsplit_once('.') {
         Some((stem, last)) if crate::codec::Format::from_name(last).is_some() && !stem.is_empty() => stem,

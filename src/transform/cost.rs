@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::codec::{self, Format, Header};
+use crate::codec::{self, Format, Header, avif};
 use crate::transform::mezzanine::Need;
 use crate::transform::plan::{Adjust, Op, Plan, Quality};
 use crate::transform::steps::fold::Folded;
@@ -81,11 +81,10 @@ pub fn seconds(header: &Header, plan: &Plan, decoding: Decoding) -> f64 {
         Decoding::Done(_) => 0.0,
         Decoding::Own | Decoding::Common(_) => decode(header),
     };
-    FIXED
-        + decode
-        + worked
-        + megapixels(kept + touched) * 0.008
-        + megapixels(pixels(size)) * encode_seconds(plan)
+    // A size that is not met at once is met after some three more attempts.
+    let attempts = if plan.output.max_bytes.is_some() { 4.0 } else { 1.0 };
+    let encode = megapixels(pixels(size)) * encode_seconds(plan) * attempts;
+    FIXED + decode + worked + megapixels(kept + touched) * 0.008 + encode
 }
 
 /// The part of it that goes into decoding.
@@ -144,8 +143,9 @@ fn encode_seconds(plan: &Plan) -> f64 {
         Format::Jpeg => 0.015,
         Format::Webp if output.quality == Quality::Lossless => 1.2,
         Format::Webp => 0.015_f64.max(0.03 * effort - 0.01),
-        // ravif's speed: 1 is the slowest of 10, and each step down costs about half as much again or more.
-        Format::Avif => 0.45 * 1.6_f64.powf(10.0 - effort.clamp(1.0, 10.0)),
+        // A dozen cosines a pixel, of very few pixels.
+        _ if output.told.is_some() => 2.0,
+        Format::Avif => avif::seconds_per_megapixel(output.effort),
         _ if effort <= 2.0 => 0.03,
         _ => 0.12,
     }
@@ -161,9 +161,7 @@ fn encoder_bytes(header: &Header, plan: &Plan) -> u64 {
     match plan.output.format {
         Format::Webp if plan.output.quality == Quality::Lossless => 52,
         Format::Webp if header.has_alpha || plan.ops.iter().any(clear) => 20,
-        // ravif at its fastest needs 30.
-        Format::Avif if plan.output.effort >= 9 => 45,
-        Format::Avif => 100,
+        Format::Avif => avif::bytes_per_pixel(plan.output.effort),
         // Coefficients of all scans.
         Format::Jpeg if plan.output.progressive != Some(false) => 14,
         _ => 6,

@@ -90,6 +90,30 @@ S = sw×sh is the picture as it stands, B = W×H the box. A missing side takes t
 | `crop` | | min(B, S) around `g`, no scaling |
 | `thumb` | | `fill` with `g_focus` |
 
+## Quality, size and colour
+
+`q_auto` names a look, not a number: `best`, `good`, `eco` and `low` are 82, 74, 66 and 56 on the scale of ssimulacra2, and
+which number of a codec that is, by the size of the result, was fitted on photographs. `mb` lowers `q` until the file
+fits, in at most seven attempts; the smallest there is may still be too large, and a lossless result cannot shrink: that
+is `result_too_large` (422). `cs_p3` and `cs_keep` embed the profile that the samples are in; inks and gray profiles become
+sRGB even under `cs_keep`. Colours of the spec are always sRGB and are converted.
+
+## Descriptions
+
+`f_json`, `f_lqip`, `f_blurhash` and `f_thumbhash` tell of the picture that the rest of the spec makes, and are cached, signed
+and revalidated like one.
+
+| `f` | content type | what |
+|---|---|---|
+| `json` | `application/json` | `width`, `height`, `has_alpha`, `dominant`, `palette` (at most six of `colour`, as hex behind `#`, and `share`, 0…1), `blurhash`, `thumbhash`, `lqip`; `original` with `format`, `mime`, `width`, `height`, `bytes`, `frames`, `has_alpha`, `depth`, `orientation`, `exif` |
+| `lqip` | `text/plain` | a WebP of at most 24 px as a `data:` URL |
+| `blurhash` | `text/plain` | [BlurHash](https://blurha.sh), 4 components along the longer side and 3 along the other |
+| `thumbhash` | `text/plain` | [ThumbHash](https://evanw.github.io/thumbhash/) in base64 |
+
+`exif` holds camera, lens, exposure, date, artist and copyright, whatever `md` says; place, serial numbers and free texts are
+never told, and `md_none` leaves all of it out. `/info/<id>` is the `original` of an image with the other fields beside it;
+of a picture that cannot be decoded it tells what the header says.
+
 ## Words from elsewhere
 
 Cloudinary and IPX strings work as they are, and so do Cloudflare's lists (`width=80,quality=75,format=auto`). The

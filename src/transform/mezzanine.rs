@@ -12,7 +12,7 @@ use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer
 
 use crate::codec::metadata::Keep;
 use crate::codec::{self, Bitmap, DecodeRequest, Decoded, Header, Layout};
-use crate::transform::plan::{Metadata, Plan};
+use crate::transform::plan::{Form, Metadata, Plan};
 use crate::transform::render::RenderError;
 use crate::transform::steps::fold::Folded;
 
@@ -37,7 +37,8 @@ impl Need {
     /// What a plan needs of a common decode; `None` where it takes one of its own: the region of a crop is its own,
     /// and all metadata are only in the original's bytes.
     pub fn of(header: &Header, plan: &Plan) -> Option<Self> {
-        if plan.output.original || plan.output.metadata == Metadata::All {
+        let says_all = plan.output.told.is_some_and(|told| told.form == Form::Json);
+        if plan.output.original || says_all || plan.output.metadata == Metadata::All {
             return None;
         }
         let folded = Folded::of(header, plan)?;

@@ -2,18 +2,22 @@
 //! Knows nothing of HTTP, async or the database.
 
 mod canonical;
+mod chroma;
 mod client;
 mod colour;
 pub mod cost;
 pub mod docs;
 mod domain;
+mod describe;
 mod draft;
+mod encode;
 mod error;
 mod geometry;
 mod ladder;
 pub mod mezzanine;
 mod number;
 pub mod options;
+mod palette;
 mod picture;
 pub mod plan;
 mod presets;

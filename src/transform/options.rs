@@ -195,24 +195,21 @@ table! {
     O "o" ["opacity"] number(0, 100), HUNDRED, Step, Now, Signed,
         "Opacity of the result.";
     F "f" ["fmt" "format" "output"] Domain::Format, Some(Value::Format(Wanted::Auto)), Spec,
-        Except("best gif tiff ico bmp jxl json lqip blurhash thumbhash"), Free,
-        "Output format. `auto` goes by the Accept header, `orig` is the original without GPS, serials and thumbnail; so is the original's own format where nothing else is asked. `svg` and `heic` only name originals.";
-    Q "q" ["quality"] Domain::Quality, Some(Value::Quality(Quality::Auto(AutoQuality::Good))), Spec,
-        Except("lossless AVIF"),
+        Except("best gif tiff ico bmp jxl"), Free,
+        "Output format. `auto` goes by the Accept header, `orig` is the original without GPS, serials and thumbnail; so is the original's own format where nothing else is asked. `svg` and `heic` only name originals. `json` tells sides, colours, placeholders and EXIF; `lqip`, `blurhash` and `thumbhash` are one placeholder as text.";
+    Q "q" ["quality"] Domain::Quality, Some(Value::Quality(Quality::Auto(AutoQuality::Good))), Spec, Now,
         Rule("snapped to 30 40 50 60 70 75 80 85 90 95; not lossless"),
         "Quality. `auto` is a perceptual target, not a number, and means `auto:good`.";
-    Mb "mb" ["max_bytes" "maxbytes"] whole(256, 100_000_000), None, Spec, Later, Signed,
-        "Largest size in bytes, for lossy formats.";
+    Mb "mb" ["max_bytes" "maxbytes"] whole(256, 100_000_000), None, Spec, Now, Signed,
+        "Largest size in bytes: `q` is lowered until the result fits. What cannot fit, lossless results included, is `result_too_large`.";
     Il "il" ["progressive" "interlace"] Domain::FlagOrAuto, Some(Value::Auto), Spec, Except("interlaced PNG"), Free,
         "Progressive JPEG, interlaced PNG. `auto`: on for JPEG over 10 KB. Without effect where `f_auto` chooses another format.";
-    Ss "ss" ["subsample"] Domain::Subsample, Some(Value::Subsample(Subsample::Auto)), Spec,
-        Except("444 in lossy WebP, 420 in AVIF"), Free,
-        "Chroma subsampling. Lossy WebP is always 4:2:0, AVIF always 4:4:4. Without effect where `f_auto` chooses one of them.";
+    Ss "ss" ["subsample"] Domain::Subsample, Some(Value::Subsample(Subsample::Auto)), Spec, Now, Free,
+        "Chroma subsampling. `auto`: 4:4:4 where text or saturated edges need it, else 4:2:0. Lossy WebP is 4:2:0 by its nature; there `444` is the conversion that keeps edges sharp.";
     Md "md" ["metadata" "meta"] Domain::Metadata, Some(Value::Metadata(Metadata::Copyright)), Spec, Now, Free,
         "What of EXIF, XMP and IPTC is kept. `all` keeps GPS and serials too and needs the owner or a signature.";
-    Cs "cs" ["colorspace" "icc"] Domain::Space, Some(Value::Space(Space::Srgb)), Spec,
-        Except("p3, keep"), Free,
-        "Colour space of the result.";
+    Cs "cs" ["colorspace" "icc"] Domain::Space, Some(Value::Space(Space::Srgb)), Spec, Now, Free,
+        "Colour space of a jpg, png, webp or avif: sRGB without a profile, Display P3 with its profile, or the source's RGB as it is with its own. Other formats are sRGB.";
     An "an" ["anim" "animated"] Domain::Flag, ON, Spec, Except("animated PNG"), Free,
         "0 = the first frame. `f_png` of an animation is its first frame unless `an_1` is written. Today every result is a still picture.";
     Mf "mf" ["max_frames" "maxframes"] whole(1, 9999), None, Spec, Now, Free,

@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::codec::{Format, Orientation, Rect};
 use crate::transform::number::Decimal;
-use crate::transform::words::Word;
+use crate::transform::words::{Space, Word};
 
 /// How the bytes of one variant are made from the bytes of its original.
 #[derive(Debug, Clone, PartialEq)]
@@ -106,6 +106,30 @@ pub struct Output {
     pub metadata: Metadata,
     /// What shows through where the format has no alpha.
     pub flatten: Colour,
+    pub space: Space,
+    /// What the result must not exceed, whatever the quality.
+    pub max_bytes: Option<u32>,
+    /// Text about the picture instead of the picture; `format` then only says how the pixels are treated.
+    pub told: Option<Told>,
+}
+
+/// What is told of a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Told {
+    pub form: Form,
+    /// Sides of the picture that the spec describes; the plan's own are those of the small one that is looked at.
+    pub width: u32,
+    pub height: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Form {
+    /// Everything: sides, colours, placeholders, and what the original's header says.
+    Json,
+    /// A tiny picture as a `data:` URL.
+    Lqip,
+    Blurhash,
+    Thumbhash,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -150,6 +174,42 @@ impl Op {
         match self {
             Self::Adjust(adjust) => Some(*adjust),
             _ => None,
+        }
+    }
+}
+
+impl Output {
+    /// The media type of the result.
+    pub fn mime(&self) -> &'static str {
+        match self.told {
+            None => self.format.mime(),
+            Some(Told { form: Form::Json, .. }) => "application/json",
+            Some(_) => "text/plain; charset=utf-8",
+        }
+    }
+
+    /// What a file of it is called behind the dot.
+    pub fn extension(&self) -> &'static str {
+        match self.told {
+            None => self.format.extension(),
+            Some(Told { form: Form::Json, .. }) => "json",
+            Some(_) => "txt",
+        }
+    }
+
+    /// As metrics and `/explain` name it.
+    pub fn name(&self) -> &'static str {
+        self.told.map_or_else(|| self.format.name(), |told| told.form.name())
+    }
+}
+
+impl Form {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Lqip => "lqip",
+            Self::Blurhash => "blurhash",
+            Self::Thumbhash => "thumbhash",
         }
     }
 }
@@ -218,6 +278,9 @@ impl fmt::Display for Adjust {
 
 impl fmt::Display for Output {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(Told { form, width, height }) = self.told {
+            return write!(f, "{} of {width}x{height} md_{}", form.name(), self.metadata.word());
+        }
         f.write_str(format_name(self.format))?;
         if !self.original {
             write!(f, " q_{} e{}", self.quality, self.effort)?;
@@ -230,6 +293,12 @@ impl fmt::Display for Output {
         }
         if self.flatten != Colour::WHITE {
             write!(f, " b_{}", self.flatten)?;
+        }
+        if self.space != Space::Srgb {
+            write!(f, " cs_{}", self.space.word())?;
+        }
+        if let Some(bytes) = self.max_bytes {
+            write!(f, " mb_{bytes}")?;
         }
         write!(f, " md_{}", self.metadata.word())
     }

@@ -12,23 +12,26 @@ pub struct Setting {
 }
 
 /// The setting for `quality` in `format`. A format that has no lossless mode takes its best.
-pub fn setting(format: Format, quality: Quality) -> Setting {
+/// `pixels` are those of the result.
+pub fn setting(format: Format, quality: Quality, pixels: u64) -> Setting {
     let always_lossless =
         matches!(format, Format::Png | Format::Gif | Format::Tiff | Format::Bmp | Format::Ico);
     match quality {
         _ if always_lossless => Setting { number: 100, lossless: true },
         Quality::Lossless => Setting { number: 100, lossless: format != Format::Jpeg },
         Quality::Fixed(number) => Setting { number: number.clamp(1, 100), lossless: false },
-        Quality::Auto(class) => Setting { number: auto(format, class), lossless: false },
+        Quality::Auto(class) => Setting { number: auto(format, class, pixels), lossless: false },
     }
 }
 
-fn auto(format: Format, class: AutoQuality) -> u8 {
-    let [best, good, eco, low] = match format {
-        Format::Webp => WEBP,
-        Format::Avif => AVIF,
-        _ => JPEG,
+fn auto(format: Format, class: AutoQuality, pixels: u64) -> u8 {
+    let table = match format {
+        Format::Webp => &WEBP,
+        Format::Avif => &AVIF,
+        _ => &JPEG,
     };
+    let size = SIZES.iter().take_while(|&&limit| pixels >= limit).count();
+    let [best, good, eco, low] = table[size];
     match class {
         AutoQuality::Best => best,
         AutoQuality::Good => good,
@@ -37,12 +40,19 @@ fn auto(format: Format, class: AutoQuality) -> u8 {
     }
 }
 
-/// Best, good, eco, low. The usual JPEG numbers; those of the other codecs reach the same mean ssimulacra2 (78, 72, 66
-/// and 60) on five photographs and a screenshot at 300 and 640 px, with the efforts that plans
-/// ask for while a person waits (libwebp's method 2, ravif's speed 10).
-const JPEG: [u8; 4] = [90, 80, 70, 55];
-const WEBP: [u8; 4] = [89, 80, 70, 50];
-const AVIF: [u8; 4] = [85, 78, 65, 53];
+/// Pixels from which on the next row of a table counts. The same number shows more in a small picture.
+const SIZES: [u64; 2] = [130_000, 550_000];
+
+/// What best, good, eco and low mean is one ssimulacra2 each for every format: 82, 74, 66 and 56. The numbers with which
+/// nine photographs reach it in the median at 300, 640 and 1280 px were found by `benches/quality/fit.py`, with the
+/// efforts that plans ask for while a person waits.
+const JPEG: [[u8; 4]; 3] = [[86, 72, 52, 34], [87, 74, 59, 39], [87, 75, 62, 39]];
+const WEBP: [[u8; 4]; 3] = [[89, 78, 58, 34], [90, 81, 63, 40], [91, 83, 67, 43]];
+#[cfg(feature = "libaom")]
+const AVIF: [[u8; 4]; 3] = [[81, 66, 56, 47], [85, 72, 58, 50], [86, 72, 59, 51]];
+/// rav1e's scale is another; found at 300 and 640 px.
+#[cfg(not(feature = "libaom"))]
+const AVIF: [[u8; 4]; 3] = [[85, 78, 65, 53]; 3];
 
 #[cfg(test)]
 mod tests {
@@ -50,17 +60,19 @@ mod tests {
 
     #[test]
     fn classes_fall_in_order() {
-        for format in [Format::Jpeg, Format::Webp, Format::Avif] {
+        let all = [Format::Jpeg, Format::Webp, Format::Avif].into_iter();
+        for (format, pixels) in all.flat_map(|format| [1, 300_000, 9_000_000].map(|pixels| (format, pixels)))
+        {
             let numbers = [AutoQuality::Best, AutoQuality::Good, AutoQuality::Eco, AutoQuality::Low]
-                .map(|class| setting(format, Quality::Auto(class)).number);
+                .map(|class| setting(format, Quality::Auto(class), pixels).number);
             assert!(numbers.is_sorted_by(|a, b| a > b), "{format:?} {numbers:?}");
         }
     }
 
     #[test]
     fn lossless_where_the_format_can() {
-        assert!(setting(Format::Webp, Quality::Lossless).lossless);
-        assert_eq!(setting(Format::Jpeg, Quality::Lossless), Setting { number: 100, lossless: false });
-        assert!(setting(Format::Png, Quality::Fixed(30)).lossless);
+        assert!(setting(Format::Webp, Quality::Lossless, 1).lossless);
+        assert_eq!(setting(Format::Jpeg, Quality::Lossless, 1), Setting { number: 100, lossless: false });
+        assert!(setting(Format::Png, Quality::Fixed(30), 1).lossless);
     }
 }

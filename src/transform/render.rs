@@ -4,11 +4,12 @@ use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use crate::codec::metadata::Keep;
-use crate::codec::{self, Bitmap, CodecError, Decoded, EncodeRequest, Format, Header, Layout, StripError};
+use crate::codec::{self, Bitmap, CodecError, Decoded, Format, Header, Layout, StripError};
 use crate::error::{Detail, Fault, Kind};
+use crate::transform::describe::{self, Original};
+use crate::transform::encode::{Around, encode};
 use crate::transform::mezzanine::{Mezzanine, Need};
-use crate::transform::plan::{Adjust, Colour, Metadata, Op, Output, Plan, Subsample};
-use crate::transform::quality;
+use crate::transform::plan::{Adjust, Colour, Form, Metadata, Op, Output, Plan};
 use crate::transform::steps::adjust::adjust;
 use crate::transform::steps::blocks::{median, pixelate};
 use crate::transform::steps::blur::{blur, sharpen};
@@ -19,6 +20,7 @@ use crate::transform::steps::flatten::{flatten, without_idle_alpha};
 use crate::transform::steps::fold::{Folded, whole, within};
 use crate::transform::steps::resample::{Area, resample};
 use crate::transform::steps::turn::Turn;
+use crate::transform::words::Space;
 
 /// One variant, ready to be stored and sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +53,11 @@ pub enum RenderError {
     Plan(&'static str),
     #[error("the resizer refused: {0}")]
     Resize(String),
+    /// `mb` cannot be kept.
+    #[error(
+        "the result has {bytes} bytes or more, whatever its quality; `mb` allows {cap}. Ask for fewer pixels or a larger `mb`"
+    )]
+    OverCap { cap: u32, bytes: u64 },
 }
 
 impl Fault for RenderError {
@@ -59,6 +66,7 @@ impl Fault for RenderError {
             Self::Codec(error) => error.kind(),
             Self::Original(error) => error.kind(),
             Self::Plan(_) | Self::Resize(_) => Kind::Internal,
+            Self::OverCap { .. } => Kind::Unprocessable,
         }
     }
 
@@ -67,6 +75,7 @@ impl Fault for RenderError {
             Self::Codec(error) => error.code(),
             Self::Original(error) => error.code(),
             Self::Plan(_) | Self::Resize(_) => "internal",
+            Self::OverCap { .. } => "result_too_large",
         }
     }
 
@@ -75,6 +84,7 @@ impl Fault for RenderError {
             Self::Codec(error) => error.detail(),
             Self::Original(error) => error.detail(),
             Self::Plan(_) | Self::Resize(_) => Detail::default(),
+            Self::OverCap { cap, .. } => Detail { option: Some(format!("mb_{cap}")), ..Detail::default() },
         }
     }
 }
@@ -98,8 +108,14 @@ pub fn render(
         Metadata::Copyright => Keep::Copyright,
         Metadata::All => Keep::All,
     };
-    let exif = codec::metadata::extract(bytes, header.format, keep);
-    let decoded = Pixels { bitmap: Cow::Owned(bitmap), icc: icc.as_deref(), exif: exif.as_deref(), decode };
+    let told = plan.output.told.map(|told| told.form);
+    let exif = match told {
+        None => codec::metadata::extract(bytes, header.format, keep),
+        Some(_) => None,
+    };
+    let original = (told == Some(Form::Json)).then(|| Original::of(bytes, header, plan.output.metadata));
+    let (icc, exif) = (icc.as_deref(), exif.as_deref());
+    let decoded = Pixels { bitmap: Cow::Owned(bitmap), icc, exif, original, decode };
     develop(decoded, header, plan, &folded, deadline)
 }
 
@@ -116,7 +132,8 @@ pub fn render_from(
         Metadata::None | Metadata::All => None,
     };
     let bitmap = Cow::Borrowed(mezzanine.level(need)?);
-    let decoded = Pixels { bitmap, icc: mezzanine.icc.as_deref(), exif, decode: Duration::ZERO };
+    let icc = mezzanine.icc.as_deref();
+    let decoded = Pixels { bitmap, icc, exif, original: None, decode: Duration::ZERO };
     develop(decoded, header, plan, &folded(header, plan)?, deadline)
 }
 
@@ -126,6 +143,8 @@ struct Pixels<'a> {
     icc: Option<&'a [u8]>,
     /// For the result.
     exif: Option<&'a [u8]>,
+    /// What is told of the file itself.
+    original: Option<Original>,
     /// How long it took.
     decode: Duration,
 }
@@ -141,14 +160,17 @@ fn develop(
     folded: &Folded<'_>,
     deadline: Instant,
 ) -> Result<Rendered, RenderError> {
-    let Pixels { bitmap, icc, exif, decode } = decoded;
+    let Pixels { bitmap, icc, exif, original, decode } = decoded;
     let decoded_at = Instant::now();
-    let bitmap = transform(bitmap, icc, header, plan, folded, deadline)?;
+    let (bitmap, working) = transform(bitmap, icc, header, plan, folded, deadline)?;
     if (bitmap.width, bitmap.height) != (plan.width, plan.height) {
         return Err(RenderError::Plan("its operations do not lead to its size"));
     }
     let transformed_at = Instant::now();
-    let encoded = encode(&bitmap, exif, &plan.output, deadline)?;
+    let encoded = match plan.output.told {
+        None => encode(&bitmap, &Around { exif, icc: working.profile(&bitmap) }, &plan.output, deadline)?,
+        Some(told) => describe::tell(&bitmap, told, original.as_ref(), deadline)?,
+    };
     Ok(Rendered {
         bytes: encoded,
         width: bitmap.width,
@@ -175,14 +197,14 @@ fn original(bytes: &[u8], header: &Header, plan: &Plan) -> Result<Rendered, Rend
     Ok(Rendered { bytes, width, height, format: header.format, timings })
 }
 
-fn transform(
+fn transform<'a>(
     mut bitmap: Cow<'_, Bitmap>,
-    mut icc: Option<&[u8]>,
+    mut icc: Option<&'a [u8]>,
     header: &Header,
     plan: &Plan,
     folded: &Folded<'_>,
     deadline: Instant,
-) -> Result<Bitmap, RenderError> {
+) -> Result<(Bitmap, Working<'a>), RenderError> {
     // One channel is a table look-up, so it need not wait for fewer pixels; the curve of gray profiles differs enough
     // from sRGB's that mixing before it shows.
     if bitmap.layout == Layout::Gray && icc.is_some() {
@@ -198,15 +220,17 @@ fn transform(
     };
     in_time(deadline)?;
     // Other colours after the first resize, when there are fewest of them, and before any of ours is drawn.
-    bitmap = codec::colour::to_srgb(bitmap, icc)?;
+    let working = Working::of(plan.output.space, &bitmap, icc)?;
+    bitmap = working.enter(bitmap, icc)?;
     let mut turn = folded.turn;
     let mut rest = folded.rest;
     while let Some((op, after)) = rest.split_first() {
         in_time(deadline)?;
         // Colours that follow each other are one pass over the pixels.
-        let adjusts: Vec<Adjust> = rest.iter().map_while(Op::adjust).collect();
+        let adjusts: Vec<Adjust> =
+            rest.iter().map_while(Op::adjust).map(|one| drawn(one, &working)).collect();
         if adjusts.is_empty() {
-            (bitmap, turn) = step(bitmap, turn, op, &plan.output, deadline)?;
+            (bitmap, turn) = step(bitmap, turn, op, (&plan.output, &working), deadline)?;
             rest = after;
         } else {
             rest = &rest[adjusts.len()..];
@@ -217,9 +241,9 @@ fn transform(
     bitmap = if has_alpha(plan.output.format) {
         without_idle_alpha(bitmap)
     } else {
-        flatten(bitmap, plan.output.flatten)
+        flatten(bitmap, working.drawn(plan.output.flatten))
     };
-    Ok(turn.apply(bitmap))
+    Ok((turn.apply(bitmap), working))
 }
 
 /// One operation on a picture that is still to be turned by `turn`.
@@ -227,7 +251,7 @@ fn step(
     bitmap: Bitmap,
     turn: Turn,
     op: &Op,
-    output: &Output,
+    (output, working): (&Output, &Working<'_>),
     deadline: Instant,
 ) -> Result<(Bitmap, Turn), RenderError> {
     let now = (bitmap.width, bitmap.height);
@@ -245,22 +269,33 @@ fn step(
                 return Err(RenderError::Plan("a canvas is smaller than its picture"));
             }
             let size = turn.size((width, height));
-            canvas(&bitmap, size, turn.back(at, size), fill(background, output))
+            canvas(&bitmap, size, turn.back(at, size), working.drawn(fill(background, output)))
         }
         Op::Rotate(_) | Op::Flip | Op::Flop => return Ok((bitmap, turn.then(op).unwrap_or(turn))),
-        Op::Adjust(one) => adjust(bitmap, &[one], deadline)?,
+        Op::Adjust(one) => adjust(bitmap, &[drawn(one, working)], deadline)?,
         Op::Blur(sigma) => blur(bitmap, sigma.as_f64(), deadline)?,
         Op::Sharpen(sigma) => sharpen(bitmap, sigma.as_f64(), deadline)?,
         Op::Median(size) => median(&bitmap, size, deadline)?,
-        Op::Border { px, colour, radii: [0, 0, 0, 0] } => border(bitmap, px, colour, [0; 4]),
+        Op::Border { px, colour, radii: [0, 0, 0, 0] } => border(bitmap, px, working.drawn(colour), [0; 4]),
         // These have a first corner, so the picture has to stand upright.
         Op::Pixelate(side) => return Ok((pixelate(turn.apply(bitmap), side, deadline)?, Turn::default())),
         Op::Round(radii) => return Ok((round(turn.apply(bitmap), radii), Turn::default())),
         Op::Border { px, colour, radii } => {
-            return Ok((border(turn.apply(bitmap), px, colour, radii), Turn::default()));
+            return Ok((border(turn.apply(bitmap), px, working.drawn(colour), radii), Turn::default()));
         }
     };
     Ok((bitmap, turn))
+}
+
+/// Colours that are drawn are those of the space that is worked in.
+fn drawn(adjust: Adjust, working: &Working<'_>) -> Adjust {
+    match adjust {
+        Adjust::Tint(colour) => Adjust::Tint(working.drawn(colour)),
+        Adjust::Duotone(dark, light, percent) => {
+            Adjust::Duotone(working.drawn(dark), working.drawn(light), percent)
+        }
+        other => other,
+    }
 }
 
 /// An unnamed background is clear where the format can say so.
@@ -276,27 +311,51 @@ fn has_alpha(format: Format) -> bool {
     !matches!(format, Format::Jpeg | Format::Bmp)
 }
 
-fn encode(
-    bitmap: &Bitmap,
-    exif: Option<&[u8]>,
-    output: &Output,
-    deadline: Instant,
-) -> Result<Vec<u8>, RenderError> {
-    let setting = quality::setting(output.format, output.quality);
-    let request = EncodeRequest {
-        format: output.format,
-        quality: setting.number,
-        lossless: setting.lossless,
-        effort: output.effort,
-        progressive: output.progressive,
-        subsample_444: match output.subsample {
-            Subsample::Auto => None,
-            Subsample::S444 => Some(true),
-            Subsample::S420 => Some(false),
-        },
-        exif,
-        icc: None,
-        deadline,
-    };
-    Ok(codec::encode(bitmap, &request)?)
+/// The colours in which a plan works and in which its result is.
+enum Working<'a> {
+    Srgb,
+    /// Display P3, with its profile.
+    P3(Vec<u8>),
+    /// The source's own.
+    Own(&'a [u8]),
+}
+
+impl<'a> Working<'a> {
+    fn of(space: Space, bitmap: &Bitmap, icc: Option<&'a [u8]>) -> Result<Self, CodecError> {
+        let coloured = matches!(bitmap.layout, Layout::Rgb | Layout::Rgba);
+        Ok(match (space, icc) {
+            (Space::P3, _) => Self::P3(codec::colour::p3_profile()?),
+            (Space::Keep, Some(icc)) if coloured && codec::colour::can_keep(icc) => Self::Own(icc),
+            (Space::Srgb | Space::Keep, _) => Self::Srgb,
+        })
+    }
+
+    fn enter(&self, bitmap: Bitmap, icc: Option<&[u8]>) -> Result<Bitmap, CodecError> {
+        match self {
+            Self::Srgb => codec::colour::to_srgb(bitmap, icc),
+            Self::P3(_) => codec::colour::to_p3(bitmap, icc),
+            Self::Own(_) => Ok(bitmap),
+        }
+    }
+
+    /// What a result has to carry; grays are the same in sRGB and P3.
+    fn profile(&self, result: &Bitmap) -> Option<&[u8]> {
+        match self {
+            _ if result.layout == Layout::Gray => None,
+            Self::Srgb => None,
+            Self::P3(icc) => Some(icc),
+            Self::Own(icc) => Some(icc),
+        }
+    }
+
+    /// A colour of the spec, which is sRGB.
+    fn drawn(&self, colour: Colour) -> Colour {
+        let icc = match self {
+            Self::Srgb => return colour,
+            Self::P3(icc) => icc.as_slice(),
+            Self::Own(icc) => icc,
+        };
+        let [r, g, b] = codec::colour::from_srgb([colour.r, colour.g, colour.b], icc);
+        Colour { r, g, b, a: colour.a }
+    }
 }

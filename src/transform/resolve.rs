@@ -1,7 +1,7 @@
 //! Canonical spec + source + client → [`Plan`]: every decision that is left is made here, so that specs which give
 //! the same bytes give the same plan, and with it the same key.
 
-use crate::codec::{Format, Header, Orientation};
+use crate::codec::{Format, Header, Orientation, avif};
 use crate::transform::canonical::mode;
 use crate::transform::client::{Accepts, Client};
 use crate::transform::error::{Place, SpecError};
@@ -9,11 +9,13 @@ use crate::transform::geometry::{Size, Target, place, pull};
 use crate::transform::number::{Decimal, round_div};
 use crate::transform::options::Key;
 use crate::transform::picture::{Anchor, Picture};
-use crate::transform::plan::{Adjust, Colour, Kernel, Op, Output, Plan, Quality, Subsample};
+use crate::transform::plan::{
+    Adjust, Colour, Form, Kernel, Metadata, Op, Output, Plan, Quality, Subsample, Told,
+};
 use crate::transform::spec::{Entry, Options, Spec};
 use crate::transform::supported::check_frames;
 use crate::transform::value::{Background, Gravity, Side, Value};
-use crate::transform::words::{Mode, Wanted};
+use crate::transform::words::{Mode, Space, Wanted};
 
 /// What resolving needs to know of the original.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,8 +40,8 @@ impl Default for ResolveLimits {
 mod effort {
     /// Method 2 costs 0.4 × the CPU of the default 4 for 3 % more bytes at equal score.
     pub(super) const WEBP: u8 = 2;
-    /// ravif's fastest: 0.28 s for 1.1 MP, where 8 takes 1.2 s for a fifth fewer bytes.
-    pub(super) const AVIF: u8 = 10;
+    /// From here on nobody wants to wait for the denser of the two.
+    pub(super) const LARGE_AVIF: u64 = 2_000_000;
     /// fdeflate; denser settings cost several times the CPU for a few per cent.
     pub(super) const PNG: u8 = 1;
     /// libjpeg-turbo has no scale of its own.
@@ -70,9 +72,9 @@ pub fn resolve(
     Ok(plan)
 }
 
-/// Above this many pixels `f_auto` is no AVIF: a person would wait seconds, and its encoder takes a hundred bytes and
-/// more a pixel. Who writes `f_avif` gets it.
-const MAX_AUTO_AVIF: u64 = 4_000_000;
+/// Above this many pixels `f_auto` is no AVIF: a person would wait half a second and more, and its encoder takes some
+/// 25 bytes a pixel. Who writes `f_avif` gets it.
+const MAX_AUTO_AVIF: u64 = if cfg!(feature = "libaom") { 8_000_000 } else { 4_000_000 };
 
 fn lay_out(
     spec: &Spec,
@@ -94,6 +96,15 @@ fn lay_out(
         run(step, &mut picture, size)?;
     }
     picture.check_size(picture.size)?;
+    let mut output = output;
+    if let Some(told) = &mut output.told {
+        (told.width, told.height) = (picture.size.w as u32, picture.size.h as u32);
+        picture.resize(looked_at(picture.size), Kernel::default())?;
+    }
+    if output.format == Format::Avif {
+        let large = picture.size.w * picture.size.h >= effort::LARGE_AVIF;
+        output.effort = if large { avif::effort::LARGE } else { avif::effort::SMALL };
+    }
     Ok(Plan {
         orientation,
         width: picture.size.w as u32,
@@ -101,6 +112,14 @@ fn lay_out(
         ops: picture.ops,
         output,
     })
+}
+
+/// Colours and placeholders are told from a small picture; none needs more.
+fn looked_at(size: Size) -> Size {
+    const SIDE: u64 = 64;
+    let longer = size.w.max(size.h);
+    let scaled = |side: u64| if longer <= SIDE { side } else { ((side * SIDE + longer / 2) / longer).max(1) };
+    Size { w: scaled(size.w), h: scaled(size.h) }
 }
 
 /// `f_orig`, or the original's own format and nothing else: encoding it again would only lose.
@@ -154,8 +173,44 @@ fn original(spec: &Spec, header: &Header) -> Plan {
             subsample: Subsample::Auto,
             metadata: spec.metadata(),
             flatten: Colour::WHITE,
+            space: Space::Srgb,
+            max_bytes: None,
+            told: None,
         },
     }
+}
+
+fn form(wanted: Wanted) -> Option<Form> {
+    Some(match wanted {
+        Wanted::Json => Form::Json,
+        Wanted::Lqip => Form::Lqip,
+        Wanted::Blurhash => Form::Blurhash,
+        Wanted::Thumbhash => Form::Thumbhash,
+        _ => return None,
+    })
+}
+
+/// What is told: no setting of an encoder counts, and no metadata but those that [`Form::Json`] tells.
+fn told(spec: &Spec, form: Form) -> Output {
+    let silent = form != Form::Json || spec.metadata() == Metadata::None;
+    Output {
+        format: Format::Png,
+        original: false,
+        quality: Quality::Lossless,
+        effort: 0,
+        progressive: None,
+        subsample: Subsample::Auto,
+        metadata: if silent { Metadata::None } else { Metadata::Copyright },
+        flatten: Colour::WHITE,
+        space: Space::Srgb,
+        max_bytes: None,
+        told: Some(Told { form, width: 0, height: 0 }),
+    }
+}
+
+/// Which results can say what space they are in.
+fn holds_profiles(format: Format) -> bool {
+    matches!(format, Format::Jpeg | Format::Png | Format::Webp | Format::Avif)
 }
 
 /// What is written. Settings that the format does not know are set to one value, so that they cannot split keys.
@@ -165,6 +220,9 @@ fn output(spec: &Spec, header: &Header, accepts: Accepts) -> Result<Output, Spec
         _ => Quality::Auto(Default::default()),
     };
     let wanted = spec.format();
+    if let Some(form) = form(wanted) {
+        return Ok(told(spec, form));
+    }
     let format = encoded(wanted).unwrap_or_else(|| negotiated(header, accepts, quality));
     let position = spec.whole.entry(Key::Q).and_then(Entry::position);
     let lossless = quality == Quality::Lossless;
@@ -175,7 +233,8 @@ fn output(spec: &Spec, header: &Header, accepts: Accepts) -> Result<Output, Spec
         }
         Format::Jpeg => effort::JPEG,
         Format::Webp => effort::WEBP,
-        Format::Avif => effort::AVIF,
+        // By the size, once that is known.
+        Format::Avif => avif::effort::SMALL,
         _ => effort::PNG,
     };
     let progressive = match spec.whole.get(Key::Il) {
@@ -183,8 +242,16 @@ fn output(spec: &Spec, header: &Header, accepts: Accepts) -> Result<Output, Spec
         _ => None,
     };
     let subsample = match spec.whole.get(Key::Ss) {
-        Some(Value::Subsample(subsample)) if format == Format::Jpeg => *subsample,
+        Some(Value::Subsample(subsample)) if has_chroma(format) && !lossless => *subsample,
         _ => Subsample::Auto,
+    };
+    let space = match spec.whole.get(Key::Cs) {
+        Some(Value::Space(space)) if holds_profiles(format) => *space,
+        _ => Space::Srgb,
+    };
+    let max_bytes = match spec.whole.get(Key::Mb) {
+        Some(Value::Number(bytes)) => bytes.as_whole().and_then(|bytes| u32::try_from(bytes).ok()),
+        _ => None,
     };
     Ok(Output {
         format,
@@ -196,7 +263,15 @@ fn output(spec: &Spec, header: &Header, accepts: Accepts) -> Result<Output, Spec
         metadata: spec.metadata(),
         // A background that was asked for is drawn by a canvas; this is for what is still transparent behind it.
         flatten: Colour::WHITE,
+        space,
+        max_bytes,
+        told: None,
     })
+}
+
+/// Whether `ss` makes a difference.
+fn has_chroma(format: Format) -> bool {
+    matches!(format, Format::Jpeg | Format::Webp) || format == Format::Avif && avif::HAS_420
 }
 
 /// `f_auto`: the best format that the client takes; without any, what suits the source.

@@ -1,14 +1,14 @@
 //! Which legal options rendering does not know yet. They are refused by name, so that none is ever silently without
 //! effect; `/explain` still says what they would mean.
 
-use crate::codec::Header;
+use crate::codec::{Header, avif};
 use crate::transform::error::{Place, SpecError};
 use crate::transform::options::{Built, Key};
 use crate::transform::plan::{Quality, Subsample};
 use crate::transform::resolve::quarters;
 use crate::transform::spec::{Entry, Options, Spec};
 use crate::transform::value::{Background, Gravity, Value};
-use crate::transform::words::{Space, Wanted};
+use crate::transform::words::Wanted;
 
 impl Spec {
     /// Refuses options whose pixels are not built, so that none is ever silently without effect.
@@ -20,14 +20,12 @@ impl Spec {
     /// Refuses what no encoder does for the format that the spec names. Where the format is negotiated, such an option
     /// counts for the formats that know it and for no others.
     fn check_format_knows(&self, Entry { key, value, at, .. }: &Entry) -> Result<(), SpecError> {
-        let lossless = matches!(self.whole.get(Key::Q), Some(Value::Quality(Quality::Lossless)));
         let reason = match (self.format(), value) {
-            (Wanted::Avif, Value::Quality(Quality::Lossless)) => {
-                "lossless AVIF is not built yet; webp and png are"
+            (Wanted::Avif, Value::Quality(Quality::Lossless)) if !avif::HAS_LOSSLESS => {
+                "this server's AVIF encoder has no lossless mode; webp and png have"
             }
-            (Wanted::Avif, Value::Subsample(Subsample::S420)) => "AVIF is 4:4:4 here; 4:2:0 is not built yet",
-            (Wanted::Webp, Value::Subsample(Subsample::S444)) if !lossless => {
-                "lossy WebP is 4:2:0 by its nature; avif, jpg and `q_lossless` keep all colour"
+            (Wanted::Avif, Value::Subsample(Subsample::S420)) if !avif::HAS_420 => {
+                "this server's AVIF encoder is always 4:4:4"
             }
             (Wanted::Png, Value::Flag(true)) if *key == Key::Il => "interlaced PNG is not built yet",
             _ => return Ok(()),
@@ -57,10 +55,18 @@ fn supported(Entry { key, value, at, .. }: &Entry) -> Result<(), SpecError> {
             Value::Gravity(gravity) => !matches!(gravity, Gravity::Auto | Gravity::Entropy | Gravity::Face),
             Value::Number(angle) => quarters(*angle).is_some(),
             Value::Background(background) => matches!(background, Background::Colour(_)),
-            Value::Space(space) => *space == Space::Srgb,
             Value::Format(wanted) => matches!(
                 wanted,
-                Wanted::Auto | Wanted::Webp | Wanted::Avif | Wanted::Jpg | Wanted::Png | Wanted::Orig
+                Wanted::Auto
+                    | Wanted::Webp
+                    | Wanted::Avif
+                    | Wanted::Jpg
+                    | Wanted::Png
+                    | Wanted::Json
+                    | Wanted::Lqip
+                    | Wanted::Blurhash
+                    | Wanted::Thumbhash
+                    | Wanted::Orig
             ),
             _ => true,
         },

@@ -14,6 +14,7 @@ mod limits;
 mod load;
 mod nginx;
 mod purge;
+mod quality;
 mod read_path;
 mod rendering;
 mod semantics;
