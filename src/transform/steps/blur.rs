@@ -91,7 +91,7 @@ impl Shape {
         let (stride, channels) = (self.stride(), self.channels);
         let last = self.width - 1;
         for (y, (row, out)) in from.chunks_exact(stride).zip(to.chunks_exact_mut(stride)).enumerate() {
-            self.look(y, deadline)?;
+            look(y, deadline)?;
             for x in 0..self.width {
                 for c in 0..channels {
                     let at = |x: usize| u32::from(row[x.min(last) * channels + c]);
@@ -117,7 +117,7 @@ impl Shape {
         let row = |y: usize| &from[y.min(self.height - 1) * stride..][..stride];
         let mut sums = vec![0_u32; stride];
         for (y, out) in to.chunks_exact_mut(stride).enumerate() {
-            self.look(y, deadline)?;
+            look(y, deadline)?;
             sums.iter_mut().zip(row(y)).for_each(|(sum, v)| *sum = u32::from(*v) * kernel[0] + (1 << 15));
             for (d, weight) in kernel.iter().enumerate().skip(1) {
                 let pairs = row(y.saturating_sub(d)).iter().zip(row(y + d));
@@ -140,7 +140,7 @@ impl Shape {
         let (stride, channels, last) = (self.stride(), self.channels, self.width - 1);
         let mean = Mean::of(radius);
         for (y, (row, out)) in from.chunks_exact(stride).zip(to.chunks_exact_mut(stride)).enumerate() {
-            self.look(y, deadline)?;
+            look(y, deadline)?;
             for c in 0..channels {
                 let at = |x: usize| u32::from(row[x.min(last) * channels + c]);
                 let mut sum = at(0) * (radius as u32 + 1) + (1..=radius).map(at).sum::<u32>();
@@ -168,7 +168,7 @@ impl Shape {
             sums.iter_mut().zip(row(y)).for_each(|(sum, v)| *sum += u32::from(*v));
         }
         for (y, out) in to.chunks_exact_mut(stride).enumerate() {
-            self.look(y, deadline)?;
+            look(y, deadline)?;
             let (comes, goes) = (row(y + radius + 1), row(y.saturating_sub(radius)));
             for (((v, sum), comes), goes) in out.iter_mut().zip(&mut sums).zip(comes).zip(goes) {
                 *v = mean.value(*sum);
@@ -177,10 +177,10 @@ impl Shape {
         }
         Ok(())
     }
+}
 
-    fn look(&self, row: usize, deadline: Instant) -> Result<(), RenderError> {
-        if row.is_multiple_of(ROWS) { in_time(deadline) } else { Ok(()) }
-    }
+fn look(row: usize, deadline: Instant) -> Result<(), RenderError> {
+    if row.is_multiple_of(ROWS) { in_time(deadline) } else { Ok(()) }
 }
 
 /// Division by the width of a box, as a multiplication.
@@ -217,7 +217,7 @@ fn unweighed(mut bitmap: Bitmap) -> Bitmap {
         for pixel in bitmap.data.as_chunks_mut::<4>().0 {
             let alpha = u32::from(pixel[3]);
             for v in &mut pixel[..3] {
-                *v = if alpha == 0 { 0 } else { ((u32::from(*v) * 255 + alpha / 2) / alpha).min(255) as u8 };
+                *v = (u32::from(*v) * 255 + alpha / 2).checked_div(alpha).map_or(0, |v| v.min(255) as u8);
             }
         }
     }

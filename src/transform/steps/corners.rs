@@ -101,7 +101,7 @@ impl Rounded {
             if dx >= radius || dy >= radius {
                 return 1.0;
             }
-            let distance = ((radius - dx).powi(2) + (radius - dy).powi(2)).sqrt();
+            let distance = (radius - dx).hypot(radius - dy);
             (radius - distance + 0.5).clamp(0.0, 1.0)
         });
         (inside.fold(1.0, f64::min) * 255.0).round() as u32
