@@ -155,7 +155,7 @@ fn lay_out(
         if let Err(halt) = run(step, &mut picture, size) {
             return Err(match halt {
                 Halt::Look(look) => Halt::Look(Box::new(Look { orientation, ..*look })),
-                halt => halt,
+                halt @ Halt::Spec(_) => halt,
             });
         }
     }
