@@ -1,6 +1,6 @@
 //! What a file is, by its content alone (names and declared types lie), and what each format is called and can do.
 
-use super::Format;
+use super::{Format, svg};
 
 impl Format {
     pub const ALL: [Self; 11] = [
@@ -32,7 +32,7 @@ impl Format {
             [b'B', b'M', ..] => sniff_bmp(bytes),
             // A directory of at least one entry, whose reserved byte is 0.
             [0, 0, 1, 0, low, high, _, _, _, 0, ..] if (*low, *high) != (0, 0) => Some(Self::Ico),
-            _ => is_svg(bytes).then_some(Self::Svg),
+            _ => (is_svg(bytes) || svg::is_packed(bytes, is_svg)).then_some(Self::Svg),
         }
     }
 
@@ -49,7 +49,7 @@ impl Format {
             "tif" | "tiff" => Self::Tiff,
             "bmp" => Self::Bmp,
             "ico" => Self::Ico,
-            "svg" => Self::Svg,
+            "svg" | "svgz" => Self::Svg,
             _ => return None,
         })
     }
@@ -99,6 +99,11 @@ impl Format {
     /// Whether our encoder for it throws detail away unless told otherwise.
     pub fn is_lossy(self) -> bool {
         matches!(self, Self::Jpeg | Self::Webp | Self::Avif | Self::Heic | Self::Jxl)
+    }
+
+    /// Whether it has no pixels of its own, so that a larger picture is as sharp.
+    pub(crate) fn is_scalable(self) -> bool {
+        self == Self::Svg
     }
 
     pub fn can_have_alpha(self) -> bool {

@@ -66,8 +66,8 @@ impl Kitchen {
     /// From the original to the result, for this variant alone.
     async fn alone(&self, order: Order) -> Result<Entry, DeliveryError> {
         let Order { origin, plan, .. } = &order;
-        let memory =
-            if plan.output.original { origin.len } else { cost::memory(&origin.header, plan, Decoding::Own) };
+        let result = if plan.output.original { origin.len } else { 0 };
+        let memory = result + cost::memory(&origin.header, plan, Decoding::Own);
         let seconds = cost::seconds(&origin.header, plan, Decoding::Own);
         let permit =
             self.workers.admit(Class::Interactive, Estimate { seconds, memory: origin.held() + memory });

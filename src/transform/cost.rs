@@ -25,7 +25,7 @@ pub fn memory(header: &Header, plan: &Plan, decoding: Decoding) -> u64 {
     /// Filter weights, encoder tables and the like.
     const FIXED: u64 = 1 << 20;
     if plan.output.original {
-        return 0;
+        return if header.format == Format::Svg { codec::svg::cleaning_memory() } else { 0 };
     }
     let Some(folded) = Folded::of(header, plan) else { return 0 };
     let mut size = (folded.window.width, folded.window.height);

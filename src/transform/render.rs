@@ -97,7 +97,7 @@ pub fn render(
     deadline: Instant,
 ) -> Result<Rendered, RenderError> {
     if plan.output.original {
-        return original(bytes, header, plan);
+        return original(bytes, header, plan, deadline);
     }
     let folded = folded(header, plan)?;
     let start = Instant::now();
@@ -185,10 +185,12 @@ pub(crate) fn in_time(deadline: Instant) -> Result<(), RenderError> {
     if Instant::now() < deadline { Ok(()) } else { Err(CodecError::TimedOut.into()) }
 }
 
-fn original(bytes: &[u8], header: &Header, plan: &Plan) -> Result<Rendered, RenderError> {
+fn original(bytes: &[u8], header: &Header, plan: &Plan, deadline: Instant) -> Result<Rendered, RenderError> {
     let start = Instant::now();
     let (width, height) = header.oriented();
     let bytes = match plan.output.metadata {
+        // Whoever asks, and whatever was signed: its own bytes could act in the name of this server.
+        _ if header.format == Format::Svg => codec::svg::sanitised(bytes, deadline)?,
         Metadata::All => bytes.to_vec(),
         Metadata::Copyright => codec::strip(bytes, header.format)?.into_owned(),
         Metadata::None => codec::strip_rights_too(bytes, header.format)?.into_owned(),
