@@ -22,4 +22,5 @@ mod signatures;
 mod sources;
 mod ssrf;
 mod support;
+mod svg;
 mod validators;
