@@ -7,10 +7,12 @@ pub mod avif;
 pub mod colour;
 pub mod error;
 mod exif;
+mod flat;
 mod gif;
 pub(crate) mod jpeg;
 pub mod malloc;
 pub mod metadata;
+pub mod palette;
 mod png;
 mod probe;
 mod shrink;
@@ -281,7 +283,10 @@ pub fn encode(bitmap: &Bitmap, request: &EncodeRequest<'_>) -> Result<Vec<u8>, C
         Format::Png => png::encode(bitmap, request),
         Format::Webp => webp::encode(bitmap, request),
         Format::Avif => avif::encode(bitmap, request),
-        Format::Gif | Format::Heic | Format::Jxl | Format::Tiff | Format::Bmp | Format::Ico | Format::Svg => {
+        Format::Tiff => flat::tiff(bitmap, request),
+        Format::Bmp => flat::bmp(bitmap),
+        Format::Ico => flat::ico(bitmap, request),
+        Format::Gif | Format::Heic | Format::Jxl | Format::Svg => {
             Err(CodecError::Unsupported { format, why: NOT_YET })
         }
     }

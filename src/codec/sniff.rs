@@ -107,7 +107,7 @@ impl Format {
     }
 
     pub fn can_have_alpha(self) -> bool {
-        !matches!(self, Self::Jpeg)
+        !matches!(self, Self::Jpeg | Self::Bmp)
     }
 
     /// The longest side the file format can express, where that is less than we would ever make.

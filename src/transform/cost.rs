@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::codec::{self, Format, Header, avif};
+use crate::codec::{self, Format, Header, avif, palette};
 use crate::transform::mezzanine::Need;
 use crate::transform::plan::{Adjust, Op, Plan, Quality};
 use crate::transform::steps::fold::Folded;
@@ -79,6 +79,8 @@ pub fn seconds(header: &Header, plan: &Plan, decoding: Decoding) -> f64 {
     }
     let decode = match decoding {
         Decoding::Done(_) => 0.0,
+        // As large as it is drawn, not as it calls itself.
+        _ if header.format == Format::Svg => drawing(kept),
         Decoding::Own | Decoding::Common(_) => decode(header),
     };
     // A size that is not met at once is met after some three more attempts.
@@ -89,7 +91,13 @@ pub fn seconds(header: &Header, plan: &Plan, decoding: Decoding) -> f64 {
 
 /// The part of it that goes into decoding.
 pub fn decode(header: &Header) -> f64 {
-    megapixels(u64::from(header.width) * u64::from(header.height)) * decode_seconds(header)
+    let stored = u64::from(header.width) * u64::from(header.height);
+    if header.format == Format::Svg { drawing(stored) } else { megapixels(stored) * decode_seconds(header) }
+}
+
+/// A process, and what a drawing usually takes.
+fn drawing(pixels: u64) -> f64 {
+    0.02 + megapixels(pixels) * 0.06
 }
 
 /// In stored orientation, like everything until the last turn.
@@ -146,7 +154,10 @@ fn encode_seconds(plan: &Plan) -> f64 {
         // A dozen cosines a pixel, of very few pixels.
         _ if output.told.is_some() => 2.0,
         Format::Avif => avif::seconds_per_megapixel(output.effort),
-        _ if effort <= 2.0 => 0.03,
+        Format::Png if output.quality != Quality::Lossless => 0.45,
+        Format::Tiff => 0.03,
+        Format::Bmp => 0.005,
+        _ if effort <= 2.0 => 0.04,
         _ => 0.12,
     }
 }
@@ -162,6 +173,10 @@ fn encoder_bytes(header: &Header, plan: &Plan) -> u64 {
         Format::Webp if plan.output.quality == Quality::Lossless => 52,
         Format::Webp if header.has_alpha || plan.ops.iter().any(clear) => 20,
         Format::Avif => avif::bytes_per_pixel(plan.output.effort),
+        Format::Png if plan.output.quality != Quality::Lossless => 10 + palette::memory_per_pixel(),
+        // The picture by numbers, and those packed.
+        Format::Png => 8,
+        Format::Tiff | Format::Bmp | Format::Ico => 8,
         // Coefficients of all scans.
         Format::Jpeg if plan.output.progressive != Some(false) => 14,
         _ => 6,

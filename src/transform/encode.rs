@@ -38,7 +38,14 @@ pub(crate) fn encode(
         icc: around.icc,
         deadline,
     };
-    let at = |quality| codec::encode(bitmap, &EncodeRequest { quality, ..request });
+    let at = |quality| {
+        let request = EncodeRequest { quality, ..request };
+        if output.format == Format::Png && !lossless {
+            let few = codec::palette::reduced(bitmap, quality::colours(quality), deadline)?;
+            return codec::encode(&few, &request);
+        }
+        codec::encode(bitmap, &request)
+    };
     match output.max_bytes {
         None => Ok(at(number)?),
         Some(cap) if lossless => {

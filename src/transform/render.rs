@@ -310,7 +310,7 @@ fn fill(background: Option<Colour>, output: &Output) -> Colour {
 }
 
 fn has_alpha(format: Format) -> bool {
-    !matches!(format, Format::Jpeg | Format::Bmp)
+    format.can_have_alpha()
 }
 
 /// The colours in which a plan works and in which its result is.

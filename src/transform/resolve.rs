@@ -12,6 +12,7 @@ use crate::transform::picture::{Anchor, Picture};
 use crate::transform::plan::{
     Adjust, Colour, Form, Kernel, Metadata, Op, Output, Plan, Quality, Subsample, Told,
 };
+use crate::transform::quality::palette_quality;
 use crate::transform::spec::{Entry, Options, Spec};
 use crate::transform::supported::check_frames;
 use crate::transform::value::{Background, Gravity, Side, Value};
@@ -90,7 +91,7 @@ fn lay_out(
         (Orientation::UPRIGHT, (header.width, header.height))
     };
     let focus = source.focal.map(|point| if upright { point } else { as_stored(point, header.orientation) });
-    let must_be_opaque = output.format == Format::Jpeg;
+    let must_be_opaque = !output.format.can_have_alpha();
     let mut picture = Picture::new(size, focus, header.has_alpha, must_be_opaque, limits.max_result_side);
     for step in &spec.steps {
         run(step, &mut picture, size)?;
@@ -210,7 +211,7 @@ fn told(spec: &Spec, form: Form) -> Output {
 
 /// Which results can say what space they are in.
 fn holds_profiles(format: Format) -> bool {
-    matches!(format, Format::Jpeg | Format::Png | Format::Webp | Format::Avif)
+    matches!(format, Format::Jpeg | Format::Png | Format::Webp | Format::Avif | Format::Tiff)
 }
 
 /// What is written. Settings that the format does not know are set to one value, so that they cannot split keys.
@@ -256,11 +257,16 @@ fn output(spec: &Spec, header: &Header, accepts: Accepts) -> Result<Output, Spec
     Ok(Output {
         format,
         original: false,
-        quality: if format == Format::Png { Quality::Lossless } else { quality },
+        quality: match format {
+            // What was negotiated is every pixel, as the client could not take what loses some well.
+            Format::Png if wanted == Wanted::Png => palette_quality(quality).unwrap_or(Quality::Lossless),
+            Format::Png | Format::Tiff | Format::Bmp | Format::Ico => Quality::Lossless,
+            _ => quality,
+        },
         effort,
         progressive,
         subsample,
-        metadata: spec.metadata(),
+        metadata: if matches!(format, Format::Bmp | Format::Ico) { Metadata::None } else { spec.metadata() },
         // A background that was asked for is drawn by a canvas; this is for what is still transparent behind it.
         flatten: Colour::WHITE,
         space,

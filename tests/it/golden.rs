@@ -165,9 +165,9 @@ fn probed(bytes: &[u8]) -> Result<Header, String> {
     match codec::probe(bytes, bytes.len() as u64, &Limits::default()) {
         Ok(Probe::Complete(header)) => Ok(header),
         Ok(Probe::NeedMore(_)) => Err("the file is cut".to_owned()),
-        // Nothing decodes AVIF yet, so its header is not read either; the encoder's word has to do.
-        Err(_) if Format::sniff(bytes) == Some(Format::Avif) => Ok(Header {
-            format: Format::Avif,
+        // What is not decoded yet has no header either; the encoder's word has to do.
+        Err(codec::CodecError::Unsupported { format, .. }) => Ok(Header {
+            format,
             width: 0,
             height: 0,
             orientation: codec::Orientation::UPRIGHT,
