@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::codec::{self, Format, Header, avif, palette};
 use crate::transform::mezzanine::Need;
-use crate::transform::plan::{Adjust, Op, Plan, Quality};
+use crate::transform::plan::{Adjust, Fill, Op, Plan, Quality};
 use crate::transform::steps::fold::Folded;
 use crate::transform::steps::resample;
 use crate::transform::steps::turn::Turn;
@@ -104,9 +104,10 @@ fn drawing(pixels: u64) -> f64 {
 fn after(size: (u32, u32), op: &Op, folded: &Folded<'_>) -> (u32, u32) {
     match *op {
         Op::Crop(rect) => folded.turn.size((rect.width, rect.height)),
-        Op::Resize { width, height, .. } | Op::Canvas { width, height, .. } => {
-            folded.turn.size((width, height))
-        }
+        Op::Resize { width, height, .. }
+        | Op::Canvas { width, height, .. }
+        | Op::Choose { width, height, .. }
+        | Op::Tilt { width, height, .. } => folded.turn.size((width, height)),
         Op::Border { px, .. } => (size.0 + 2 * px, size.1 + 2 * px),
         _ => size,
     }
@@ -138,6 +139,9 @@ fn work_seconds(op: &Op) -> f64 {
         Op::Adjust(_) | Op::Pixelate(_) | Op::Round(_) | Op::Border { .. } => 0.01,
         Op::Blur(_) | Op::Sharpen(_) => 0.06,
         Op::Median(size) => 0.05 + 0.012 * f64::from(*size),
+        Op::Tilt { .. } | Op::Canvas { background: Fill::Soft(_), .. } => 0.12,
+        // A small copy and a few thousand windows.
+        Op::Choose { .. } => 0.02,
         Op::Crop(_) | Op::Resize { .. } | Op::Canvas { .. } | Op::Rotate(_) | Op::Flip | Op::Flop => 0.0,
     }
 }
@@ -165,7 +169,8 @@ fn encode_seconds(plan: &Plan) -> f64 {
 /// Bytes a pixel of the result that the encoder needs beside the pixels, its output included.
 fn encoder_bytes(header: &Header, plan: &Plan) -> u64 {
     let clear = |op: &Op| match op {
-        Op::Canvas { background, .. } => background.is_none_or(|colour| colour.a < 255),
+        Op::Canvas { background, .. } => background.is_clear(),
+        Op::Tilt { .. } => true,
         Op::Round(_) | Op::Border { .. } | Op::Adjust(Adjust::Opacity(_)) => true,
         _ => false,
     };

@@ -116,8 +116,8 @@ table! {
     Fit "fit" [] Domain::Fit, None, Step, Now, Free,
         "The words of sharp, IPX and Cloudflare for `c`.";
     G "g" ["gravity" "pos" "position" "fo"] Domain::Gravity, CENTRE, Step,
-        Except("auto, entropy, face"), Rule("words only"),
-        "What stays when cropping, and where the picture stands on a canvas. `focus` is the stored point, else `auto`, else `c`; it is the default of `c_thumb`.";
+        Except("face"), Rule("words only"),
+        "What stays when cropping, and where the picture stands on a canvas. `auto` is what draws the eye, `entropy` the liveliest part. `focus` is the stored point, else `auto`, else `c`; it is the default of `c_thumb`.";
     X "x" [] Domain::Offset, ZERO, Step, Now, Signed,
         "Offset inward from an edge or corner, right from the centre, in output pixels.";
     Y "y" [] Domain::Offset, ZERO, Step, Now, Signed,
@@ -128,7 +128,7 @@ table! {
         "Allow enlarging: limit becomes fit, lfill and afill become fill, lpad becomes pad.";
     K "k" ["kernel"] Domain::Kernel, Some(Value::Kernel(Kernel::Lanczos3)), Step, Now, Free,
         "Resampling filter.";
-    A "a" ["angle" "rotate" "rot"] Domain::Angle, ZERO, Step, Except("other than quarter turns"), Rule("quarter turns"),
+    A "a" ["angle" "rotate" "rot"] Domain::Angle, ZERO, Step, Now, Rule("quarter turns"),
         "Turn clockwise, after resizing; corners take `b`. A bare `a`, `a_true` and `a_false` mean `an`.";
     Flip "flip" [] Domain::Flag, OFF, Step, Now, Free,
         "Mirror top to bottom.";
@@ -190,8 +190,8 @@ table! {
         "A border.";
     Pad "pad" ["padding" "extend"] Domain::Edges, NO_EDGES, Step, Now, Signed,
         "Add so much around the picture, after resizing (CSS shorthand).";
-    B "b" ["background" "bg"] Domain::Background, None, Step, Except("auto, blur"), Rule("snapped to three-digit colours"),
-        "What lies behind the picture and fills padding. Without it: nothing, and white where the output has no alpha.";
+    B "b" ["background" "bg"] Domain::Background, None, Step, Now, Rule("snapped to three-digit colours"),
+        "What lies behind the picture and fills padding: a colour, `auto` for that of the picture's edges, `blur` for the picture itself, enlarged and blurred (`blur:n` by sigma n). Without it: nothing, and white where the output has no alpha.";
     O "o" ["opacity"] number(0, 100), HUNDRED, Step, Now, Signed,
         "Opacity of the result.";
     F "f" ["fmt" "format" "output"] Domain::Format, Some(Value::Format(Wanted::Auto)), Spec,

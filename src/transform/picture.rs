@@ -5,7 +5,8 @@ use crate::codec::Rect;
 use crate::transform::error::{Place, SpecError};
 use crate::transform::geometry::{Fraction, Size, origin};
 use crate::transform::number::Decimal;
-use crate::transform::plan::{Adjust, Colour, Kernel, Op};
+use crate::transform::plan::{Adjust, Colour, Fill, Interest, Kernel, Op};
+use crate::transform::steps::rotate::turned_size;
 
 #[derive(Debug)]
 pub(crate) struct Picture {
@@ -98,25 +99,29 @@ impl Picture {
         self.size = frame;
     }
 
+    /// Keeps the most interesting part of `frame`'s size, moved by `offset`.
+    pub(crate) fn choose(&mut self, frame: Size, by: Interest, offset: (Decimal, Decimal)) {
+        if frame == self.size {
+            return;
+        }
+        let shift = |offset: Decimal, free: u64| {
+            let pixels = offset.as_whole().unwrap_or_else(|| offset.of(free as i64));
+            i32::try_from(pixels).unwrap_or(0)
+        };
+        let (dx, dy) = (shift(offset.0, self.size.w - frame.w), shift(offset.1, self.size.h - frame.h));
+        self.ops.push(Op::Choose { width: frame.w as u32, height: frame.h as u32, by, dx, dy });
+        self.focus = None;
+        self.size = frame;
+    }
+
     /// Puts it on a canvas of the size of `frame`.
-    pub(crate) fn pad(
-        &mut self,
-        frame: Size,
-        anchor: &Anchor,
-        behind: Option<Colour>,
-    ) -> Result<(), SpecError> {
+    pub(crate) fn pad(&mut self, frame: Size, anchor: &Anchor, behind: Fill) -> Result<(), SpecError> {
         let (x, y) = anchor.origin(Size { w: frame.w - self.size.w, h: frame.h - self.size.h });
         self.canvas(frame, x, y, behind)
     }
 
     /// Puts it at (x, y) of a canvas; without a colour that is transparent, or white where it cannot be.
-    pub(crate) fn canvas(
-        &mut self,
-        frame: Size,
-        x: u64,
-        y: u64,
-        behind: Option<Colour>,
-    ) -> Result<(), SpecError> {
+    pub(crate) fn canvas(&mut self, frame: Size, x: u64, y: u64, behind: Fill) -> Result<(), SpecError> {
         if frame == self.size {
             return Ok(());
         }
@@ -130,11 +135,29 @@ impl Picture {
         Ok(())
     }
 
-    /// Lets a colour show through the transparent parts.
-    pub(crate) fn underlay(&mut self, colour: Colour) {
-        if self.has_alpha && colour.a > 0 {
-            self.draw_on(self.size, 0, 0, Some(colour));
+    /// Lets what lies behind it show through the transparent parts.
+    pub(crate) fn underlay(&mut self, behind: Fill) {
+        if self.has_alpha && behind.is_seen() {
+            self.draw_on(self.size, 0, 0, behind);
         }
+    }
+
+    /// Turns by any angle; quarters are [`Self::rotate`]'s.
+    pub(crate) fn tilt(&mut self, degrees: Decimal, behind: Fill) -> Result<(), SpecError> {
+        let (w, h) = (self.size.w as f64, self.size.h as f64);
+        let (width, height) = turned_size((w, h), degrees.as_f64());
+        let frame = Size { w: width, h: height };
+        self.check_size(frame)?;
+        let (sin, cos) = degrees.as_f64().to_radians().sin_cos();
+        self.focus = self.focus.map(|(x, y)| {
+            let (x, y) = ((x - 0.5) * w, (y - 0.5) * h);
+            ((x * cos - y * sin) / width as f64 + 0.5, (x * sin + y * cos) / height as f64 + 0.5)
+        });
+        let background = self.shown(behind, frame);
+        self.has_alpha = background.is_clear() || self.has_alpha;
+        self.ops.push(Op::Tilt { degrees, width: width as u32, height: height as u32, background });
+        self.size = frame;
+        Ok(())
     }
 
     /// An operation that keeps the size.
@@ -157,12 +180,31 @@ impl Picture {
         Ok(())
     }
 
-    fn draw_on(&mut self, frame: Size, x: u64, y: u64, behind: Option<Colour>) {
-        let background = match behind.filter(|colour| colour.a > 0) {
-            colour if self.must_be_opaque => Some(colour.map_or(Colour::WHITE, over_white)),
-            colour => colour,
+    /// What is seen of it in a format without alpha, and one name for what is not seen.
+    fn shown(&self, behind: Fill, frame: Size) -> Fill {
+        /// A blurred backdrop has no details that could be mistaken for the picture's.
+        const SOFTNESS: u64 = 24;
+        match behind {
+            Fill::Soft(None) => {
+                let sigma = (frame.w.max(frame.h) / SOFTNESS).clamp(1, 250);
+                Fill::Soft(Some(Decimal::whole(sigma as i64)))
+            }
+            Fill::Clear | Fill::Colour(Colour { a: 0, .. }) if self.must_be_opaque => {
+                Fill::Colour(Colour::WHITE)
+            }
+            Fill::Colour(Colour { a: 0, .. }) => Fill::Clear,
+            Fill::Colour(colour) if self.must_be_opaque => Fill::Colour(over_white(colour)),
+            fill => fill,
+        }
+    }
+
+    fn draw_on(&mut self, frame: Size, x: u64, y: u64, behind: Fill) {
+        let background = self.shown(behind, frame);
+        // A transparent picture behind itself stays so.
+        self.has_alpha = match background {
+            Fill::Soft(_) => self.has_alpha,
+            background => background.is_clear(),
         };
-        self.has_alpha = background.is_none_or(|colour| colour.a < 255);
         self.ops.push(Op::Canvas {
             width: frame.w as u32,
             height: frame.h as u32,

@@ -28,9 +28,13 @@ pub enum Op {
     /// Scale to exactly these sides.
     Resize { width: u32, height: u32, kernel: Kernel },
     /// Put the picture at (x, y) of a canvas filled with a colour; never smaller than the picture.
-    Canvas { width: u32, height: u32, x: u32, y: u32, background: Option<Colour> },
+    Canvas { width: u32, height: u32, x: u32, y: u32, background: Fill },
+    /// Keep the most interesting part of this size, moved by so many pixels.
+    Choose { width: u32, height: u32, by: Interest, dx: i32, dy: i32 },
     /// Quarter turns clockwise, 1…3.
     Rotate(u8),
+    /// Any other angle, clockwise, in degrees; the sides are those around the turned picture.
+    Tilt { degrees: Decimal, width: u32, height: u32, background: Fill },
     /// Mirror top to bottom.
     Flip,
     /// Mirror left to right.
@@ -49,6 +53,27 @@ pub enum Op {
     Round([u32; 4]),
     /// A frame of so many pixels around corners of these radii.
     Border { px: u32, colour: Colour, radii: [u32; 4] },
+}
+
+/// What lies behind a picture.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Fill {
+    /// Nothing; white where the format has no alpha.
+    Clear,
+    Colour(Colour),
+    /// The colour of the picture's edges.
+    Edges,
+    /// The picture itself, enlarged and blurred with this sigma in pixels; without one by the canvas' size.
+    Soft(Option<Decimal>),
+}
+
+/// What a crop looks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interest {
+    /// What draws the eye.
+    Attention,
+    /// The most varied brightness.
+    Entropy,
 }
 
 /// What is done to the colours of every pixel alike.
@@ -178,6 +203,31 @@ impl Op {
     }
 }
 
+impl Fill {
+    /// Whether anything of it is seen.
+    pub(crate) fn is_seen(self) -> bool {
+        !matches!(self, Self::Clear | Self::Colour(Colour { a: 0, .. }))
+    }
+
+    /// Whether something shines through.
+    pub(crate) fn is_clear(self) -> bool {
+        match self {
+            Self::Clear => true,
+            Self::Colour(colour) => colour.a < 255,
+            Self::Edges | Self::Soft(_) => false,
+        }
+    }
+}
+
+impl Interest {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Attention => "attention",
+            Self::Entropy => "entropy",
+        }
+    }
+}
+
 impl Output {
     /// The media type of the result.
     pub fn mime(&self) -> &'static str {
@@ -236,11 +286,14 @@ impl fmt::Display for Op {
             Self::Crop(Rect { x, y, width, height }) => write!(f, "crop {x},{y},{width}x{height}"),
             Self::Resize { width, height, kernel } => write!(f, "resize {width}x{height} {}", kernel.word()),
             Self::Canvas { width, height, x, y, background } => {
-                write!(f, "canvas {width}x{height}+{x}+{y} ")?;
-                match background {
-                    Some(colour) => colour.fmt(f),
-                    None => f.write_str("none"),
-                }
+                write!(f, "canvas {width}x{height}+{x}+{y} {background}")
+            }
+            Self::Choose { width, height, by, dx, dy } => {
+                write!(f, "choose {width}x{height} {}", by.name())?;
+                if (*dx, *dy) == (0, 0) { Ok(()) } else { write!(f, " {dx:+}{dy:+}") }
+            }
+            Self::Tilt { degrees, width, height, background } => {
+                write!(f, "tilt {degrees} {width}x{height} {background}")
             }
             Self::Rotate(quarters) => write!(f, "rotate {}", u32::from(*quarters) * 90),
             Self::Flip => f.write_str("flip"),
@@ -254,6 +307,18 @@ impl fmt::Display for Op {
             Self::Border { px, colour, radii: [tl, tr, br, bl] } => {
                 write!(f, "border {px} {colour} {tl},{tr},{br},{bl}")
             }
+        }
+    }
+}
+
+impl fmt::Display for Fill {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Clear => f.write_str("none"),
+            Self::Colour(colour) => colour.fmt(f),
+            Self::Edges => f.write_str("auto"),
+            Self::Soft(None) => f.write_str("blur"),
+            Self::Soft(Some(sigma)) => write!(f, "blur:{sigma}"),
         }
     }
 }

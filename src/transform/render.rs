@@ -9,8 +9,10 @@ use crate::error::{Detail, Fault, Kind};
 use crate::transform::describe::{self, Original};
 use crate::transform::encode::{Around, encode};
 use crate::transform::mezzanine::{Mezzanine, Need};
-use crate::transform::plan::{Adjust, Colour, Form, Metadata, Op, Output, Plan};
+use crate::transform::plan::{Adjust, Colour, Fill, Form, Metadata, Op, Output, Plan};
 use crate::transform::steps::adjust::adjust;
+use crate::transform::steps::backdrop::{edge_colour, soft};
+use crate::transform::steps::blend::draw;
 use crate::transform::steps::blocks::{median, pixelate};
 use crate::transform::steps::blur::{blur, sharpen};
 use crate::transform::steps::canvas::canvas;
@@ -18,7 +20,9 @@ use crate::transform::steps::corners::{border, round};
 use crate::transform::steps::crop::crop;
 use crate::transform::steps::flatten::{flatten, without_idle_alpha};
 use crate::transform::steps::fold::{Folded, whole, within};
+use crate::transform::steps::interest::most_interesting;
 use crate::transform::steps::resample::{Area, resample};
+use crate::transform::steps::rotate::rotate;
 use crate::transform::steps::turn::Turn;
 use crate::transform::words::Space;
 
@@ -271,7 +275,35 @@ fn step(
                 return Err(RenderError::Plan("a canvas is smaller than its picture"));
             }
             let size = turn.size((width, height));
-            canvas(&bitmap, size, turn.back(at, size), working.drawn(fill(background, output)))
+            let at = turn.back(at, size);
+            match background {
+                Fill::Soft(sigma) => {
+                    let ground = soft(&bitmap, size, sigma.unwrap_or_default().as_f64(), deadline)?;
+                    draw(ground, &bitmap, (at.x.into(), at.y.into()), 255)
+                }
+                fill => canvas(&bitmap, size, at, solid(fill, &bitmap, output, working)),
+            }
+        }
+        Op::Choose { width, height, by, dx, dy } => {
+            let bitmap = turn.apply(bitmap);
+            let (x, y) = most_interesting(&bitmap, (width, height), by, deadline)?;
+            let moved = |at: u32, by: i32, free: u32| at.saturating_add_signed(by).min(free);
+            let (x, y) = (moved(x, dx, bitmap.width - width), moved(y, dy, bitmap.height - height));
+            return Ok((crop(bitmap, codec::Rect { x, y, width, height }), Turn::default()));
+        }
+        Op::Tilt { degrees, width, height, background } => {
+            let bitmap = turn.apply(bitmap);
+            let size = (width, height);
+            let tilted = rotate(&bitmap, degrees.as_f64(), size, deadline)?;
+            let drawn = match background {
+                Fill::Clear => tilted,
+                Fill::Soft(sigma) => {
+                    let ground = soft(&bitmap, size, sigma.unwrap_or_default().as_f64(), deadline)?;
+                    draw(ground, &tilted, (0, 0), 255)
+                }
+                fill => canvas(&tilted, size, whole(size), solid(fill, &bitmap, output, working)),
+            };
+            return Ok((drawn, Turn::default()));
         }
         Op::Rotate(_) | Op::Flip | Op::Flop => return Ok((bitmap, turn.then(op).unwrap_or(turn))),
         Op::Adjust(one) => adjust(bitmap, &[drawn(one, working)], deadline)?,
@@ -300,12 +332,14 @@ fn drawn(adjust: Adjust, working: &Working<'_>) -> Adjust {
     }
 }
 
-/// An unnamed background is clear where the format can say so.
-fn fill(background: Option<Colour>, output: &Output) -> Colour {
+/// The one colour behind a picture. An unnamed background is clear where the format can say so.
+fn solid(background: Fill, bitmap: &Bitmap, output: &Output, working: &Working<'_>) -> Colour {
     match background {
-        Some(colour) => colour,
-        None if has_alpha(output.format) => Colour { r: 0, g: 0, b: 0, a: 0 },
-        None => Colour { a: 255, ..output.flatten },
+        // Told from pixels, so it is one of the space that is worked in already.
+        Fill::Edges => edge_colour(bitmap),
+        Fill::Colour(colour) => working.drawn(colour),
+        Fill::Clear | Fill::Soft(_) if has_alpha(output.format) => Colour { r: 0, g: 0, b: 0, a: 0 },
+        Fill::Clear | Fill::Soft(_) => working.drawn(Colour { a: 255, ..output.flatten }),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::transform::number::{Decimal, round_div};
 use crate::transform::options::Key;
 use crate::transform::picture::{Anchor, Picture};
 use crate::transform::plan::{
-    Adjust, Colour, Form, Kernel, Metadata, Op, Output, Plan, Quality, Subsample, Told,
+    Adjust, Colour, Fill, Form, Interest, Kernel, Metadata, Op, Output, Plan, Quality, Subsample, Told,
 };
 use crate::transform::quality::palette_quality;
 use crate::transform::spec::{Entry, Options, Spec};
@@ -300,14 +300,14 @@ fn negotiated(header: &Header, accepts: Accepts, quality: Quality) -> Format {
 
 /// One step, in the order of the table.
 fn run(step: &Options, picture: &mut Picture, original: (u32, u32)) -> Result<(), SpecError> {
-    let behind = match step.get(Key::B) {
-        Some(Value::Background(Background::Colour(colour))) => Some(*colour),
-        _ => None,
-    };
+    let behind = behind(step);
     extract(step, picture)?;
     resize(step, picture, original, behind)?;
     if let Some(Value::Number(angle)) = step.get(Key::A) {
-        picture.rotate(quarters(*angle).unwrap_or(0));
+        match quarters(*angle) {
+            Some(quarters) => picture.rotate(quarters),
+            None => picture.tilt(*angle, behind)?,
+        }
     }
     if step.get(Key::Flip).is_some() {
         picture.flip();
@@ -322,9 +322,7 @@ fn run(step: &Options, picture: &mut Picture, original: (u32, u32)) -> Result<()
         let frame = Size { w: left + w + right, h: top + h + bottom };
         picture.canvas(frame, left, top, behind)?;
     }
-    if let Some(colour) = behind {
-        picture.underlay(colour);
-    }
+    picture.underlay(behind);
     match step.get(Key::O) {
         Some(Value::Number(percent)) if *percent < Decimal::whole(100) => {
             picture.work(Op::Adjust(Adjust::Opacity(*percent)));
@@ -332,6 +330,16 @@ fn run(step: &Options, picture: &mut Picture, original: (u32, u32)) -> Result<()
         _ => {}
     }
     Ok(())
+}
+
+/// What lies behind the picture in this step.
+fn behind(step: &Options) -> Fill {
+    match step.get(Key::B) {
+        Some(Value::Background(Background::Colour(colour))) => Fill::Colour(*colour),
+        Some(Value::Background(Background::Auto)) => Fill::Edges,
+        Some(Value::Background(Background::Blur(sigma))) => Fill::Soft(*sigma),
+        _ => Fill::Clear,
+    }
 }
 
 /// Colours, blurs and corners, in the order of the table. Canonical specs leave out what changes nothing.
@@ -436,7 +444,7 @@ fn resize(
     step: &Options,
     picture: &mut Picture,
     original: (u32, u32),
-    behind: Option<Colour>,
+    behind: Fill,
 ) -> Result<(), SpecError> {
     let target = target(step, picture.size, original);
     if target.w.is_none() && target.h.is_none() {
@@ -463,7 +471,18 @@ fn resize(
         Some(Value::Number(offset)) => *offset,
         _ => Decimal::ZERO,
     };
-    let anchor = Anchor { pull: pull(gravity, picture.focus), offset: (offset(Key::X), offset(Key::Y)) };
+    let offset = (offset(Key::X), offset(Key::Y));
+    let interest = match gravity {
+        Gravity::Auto => Some(Interest::Attention),
+        Gravity::Focus if picture.focus.is_none() => Some(Interest::Attention),
+        Gravity::Entropy => Some(Interest::Entropy),
+        _ => None,
+    };
+    if let Some(by) = interest.filter(|_| !mode.pads()) {
+        picture.choose(placed.frame, by, offset);
+        return Ok(());
+    }
+    let anchor = Anchor { pull: pull(gravity, picture.focus), offset };
     if mode.pads() {
         picture.pad(placed.frame, &anchor, behind)
     } else {

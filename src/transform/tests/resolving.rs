@@ -125,11 +125,24 @@ fn gravity_and_offsets() {
         ("g_w,x_500", 100),
         ("g_e,x_-10", 100),
         ("g_fp:0.25:0", 25),
-        ("g_focus", 50),
     ] {
         let expected = format!("resize 400x300 lanczos3 crop {x},0,300x300");
         assert_eq!(ops(&photo(), &format!("{square},{gravity}")), expected, "{gravity}");
     }
+    for (gravity, chosen) in [
+        ("g_auto", "attention"),
+        ("g_entropy", "entropy"),
+        // Without a stored point.
+        ("g_focus", "attention"),
+        ("c_thumb", "attention"),
+        ("g_auto,x_10", "attention +10+0"),
+    ] {
+        let text = format!("w_300,h_300,{gravity}") + if gravity == "c_thumb" { "" } else { ",c_fill" };
+        let expected = format!("resize 400x300 lanczos3 choose 300x300 {chosen}");
+        assert_eq!(ops(&photo(), &text), expected, "{gravity}");
+    }
+    // On a canvas there is nothing to choose.
+    assert_eq!(ops(&photo(), "w_400,h_400,c_pad,g_auto"), "resize 400x300 lanczos3 canvas 400x400+0+50 none");
     assert_eq!(
         ops(&photo(), "w_400,h_400,c_pad,g_n,y_20"),
         "resize 400x300 lanczos3 canvas 400x400+0+20 none"
@@ -264,14 +277,9 @@ fn results_have_a_largest_side() {
 fn what_is_not_built_is_refused_and_never_ignored() {
     for text in [
         "trim",
-        "a_45",
         "l_cat",
         "lw_5",
-        "w_9,h_9,c_fill,g_auto",
-        "w_9,h_9,c_fill,g_entropy",
         "w_9,h_9,c_fill,g_face",
-        "b_auto",
-        "b_blur",
         "pg_1",
         "f_gif",
         "f_jxl",
@@ -340,4 +348,18 @@ fn effects_follow_the_order_of_the_table() {
         let plan = planned(&photo(), text);
         assert!(plan.starts_with(expected), "{text}: {plan}");
     }
+}
+
+#[test]
+fn other_angles_enlarge_the_canvas() {
+    let square = source(Format::Jpeg, 100, 100);
+    assert_eq!(ops(&square, "a_45,b_f00"), "tilt 45 141x141 ff0000");
+    assert_eq!(ops(&square, "a_45,f_jpg"), "tilt 45 141x141 ffffff");
+    assert_eq!(ops(&square, "a_-30.5,b_auto"), "tilt 329.5 137x137 auto");
+    assert_eq!(ops(&square, "w_50,a_10"), "resize 50x50 lanczos3 tilt 10 58x58 none");
+    assert_eq!(ops(&square, "w_200,h_100,c_pad,b_blur"), "canvas 200x100+50+0 blur:8");
+    assert_eq!(ops(&square, "w_200,h_100,c_pad,b_blur:3"), "canvas 200x100+50+0 blur:3");
+    let focused = SourceFacts { focal: Some((1.0, 0.5)), ..square };
+    // The point on the right edge goes to the lower right with the picture.
+    assert_eq!(ops(&focused, "a_45/w_40,h_40,c_crop,g_focus"), "tilt 45 141x141 none crop 76,76,40x40");
 }
