@@ -32,13 +32,17 @@ pub(super) fn run(config: &Config, input: &Path, spec: &str, output: &Path) -> R
     let facts = SourceFacts { header: header.clone(), focal: None };
     let limits = ResolveLimits { max_result_side: config.images.max_result_side };
     let plan = resolve(&parsed, &facts, &Client::default(), &limits).map_err(wrong)?;
-    if plan.output.format != named {
-        let (name, made) = (output.display(), plan.output.format.extension());
-        return Err(Failure::usage(format!(
-            "conflict: `{spec}` makes a .{made} of this picture, not {name}"
-        )));
+    let conflict = |made: Format| {
+        let (name, made) = (output.display(), made.extension());
+        Failure::usage(format!("conflict: `{spec}` makes a .{made} of this picture, not {name}"))
+    };
+    if plan.output.rivals.is_empty() && plan.output.format != named {
+        return Err(conflict(plan.output.format));
     }
     let made = render(&bytes, &header, &plan, Instant::now() + config.images.timeout.0)?;
+    if made.format != named {
+        return Err(conflict(made.format));
+    }
     std::fs::write(output, &made.bytes)
         .map_err(|error| Failure::usage(format!("{}: {error}", output.display())))?;
     println!("{}x{} {} {} bytes", made.width, made.height, made.format.name(), made.bytes.len());

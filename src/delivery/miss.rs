@@ -82,7 +82,7 @@ impl Kitchen {
         let (header, plan) = (origin.header.clone(), plan.clone());
         let rendered = permit.run(move |deadline| render(&bytes, &header, &plan, deadline)).await??;
         if !original {
-            self.metrics.encoded(order.plan.output.name());
+            self.metrics.encoded(encoded_name(&order.plan, &rendered));
         }
         Ok(self.entry(rendered, None, &order, admitted, Some(fetched)))
     }
@@ -137,7 +137,7 @@ impl Kitchen {
             Ok((rendered, basis(&mezzanine, own)))
         };
         let (rendered, basis) = permit.run(work).await??;
-        self.metrics.encoded(order.plan.output.name());
+        self.metrics.encoded(encoded_name(&order.plan, &rendered));
         Ok(self.entry(rendered, basis, &order, admitted, Some(fetched)))
     }
 
@@ -161,7 +161,7 @@ impl Kitchen {
         let basis = basis(&mezzanine, need);
         let work = move |deadline| render_from(&mezzanine, &header, &plan, deadline);
         let rendered = permit.run(work).await??;
-        self.metrics.encoded(order.plan.output.name());
+        self.metrics.encoded(encoded_name(&order.plan, &rendered));
         Ok(self.entry(rendered, basis, &order, admitted, None))
     }
 
@@ -184,7 +184,7 @@ impl Kitchen {
         let _ = order.timing.set(spent);
         Entry {
             body: Bytes::from(rendered.bytes),
-            mime: Cow::Borrowed(order.plan.output.mime()),
+            mime: Cow::Borrowed(order.plan.output.mime_of(rendered.format)),
             width: rendered.width,
             height: rendered.height,
             created_ms: now_ms(),
@@ -208,6 +208,11 @@ impl Kitchen {
             }
         }
     }
+}
+
+/// What it has turned out to be, for metrics.
+fn encoded_name(plan: &Plan, rendered: &Rendered) -> &'static str {
+    if plan.output.rivals.is_empty() { plan.output.name() } else { rendered.format.name() }
 }
 
 /// The size of the common decode that a result was made from, where that is not what it alone would have been given.

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::codec::{self, Format, Header, avif, palette};
 use crate::transform::mezzanine::Need;
-use crate::transform::plan::{Adjust, Fill, Op, Plan, Quality};
+use crate::transform::plan::{Adjust, Fill, Op, Output, Plan, Quality};
 use crate::transform::steps::fold::Folded;
 use crate::transform::steps::resample;
 use crate::transform::steps::turn::Turn;
@@ -85,7 +85,8 @@ pub fn seconds(header: &Header, plan: &Plan, decoding: Decoding) -> f64 {
     };
     // A size that is not met at once is met after some three more attempts.
     let attempts = if plan.output.max_bytes.is_some() { 4.0 } else { 1.0 };
-    let encode = megapixels(pixels(size)) * encode_seconds(plan) * attempts;
+    let encode =
+        megapixels(pixels(size)) * plan.output.contestants().map(encode_seconds).sum::<f64>() * attempts;
     FIXED + decode + worked + megapixels(kept + touched) * 0.008 + encode
 }
 
@@ -147,8 +148,7 @@ fn work_seconds(op: &Op) -> f64 {
 }
 
 /// Seconds a megapixel of the result.
-fn encode_seconds(plan: &Plan) -> f64 {
-    let output = &plan.output;
+fn encode_seconds(output: &Output) -> f64 {
     let effort = f64::from(output.effort);
     match output.format {
         Format::Jpeg if output.progressive == Some(false) => 0.006,
@@ -168,22 +168,28 @@ fn encode_seconds(plan: &Plan) -> f64 {
 
 /// Bytes a pixel of the result that the encoder needs beside the pixels, its output included.
 fn encoder_bytes(header: &Header, plan: &Plan) -> u64 {
+    plan.output.contestants().map(|output| bytes_in(header, plan, output)).max().unwrap_or(0)
+        // The smallest file so far.
+        + if plan.output.rivals.is_empty() { 0 } else { 3 }
+}
+
+fn bytes_in(header: &Header, plan: &Plan, output: &Output) -> u64 {
     let clear = |op: &Op| match op {
         Op::Canvas { background, .. } => background.is_clear(),
         Op::Tilt { .. } => true,
         Op::Round(_) | Op::Border { .. } | Op::Adjust(Adjust::Opacity(_)) => true,
         _ => false,
     };
-    match plan.output.format {
-        Format::Webp if plan.output.quality == Quality::Lossless => 52,
+    match output.format {
+        Format::Webp if output.quality == Quality::Lossless => 52,
         Format::Webp if header.has_alpha || plan.ops.iter().any(clear) => 20,
-        Format::Avif => avif::bytes_per_pixel(plan.output.effort),
-        Format::Png if plan.output.quality != Quality::Lossless => 10 + palette::memory_per_pixel(),
+        Format::Avif => avif::bytes_per_pixel(output.effort),
+        Format::Png if output.quality != Quality::Lossless => 10 + palette::memory_per_pixel(),
         // The picture by numbers, and those packed.
         Format::Png => 8,
         Format::Tiff | Format::Bmp | Format::Ico => 8,
         // Coefficients of all scans.
-        Format::Jpeg if plan.output.progressive != Some(false) => 14,
+        Format::Jpeg if output.progressive != Some(false) => 14,
         _ => 6,
     }
 }

@@ -171,15 +171,15 @@ fn develop(
         return Err(RenderError::Plan("its operations do not lead to its size"));
     }
     let transformed_at = Instant::now();
-    let encoded = match plan.output.told {
+    let (encoded, format) = match plan.output.told {
         None => encode(&bitmap, &Around { exif, icc: working.profile(&bitmap) }, &plan.output, deadline)?,
-        Some(told) => describe::tell(&bitmap, told, original.as_ref(), deadline)?,
+        Some(told) => (describe::tell(&bitmap, told, original.as_ref(), deadline)?, plan.output.format),
     };
     Ok(Rendered {
         bytes: encoded,
         width: bitmap.width,
         height: bitmap.height,
-        format: plan.output.format,
+        format,
         timings: Timings { decode, transform: transformed_at - decoded_at, encode: transformed_at.elapsed() },
     })
 }
@@ -244,7 +244,7 @@ fn transform<'a>(
         }
     }
     in_time(deadline)?;
-    bitmap = if has_alpha(plan.output.format) {
+    bitmap = if has_alpha(plan.output.format) || !plan.output.rivals.is_empty() {
         without_idle_alpha(bitmap)
     } else {
         flatten(bitmap, working.drawn(plan.output.flatten))
@@ -338,7 +338,9 @@ fn solid(background: Fill, bitmap: &Bitmap, output: &Output, working: &Working<'
         // Told from pixels, so it is one of the space that is worked in already.
         Fill::Edges => edge_colour(bitmap),
         Fill::Colour(colour) => working.drawn(colour),
-        Fill::Clear | Fill::Soft(_) if has_alpha(output.format) => Colour { r: 0, g: 0, b: 0, a: 0 },
+        Fill::Clear | Fill::Soft(_) if has_alpha(output.format) || !output.rivals.is_empty() => {
+            Colour { r: 0, g: 0, b: 0, a: 0 }
+        }
         Fill::Clear | Fill::Soft(_) => working.drawn(Colour { a: 255, ..output.flatten }),
     }
 }

@@ -91,7 +91,8 @@ fn lay_out(
         (Orientation::UPRIGHT, (header.width, header.height))
     };
     let focus = source.focal.map(|point| if upright { point } else { as_stored(point, header.orientation) });
-    let must_be_opaque = !output.format.can_have_alpha();
+    // Who holds no alpha takes no part in a contest where there is some.
+    let must_be_opaque = !output.format.can_have_alpha() && output.rivals.is_empty();
     let mut picture = Picture::new(size, focus, header.has_alpha, must_be_opaque, limits.max_result_side);
     for step in &spec.steps {
         run(step, &mut picture, size)?;
@@ -176,6 +177,7 @@ fn original(spec: &Spec, header: &Header) -> Plan {
             flatten: Colour::WHITE,
             space: Space::Srgb,
             max_bytes: None,
+            rivals: Vec::new(),
             told: None,
         },
     }
@@ -205,6 +207,7 @@ fn told(spec: &Spec, form: Form) -> Output {
         flatten: Colour::WHITE,
         space: Space::Srgb,
         max_bytes: None,
+        rivals: Vec::new(),
         told: Some(Told { form, width: 0, height: 0 }),
     }
 }
@@ -224,7 +227,32 @@ fn output(spec: &Spec, header: &Header, accepts: Accepts) -> Result<Output, Spec
     if let Some(form) = form(wanted) {
         return Ok(told(spec, form));
     }
-    let format = encoded(wanted).unwrap_or_else(|| negotiated(header, accepts, quality));
+    if wanted == Wanted::Best {
+        let mut formats = contestants(header, accepts, quality).into_iter();
+        let mut first = output_in(spec, formats.next().unwrap_or(Format::Png), quality)?;
+        first.rivals = formats.map(|format| output_in(spec, format, quality)).collect::<Result<_, _>>()?;
+        return Ok(first);
+    }
+    output_in(spec, encoded(wanted).unwrap_or_else(|| negotiated(header, accepts, quality)), quality)
+}
+
+/// `f_best`: what the client takes and what can hold the picture. AVIF is the first if it is one of them.
+fn contestants(header: &Header, accepts: Accepts, quality: Quality) -> Vec<Format> {
+    let lossless = quality == Quality::Lossless;
+    let may = |format| match format {
+        Format::Avif => accepts.avif && (!lossless || avif::HAS_LOSSLESS),
+        Format::Webp => accepts.webp,
+        Format::Jpeg => !lossless && !header.has_alpha,
+        _ => true,
+    };
+    [Format::Avif, Format::Webp, Format::Jpeg, Format::Png]
+        .into_iter()
+        .filter(|&format| may(format))
+        .collect()
+}
+
+fn output_in(spec: &Spec, format: Format, quality: Quality) -> Result<Output, SpecError> {
+    let wanted = spec.format();
     let position = spec.whole.entry(Key::Q).and_then(Entry::position);
     let lossless = quality == Quality::Lossless;
     let effort = match format {
@@ -271,6 +299,7 @@ fn output(spec: &Spec, header: &Header, accepts: Accepts) -> Result<Output, Spec
         flatten: Colour::WHITE,
         space,
         max_bytes,
+        rivals: Vec::new(),
         told: None,
     })
 }

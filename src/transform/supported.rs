@@ -60,6 +60,7 @@ fn supported(Entry { key, value, at, .. }: &Entry) -> Result<(), SpecError> {
             Value::Format(wanted) => matches!(
                 wanted,
                 Wanted::Auto
+                    | Wanted::Best
                     | Wanted::Webp
                     | Wanted::Avif
                     | Wanted::Jpg

@@ -247,6 +247,7 @@ mod tests {
             flatten: Colour { r: 255, g: 255, b: 255, a: 255 },
             space: crate::transform::words::Space::Srgb,
             max_bytes: None,
+            rivals: Vec::new(),
             told: None,
         };
         Plan { orientation: Orientation::from_exif(exif), ops, width: 0, height: 0, output }
