@@ -59,7 +59,7 @@ pub fn seconds(header: &Header, plan: &Plan, decoding: Decoding) -> f64 {
     /// Probing, tables, allocation: what even the smallest picture costs.
     const FIXED: f64 = 0.0005;
     if plan.output.original {
-        return FIXED;
+        return if header.format == Format::Svg { drawing(0) } else { FIXED };
     }
     let Some(folded) = Folded::of(header, plan) else { return FIXED };
     let request = match decoding {

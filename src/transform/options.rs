@@ -203,7 +203,7 @@ table! {
     Mb "mb" ["max_bytes" "maxbytes"] whole(256, 100_000_000), None, Spec, Now, Signed,
         "Largest size in bytes: `q` is lowered until the result fits. What cannot fit, lossless results included, is `result_too_large`.";
     Il "il" ["progressive" "interlace"] Domain::FlagOrAuto, Some(Value::Auto), Spec, Except("interlaced PNG"), Free,
-        "Progressive JPEG, interlaced PNG. `auto`: on for JPEG over 10 KB. Without effect where `f_auto` chooses another format.";
+        "Progressive JPEG. PNG is never interlaced. `auto`: on for JPEG over 10 KB. Without effect where `f_auto` chooses another format.";
     Ss "ss" ["subsample"] Domain::Subsample, Some(Value::Subsample(Subsample::Auto)), Spec, Now, Free,
         "Chroma subsampling. `auto`: 4:4:4 where text or saturated edges need it, else 4:2:0. Lossy WebP is 4:2:0 by its nature; there `444` is the conversion that keeps edges sharp.";
     Md "md" ["metadata" "meta"] Domain::Metadata, Some(Value::Metadata(Metadata::Copyright)), Spec, Now, Free,

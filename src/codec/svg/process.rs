@@ -23,8 +23,8 @@ const WALL: Duration = Duration::from_secs(8);
 pub(super) fn run(job: &Job, text: &[u8], most: usize, deadline: Instant) -> Result<Vec<u8>, CodecError> {
     super::check_deadline(deadline)?;
     let limit = Instant::now() + WALL;
-    let mut child = start()?;
-    let (Some(mut input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+    let mut child = Reaped(start()?);
+    let (Some(mut input), Some(output)) = (child.0.stdin.take(), child.0.stdout.take()) else {
         return Err(failed("it has no pipes"));
     };
     let (sender, receiver) = mpsc::channel();
@@ -40,16 +40,26 @@ pub(super) fn run(job: &Job, text: &[u8], most: usize, deadline: Instant) -> Res
         });
         let answer = receiver.recv_timeout(deadline.min(limit).saturating_duration_since(Instant::now()));
         if answer.is_err() {
-            let _ = child.kill();
+            let _ = child.0.kill();
         }
-        (answer, end(&mut child))
+        (answer, child.0.wait())
     });
-    let status = status?;
+    let status = status.map_err(|error| failed(&error.to_string()))?;
     match answer {
         Err(_) if deadline < limit => Err(CodecError::TimedOut),
         Err(_) => Err(too_slow()),
         Ok(Err(error)) => Err(failed(&error.to_string())),
         Ok(Ok(answer)) => verdict(answer, most, status, job.memory),
+    }
+}
+
+/// Leaves no process behind, whatever happens meanwhile.
+struct Reaped(Child);
+
+impl Drop for Reaped {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
@@ -85,10 +95,6 @@ fn program() -> Result<std::path::PathBuf, CodecError> {
 #[cfg(not(target_os = "linux"))]
 fn program() -> Result<std::path::PathBuf, CodecError> {
     std::env::current_exe().map_err(|error| failed(&error.to_string()))
-}
-
-fn end(child: &mut Child) -> Result<ExitStatus, CodecError> {
-    child.wait().map_err(|error| failed(&error.to_string()))
 }
 
 fn died(status: ExitStatus, memory: u64) -> CodecError {

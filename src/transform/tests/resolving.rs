@@ -275,9 +275,20 @@ fn results_have_a_largest_side() {
 
 #[test]
 fn what_is_not_built_is_refused_and_never_ignored() {
-    for text in
-        ["trim", "l_cat", "lw_5", "w_9,h_9,c_fill,g_face", "pg_1", "f_gif", "f_jxl", "d_cat", "f_orig,d_cat"]
-    {
+    for text in [
+        "trim",
+        "l_cat",
+        "lw_5",
+        "w_9,h_9,c_fill,g_face",
+        "pg_1",
+        "f_gif",
+        "f_jxl",
+        "f_png,il_1",
+        "f_tiff,md_all",
+        "w_9,f_svg",
+        "d_cat",
+        "f_orig,d_cat",
+    ] {
         assert_eq!(planned(&photo(), text), "unsupported_option", "{text}");
         assert!(parse(text).unwrap().check_supported().is_err(), "{text}");
     }
