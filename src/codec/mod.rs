@@ -6,6 +6,7 @@
 pub mod avif;
 pub mod colour;
 pub mod error;
+pub mod fonts;
 mod exif;
 mod flat;
 mod gif;

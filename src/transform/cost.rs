@@ -6,6 +6,7 @@ use crate::codec::{self, Format, Header, avif, palette};
 use crate::transform::mezzanine::Need;
 use crate::transform::plan::{Adjust, Fill, Op, Output, Plan, Quality};
 use crate::transform::steps::fold::Folded;
+use crate::transform::steps::overlay;
 use crate::transform::steps::resample;
 use crate::transform::steps::turn::Turn;
 
@@ -41,7 +42,16 @@ pub fn memory(header: &Header, plan: &Plan, decoding: Decoding) -> u64 {
         let before = size;
         size = after(size, op, &folded);
         // A sharper picture is made of the picture, a soft one and the one between.
-        let third = if matches!(op, Op::Sharpen(_)) { pixels(size) * 4 } else { 0 };
+        let third = match op {
+            Op::Sharpen(_) => pixels(size) * 4,
+            // Fitted into a box that may be larger than the picture.
+            Op::Overlay(overlay) => {
+                let side = |side: Option<u32>, own: u32| side.unwrap_or(own);
+                let top = (side(overlay.width, size.0), side(overlay.height, size.1));
+                pixels(top) * 8
+            }
+            _ => 0,
+        };
         peak = peak.max((pixels(before) + pixels(size)) * 4 + third);
     }
     let turned = if folded.turn == Turn::default() && folded.rest.is_empty() { 4 } else { 8 };
@@ -88,6 +98,18 @@ pub fn seconds(header: &Header, plan: &Plan, decoding: Decoding) -> f64 {
     let encode =
         megapixels(pixels(size)) * plan.output.contestants().map(encode_seconds).sum::<f64>() * attempts;
     FIXED + decode + worked + megapixels(kept + touched) * 0.008 + encode
+}
+
+/// Bytes and seconds of decoding the pictures that are drawn on top, whose headers are `others`.
+pub fn overlays(plan: &Plan, others: &[Header]) -> (u64, f64) {
+    let known = plan.overlays().filter_map(|(number, overlay)| Some((overlay, others.get(number)?)));
+    known.fold((0, 0.0), |(bytes, seconds), (overlay, header)| {
+        // How much room there is for one without sides is not known here: its own size is the most it takes.
+        let sides = (overlay.width, overlay.height);
+        let (request, size) = overlay::request(header, sides, header.oriented(), Instant::now());
+        let memory = codec::decode_memory(header, &request) + pixels(size) * 4;
+        (bytes + memory, seconds + decode(header) + megapixels(pixels(size)) * 0.02)
+    })
 }
 
 /// The part of it that goes into decoding.
@@ -141,6 +163,7 @@ fn work_seconds(op: &Op) -> f64 {
         Op::Blur(_) | Op::Sharpen(_) => 0.06,
         Op::Median(size) => 0.05 + 0.012 * f64::from(*size),
         Op::Tilt { .. } | Op::Canvas { background: Fill::Soft(_), .. } => 0.12,
+        Op::Overlay(_) => 0.06,
         // A small copy and a few thousand windows.
         Op::Choose { .. } => 0.02,
         Op::Crop(_) | Op::Resize { .. } | Op::Canvas { .. } | Op::Rotate(_) | Op::Flip | Op::Flop => 0.0,

@@ -1,15 +1,15 @@
 //! A picture as it stands while the steps of a spec run over it on paper: its size, its focal point, and the
 //! operations that were needed so far. Operations that would change nothing are never added.
 
-use crate::codec::Rect;
+use crate::codec::{Orientation, Rect};
 use crate::transform::error::{Place, SpecError};
 use crate::transform::geometry::{Fraction, Size, origin};
 use crate::transform::number::Decimal;
-use crate::transform::plan::{Adjust, Colour, Fill, Interest, Kernel, Op};
+use crate::transform::plan::{Adjust, Colour, Fill, Interest, Kernel, Look, Op};
 use crate::transform::steps::rotate::turned_size;
 
 #[derive(Debug)]
-pub(crate) struct Picture {
+pub(crate) struct Picture<'a> {
     pub(crate) size: Size,
     /// As fractions of the picture, where it is known.
     pub(crate) focus: Option<(f64, f64)>,
@@ -18,6 +18,10 @@ pub(crate) struct Picture {
     /// The output has no alpha, so that nothing needs to stay transparent.
     must_be_opaque: bool,
     max_side: u64,
+    /// What was found where somebody had to look, as far as it was not used yet.
+    pub(crate) seen: &'a [Rect],
+    /// How many pictures were drawn on it.
+    pub(crate) drawn: usize,
 }
 
 /// Where something is put within a larger frame.
@@ -33,7 +37,7 @@ impl Anchor {
     }
 }
 
-impl Picture {
+impl Picture<'_> {
     pub(crate) fn new(
         (width, height): (u32, u32),
         focus: Option<(f64, f64)>,
@@ -42,7 +46,16 @@ impl Picture {
         max_side: u32,
     ) -> Self {
         let size = Size { w: width.into(), h: height.into() };
-        Self { size, focus, ops: Vec::with_capacity(2), has_alpha, must_be_opaque, max_side: max_side.into() }
+        Self {
+            size,
+            focus,
+            ops: Vec::with_capacity(2),
+            has_alpha,
+            must_be_opaque,
+            max_side: max_side.into(),
+            seen: &[],
+            drawn: 0,
+        }
     }
 
     pub(crate) fn check_size(&self, size: Size) -> Result<(), SpecError> {
@@ -77,6 +90,24 @@ impl Picture {
     pub(crate) fn crop(&mut self, frame: Size, anchor: &Anchor) {
         let (x, y) = anchor.origin(Size { w: self.size.w - frame.w, h: self.size.h - frame.h });
         self.cut(x, y, frame);
+    }
+
+    /// Cuts the border off, where it is known; else says what has to be looked at.
+    pub(crate) fn trim(&mut self, tolerance: Decimal, colour: Option<Colour>) -> Result<(), Box<Look>> {
+        let Some((found, rest)) = self.seen.split_first() else {
+            return Err(Box::new(Look {
+                orientation: Orientation::UPRIGHT,
+                ops: self.ops.clone(),
+                width: self.size.w as u32,
+                height: self.size.h as u32,
+                tolerance,
+                colour,
+            }));
+        };
+        self.seen = rest;
+        let Rect { x, y, width, height } = *found;
+        self.cut(x.into(), y.into(), Size { w: width.into(), h: height.into() });
+        Ok(())
     }
 
     /// Keeps the rectangle, which lies within the picture.

@@ -1,24 +1,23 @@
 //! Text to pixels, within the process that has nothing to lose. Nothing is fetched, opened or looked up: pictures
-//! count where they are part of the text, fonts where they were handed in.
+//! count where they are part of the text, and the fonts are those in the binary.
 
 use std::sync::Arc;
 
 use resvg::tiny_skia::{Pixmap, Transform};
-use resvg::usvg::{ImageHrefResolver, ImageKind, Options, Size, Tree, fontdb};
+use resvg::usvg::{ImageHrefResolver, ImageKind, Options, Size, Tree};
 
 use super::head::{Head, UNKNOWN};
-use crate::codec::{Format, Limits, Probe, probe};
+use crate::codec::{Format, Limits, Probe, fonts, probe};
 
 /// Straight RGBA of a region, given in the picture's own pixels.
 pub(super) fn draw(
     text: &[u8],
     [x, y, width, height]: [u32; 4],
     target: (u32, u32),
-    fonts: &[&[u8]],
 ) -> Result<Vec<u8>, String> {
     let head = Head::read(text).map_err(|_| "its root element is not one".to_owned())?;
     let text = std::str::from_utf8(text).map_err(|_| "its text is not UTF-8".to_owned())?;
-    let tree = tree(text, fonts)?;
+    let tree = tree(text)?;
     let (whole_width, whole_height) = head.pixels();
     let mut pixmap = Pixmap::new(target.0, target.1).ok_or("there is no memory for its pixels")?;
     let scale = |target: u32, region: u32| f64::from(target) / f64::from(region);
@@ -37,11 +36,7 @@ pub(super) fn draw(
     Ok(pixmap.take_demultiplied())
 }
 
-fn tree(text: &str, fonts: &[&[u8]]) -> Result<Tree, String> {
-    let mut known = fontdb::Database::new();
-    for font in fonts {
-        known.load_font_data(font.to_vec());
-    }
+fn tree(text: &str) -> Result<Tree, String> {
     let options = Options {
         default_size: Size::from_wh(UNKNOWN.0 as f32, UNKNOWN.1 as f32).ok_or("there is no size")?,
         font_size: super::FONT_SIZE as f32,
@@ -50,7 +45,8 @@ fn tree(text: &str, fonts: &[&[u8]]) -> Result<Tree, String> {
             // An address or a path, whatever it says.
             resolve_string: Box::new(|_, _| None),
         },
-        fontdb: Arc::new(known),
+        font_family: fonts::SANS.to_owned(),
+        fontdb: Arc::new(fonts::database()),
         ..Options::default()
     };
     let document = super::clean::document(text)?;
@@ -86,14 +82,26 @@ mod tests {
 
     #[test]
     fn a_region_is_drawn_at_the_size_that_is_asked_for() {
-        let whole = draw(SQUARE.as_bytes(), [0, 0, 8, 4], (80, 40), &[]).unwrap();
+        let whole = draw(SQUARE.as_bytes(), [0, 0, 8, 4], (80, 40)).unwrap();
         assert_eq!(whole.len(), 80 * 40 * 4);
         assert_eq!(pixel(&whole, 80, 39, 20), [255, 0, 0, 255]);
         let [r, g, b, a] = pixel(&whole, 80, 40, 20);
         assert_eq!((r, g, b), (0, 0, 255), "straight, not premultiplied");
         assert!(a.abs_diff(128) <= 1);
-        let right = draw(SQUARE.as_bytes(), [4, 0, 4, 2], (4, 2), &[]).unwrap();
+        let right = draw(SQUARE.as_bytes(), [4, 0, 4, 2], (4, 2)).unwrap();
         assert_eq!(pixel(&right, 4, 0, 0)[2], 255);
+    }
+
+    #[test]
+    fn text_is_set_in_the_fonts_that_are_there() {
+        for family in ["", "font-family='Helvetica, serif'", "font-family='No such'"] {
+            let text = format!(
+                "<svg xmlns='http://www.w3.org/2000/svg' width='60' height='20'><text y='16' {family}>AV\u{4F60}</text></svg>"
+            );
+            let drawn = draw(text.as_bytes(), [0, 0, 60, 20], (60, 20)).unwrap();
+            let inked = drawn.chunks_exact(4).filter(|pixel| pixel[3] > 128).count();
+            assert!(inked > 60, "{family}: {inked}");
+        }
     }
 
     #[test]
@@ -105,7 +113,7 @@ mod tests {
                 "<svg xmlns='http://www.w3.org/2000/svg' xmlns:xlink='http://www.w3.org/1999/xlink' width='2' \
                  height='2'><image width='2' height='2' xlink:href='{href}'/></svg>"
             );
-            assert!(draw(text.as_bytes(), [0, 0, 2, 2], (2, 2), &[]).unwrap().iter().all(|&byte| byte == 0));
+            assert!(draw(text.as_bytes(), [0, 0, 2, 2], (2, 2)).unwrap().iter().all(|&byte| byte == 0));
         }
     }
 
@@ -124,7 +132,7 @@ mod tests {
                 "<svg xmlns='http://www.w3.org/2000/svg' width='2' height='2'><image width='2' height='2' \
                  href='data:image/{kind};base64,{data}'/></svg>"
             );
-            let drawn = draw(text.as_bytes(), [0, 0, 2, 2], (2, 2), &[]).unwrap();
+            let drawn = draw(text.as_bytes(), [0, 0, 2, 2], (2, 2)).unwrap();
             assert_eq!(drawn.iter().any(|&byte| byte != 0), seen, "{kind}");
         }
     }
@@ -134,7 +142,7 @@ mod tests {
         for text in
             ["<svg width='2' height='2'", "<svg xmlns='http://www.w3.org/2000/svg' width='2' height='2'><g>"]
         {
-            draw(text.as_bytes(), [0, 0, 2, 2], (2, 2), &[]).unwrap_err();
+            draw(text.as_bytes(), [0, 0, 2, 2], (2, 2)).unwrap_err();
         }
     }
 }

@@ -15,7 +15,7 @@ pub fn serve() -> io::Result<()> {
     text.try_reserve_exact(job.len as usize)?;
     input.take(u64::from(job.len)).read_to_end(&mut text)?;
     let made = match job.task {
-        Task::Draw { region, target } => draw::draw(&text, region, target, &[]),
+        Task::Draw { region, target } => draw::draw(&text, region, target),
         Task::Clean => clean::clean(&text).map(String::into_bytes),
     };
     let (word, answer) = match made {

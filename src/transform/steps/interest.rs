@@ -25,6 +25,26 @@ pub(crate) fn most_interesting(
     by: Interest,
     deadline: Instant,
 ) -> Result<(u32, u32), RenderError> {
+    found(bitmap, frame, by, 1.0, deadline)
+}
+
+/// The origin of the part where an overlay of `frame`'s size hides least.
+pub(crate) fn least_interesting(
+    bitmap: &Bitmap,
+    frame: (u32, u32),
+    by: Interest,
+    deadline: Instant,
+) -> Result<(u32, u32), RenderError> {
+    found(bitmap, frame, by, -1.0, deadline)
+}
+
+fn found(
+    bitmap: &Bitmap,
+    frame: (u32, u32),
+    by: Interest,
+    sign: f64,
+    deadline: Instant,
+) -> Result<(u32, u32), RenderError> {
     let free = (bitmap.width - frame.0, bitmap.height - frame.1);
     if free == (0, 0) {
         return Ok(free);
@@ -38,8 +58,10 @@ pub(crate) fn most_interesting(
         |frame: u32, scale: f64, small: u32| ((f64::from(frame) * scale).round() as u32).clamp(1, small);
     let window = (side(frame.0, scale.0, small.width), side(frame.1, scale.1, small.height));
     let (x, y) = match by {
-        Interest::Attention => heaviest(&attention(&small, deadline)?, (small.width, small.height), window),
-        Interest::Entropy => liveliest(&small, window),
+        Interest::Attention => {
+            heaviest(&attention(&small, deadline)?, (small.width, small.height), window, sign)
+        }
+        Interest::Entropy => liveliest(&small, window, sign),
     };
     let back = |at: f64, scale: f64, free: u32| ((at / scale).round() as u32).min(free);
     Ok((back(x, scale.0, free.0), back(y, scale.1, free.1)))
@@ -92,7 +114,7 @@ fn opponent(&[r, g, b]: &[u8; 3]) -> [f64; 3] {
 fn edges(opponents: &[[f64; 3]], width: usize) -> Vec<f64> {
     let light = |index: usize| opponents.get(index).map_or(0.0, |o| o[0]);
     let step = |index: usize| {
-        let right = if (index + 1) % width == 0 { index } else { index + 1 };
+        let right = if (index + 1).is_multiple_of(width) { index } else { index + 1 };
         let below = if index + width < opponents.len() { index + width } else { index };
         (light(index) - light(right)).abs() + (light(index) - light(below)).abs()
     };
@@ -112,7 +134,7 @@ fn skin(&[r, g, b]: &[u8; 3]) -> f64 {
 }
 
 /// The window with the largest sum. What stands in the middle of it counts more than what its edge cuts.
-fn heaviest(weights: &[f64], (width, height): (u32, u32), window: (u32, u32)) -> (f64, f64) {
+fn heaviest(weights: &[f64], (width, height): (u32, u32), window: (u32, u32), sign: f64) -> (f64, f64) {
     let (w, h) = (width as usize, height as usize);
     let mut sums = vec![0.0; (w + 1) * (h + 1)];
     for y in 0..h {
@@ -130,12 +152,12 @@ fn heaviest(weights: &[f64], (width, height): (u32, u32), window: (u32, u32)) ->
     let (ww, wh) = (window.0 as usize, window.1 as usize);
     let inner = ((ww / 2).max(1), (wh / 2).max(1));
     best((w - ww, h - wh), |x, y| {
-        sum(x, y, (ww, wh)) + 0.5 * sum(x + (ww - inner.0) / 2, y + (wh - inner.1) / 2, inner)
+        sign * sum(x, y, (ww, wh)) + sign * 0.5 * sum(x + (ww - inner.0) / 2, y + (wh - inner.1) / 2, inner)
     })
 }
 
 /// The window with the highest entropy; one axis after the other, which is exact where only one is free.
-fn liveliest(small: &Bitmap, window: (u32, u32)) -> (f64, f64) {
+fn liveliest(small: &Bitmap, window: (u32, u32), sign: f64) -> (f64, f64) {
     let (w, h) = (small.width as usize, small.height as usize);
     let (ww, wh) = (window.0 as usize, window.1 as usize);
     let light: Vec<usize> =
@@ -146,7 +168,8 @@ fn liveliest(small: &Bitmap, window: (u32, u32)) -> (f64, f64) {
             light[row * w + x..row * w + x + ww].iter().for_each(|&bin| bins[bin.min(63)] += 1);
         }
         let count = (ww * wh) as f64;
-        bins.iter().filter(|&&n| n > 0).map(|&n| f64::from(n) / count).map(|p| -p * p.log2()).sum()
+        bins.iter().filter(|&&n| n > 0).map(|&n| f64::from(n) / count).map(|p| -p * p.log2()).sum::<f64>()
+            * sign
     };
     let (x, _) = best((w - ww, 0), |x, _| entropy(x, 0, (ww, h)));
     let (_, y) = best((0, h - wh), |_, y| entropy(x as usize, y, (ww, wh)));
@@ -164,7 +187,8 @@ fn best(free: (usize, usize), score: impl Fn(usize, usize) -> f64) -> (f64, f64)
     let mut found = (middle, score(middle.0, middle.1));
     for y in 0..=free.1 {
         for x in 0..=free.0 {
-            let points = score(x, y) * (1.0 - EDGE * off(x, free.0).max(off(y, free.1)));
+            let points = score(x, y);
+            let points = points - EDGE * points.abs() * off(x, free.0).max(off(y, free.1));
             if points > found.1 {
                 found = ((x, y), points);
             }
