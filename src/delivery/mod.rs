@@ -304,7 +304,7 @@ impl Delivery {
         picture.cache_status = Some(status);
         picture.timing = timing.get();
         if !answer.plan.output.rivals.is_empty() {
-            self.settle(&mut picture, &asked.target, &found.entry);
+            settle(&mut picture, &asked.target, &found.entry);
         }
         if precondition == Precondition::NotModifiedIfAny {
             return Ok(respond::not_modified(picture));
@@ -319,16 +319,6 @@ impl Delivery {
         }
         response.extensions_mut().insert(Served(status));
         Ok(response)
-    }
-
-    /// What the entry alone knows of a picture that could have become one of several formats.
-    fn settle(&self, picture: &mut Picture<'_>, target: &Target, entry: &Entry) {
-        if let Ok(mime) = HeaderValue::from_str(&entry.mime) {
-            picture.content_type = mime;
-        }
-        if let Some(format) = Format::ALL.into_iter().find(|format| format.mime() == entry.mime) {
-            picture.extras.disposition = disposition(target, format.extension());
-        }
     }
 
     /// The answer to `OPTIONS`.
@@ -528,6 +518,16 @@ fn cache_status(outcome: Outcome, kept: bool) -> CacheStatus {
         Outcome::Disk => CacheStatus::Disk,
         Outcome::Miss => CacheStatus::Miss { stored: kept },
         Outcome::Collapsed => CacheStatus::Collapsed,
+    }
+}
+
+/// What the entry alone knows of a picture that could have become one of several formats.
+fn settle(picture: &mut Picture<'_>, target: &Target, entry: &Entry) {
+    if let Ok(mime) = HeaderValue::from_str(&entry.mime) {
+        picture.content_type = mime;
+    }
+    if let Some(format) = Format::ALL.into_iter().find(|format| format.mime() == entry.mime) {
+        picture.extras.disposition = disposition(target, format.extension());
     }
 }
 

@@ -76,9 +76,8 @@ fn open(node: &Node<'_, '_>, root: Node<'_, '_>, out: &mut String) -> bool {
         attribute("xmlns:xlink", XLINK, out);
     }
     for one in node.attributes() {
-        match judged(&one, name) {
-            Some((name, value)) => attribute(name, &value, out),
-            None => continue,
+        if let Some((name, value)) = judged(&one, name) {
+            attribute(name, &value, out);
         }
     }
     out.push('>');

@@ -33,7 +33,7 @@ impl Head {
             None if text.len() >= MOST => return Err(Stop::Broken("its root element ends nowhere near")),
             None => {
                 // Nearly all show it in the first kilobytes; a licence in a comment may be longer.
-                let needed = (text.len() * 2).max(16 << 10).min(MOST);
+                let needed = (text.len() * 2).clamp(16 << 10, MOST);
                 return Err(Stop::Cut(Cut { needed }));
             }
         };
