@@ -112,8 +112,12 @@ fn pixels_agree_with_the_references() {
     };
     let server = server(&shared);
     let out = tempfile::tempdir().unwrap();
-    let specs =
-        [("w300", "w_300,f_png"), ("cover200", "w_200,h_200,c_fill,f_png"), ("rot90", "a_90/w_100,f_png")];
+    let specs = [
+        ("w300", "w_300,f_png"),
+        ("cover200", "w_200,h_200,c_fill,f_png"),
+        ("rot90", "a_90/w_100,f_png"),
+        ("gray", "w_100,gray,f_png"),
+    ];
     let mut pairs = String::new();
     let rows = manifest(&shared);
     let judged = rows.iter().filter(|row| {
@@ -146,7 +150,10 @@ fn pixels_agree_with_the_references() {
     let mut lines = 0;
     for line in report.lines().filter(|line| line.starts_with("rate ")) {
         let rate: f64 = line.split_whitespace().last().unwrap().parse().unwrap();
-        assert!(rate >= 0.95, "{line}");
+        // The references of `gray` are 100 px wide, made by sharp's fast shrink-on-load: its own careful mode fails the same
+        // rows (docs/decisions/0017). What is reached is held here.
+        let least = if line.starts_with("rate gray ") { 0.74 } else { 0.95 };
+        assert!(rate >= least, "{line}");
         lines += 1;
     }
     assert_eq!(lines, specs.len(), "{report}");
