@@ -4,7 +4,7 @@
 
 use super::exif;
 use super::walk::{Block, Blocks, Chunks, Cut, SOS, Segments};
-use super::{CodecError, Format, Header, Limits, NOT_YET, Orientation};
+use super::{CodecError, Format, Header, Limits, NOT_YET, Orientation, svg};
 
 /// What [`probe`] could say.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,13 +38,8 @@ pub fn probe(prefix: &[u8], total: u64, limits: &Limits) -> Result<Probe, CodecE
         Format::Png => png(prefix),
         Format::Webp => webp(prefix, whole),
         Format::Gif => gif(prefix, whole, limits),
-        Format::Avif
-        | Format::Heic
-        | Format::Jxl
-        | Format::Tiff
-        | Format::Bmp
-        | Format::Ico
-        | Format::Svg => {
+        Format::Svg => vector(prefix),
+        Format::Avif | Format::Heic | Format::Jxl | Format::Tiff | Format::Bmp | Format::Ico => {
             return Err(CodecError::Unsupported { format, why: NOT_YET });
         }
     };
@@ -98,6 +93,27 @@ fn check(header: &Header, limits: &Limits) -> Result<(), CodecError> {
         return Err(CodecError::TooManyPixels { pixels: summed, limit: limits.max_pixels_summed });
     }
     Ok(())
+}
+
+/// The root element of the text.
+fn vector(prefix: &[u8]) -> Result<Header, Stop> {
+    let text = svg::text_of(prefix);
+    let (width, height) = match svg::Head::read(&text) {
+        Ok(head) => head.pixels(),
+        Err(svg::Stop::Broken(reason)) => return Err(Stop::Broken(reason)),
+        // A packed text may have been cut by less than it lacks.
+        Err(svg::Stop::Cut(cut)) => return Err(Stop::Cut(Cut { needed: cut.needed.max(prefix.len() * 2) })),
+    };
+    Ok(Header {
+        format: Format::Svg,
+        width,
+        height,
+        orientation: Orientation::UPRIGHT,
+        frames: 1,
+        has_alpha: true,
+        depth: 8,
+        progressive: false,
+    })
 }
 
 /// Up to the first scan, because EXIF may stand on either side of the frame header.
