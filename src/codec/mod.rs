@@ -4,6 +4,7 @@
 //! Untrusted bytes meet [`Limits`] in [`probe()`] before any decoder allocates a pixel.
 
 pub mod avif;
+mod cicp;
 pub mod colour;
 pub mod error;
 mod exif;
@@ -227,13 +228,8 @@ pub fn decode(bytes: &[u8], header: &Header, request: &DecodeRequest) -> Result<
         Format::Png => png::decode(bytes, header, request, region)?,
         Format::Webp => webp::decode(bytes, header, request, region)?,
         Format::Gif => gif::decode(bytes, header, request, region)?,
-        Format::Avif
-        | Format::Heic
-        | Format::Jxl
-        | Format::Tiff
-        | Format::Bmp
-        | Format::Ico
-        | Format::Svg => {
+        Format::Avif => avif::decode(bytes, header, request, region)?,
+        Format::Heic | Format::Jxl | Format::Tiff | Format::Bmp | Format::Ico | Format::Svg => {
             return Err(CodecError::Unsupported { format, why: NOT_YET });
         }
     };
@@ -299,13 +295,10 @@ pub fn decode_memory(header: &Header, request: &DecodeRequest) -> u64 {
             Format::Png => png::memory(header, request),
             Format::Webp => webp::memory(header, request),
             Format::Gif => gif::memory(header),
-            Format::Avif
-            | Format::Heic
-            | Format::Jxl
-            | Format::Tiff
-            | Format::Bmp
-            | Format::Ico
-            | Format::Svg => pixels * 4 + region * 4,
+            Format::Avif => avif::memory(header, request),
+            Format::Heic | Format::Jxl | Format::Tiff | Format::Bmp | Format::Ico | Format::Svg => {
+                pixels * 4 + region * 4
+            }
         }
 }
 

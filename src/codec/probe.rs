@@ -2,7 +2,7 @@
 //! A prefix that is too short is no error: a remote source reads on. The answer never depends on how long the
 //! prefix was, so that a picture cannot change with the way in which it was fetched.
 
-use super::exif;
+use super::{avif, exif};
 use super::walk::{Block, Blocks, Chunks, Cut, SOS, Segments};
 use super::{CodecError, Format, Header, Limits, NOT_YET, Orientation};
 
@@ -38,13 +38,8 @@ pub fn probe(prefix: &[u8], total: u64, limits: &Limits) -> Result<Probe, CodecE
         Format::Png => png(prefix),
         Format::Webp => webp(prefix, whole),
         Format::Gif => gif(prefix, whole, limits),
-        Format::Avif
-        | Format::Heic
-        | Format::Jxl
-        | Format::Tiff
-        | Format::Bmp
-        | Format::Ico
-        | Format::Svg => {
+        Format::Avif => avif::header(prefix, total, limits),
+        Format::Heic | Format::Jxl | Format::Tiff | Format::Bmp | Format::Ico | Format::Svg => {
             return Err(CodecError::Unsupported { format, why: NOT_YET });
         }
     };
@@ -58,15 +53,24 @@ pub fn probe(prefix: &[u8], total: u64, limits: &Limits) -> Result<Probe, CodecE
         }
         Err(Stop::Cut(_)) => broken(format, "it ends within its header"),
         Err(Stop::Broken(reason)) => broken(format, reason),
+        Err(Stop::Codec(error)) => Err(error),
         Err(Stop::Frames(frames)) => Err(CodecError::TooManyFrames { frames, limit: limits.max_frames }),
     }
 }
 
 /// Why no header was found.
-enum Stop {
+pub(super) enum Stop {
     Cut(Cut),
     Broken(&'static str),
     Frames(u32),
+    /// What the format's own reader says.
+    Codec(CodecError),
+}
+
+impl From<CodecError> for Stop {
+    fn from(error: CodecError) -> Self {
+        Self::Codec(error)
+    }
 }
 
 impl From<Cut> for Stop {
