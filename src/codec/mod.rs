@@ -9,6 +9,7 @@ pub mod colour;
 pub mod error;
 mod exif;
 mod gif;
+mod heic;
 pub(crate) mod jpeg;
 pub mod malloc;
 pub mod metadata;
@@ -229,7 +230,8 @@ pub fn decode(bytes: &[u8], header: &Header, request: &DecodeRequest) -> Result<
         Format::Webp => webp::decode(bytes, header, request, region)?,
         Format::Gif => gif::decode(bytes, header, request, region)?,
         Format::Avif => avif::decode(bytes, header, request, region)?,
-        Format::Heic | Format::Jxl | Format::Tiff | Format::Bmp | Format::Ico | Format::Svg => {
+        Format::Heic => heic::decode(bytes, header, request, region)?,
+        Format::Jxl | Format::Tiff | Format::Bmp | Format::Ico | Format::Svg => {
             return Err(CodecError::Unsupported { format, why: NOT_YET });
         }
     };
@@ -296,7 +298,8 @@ pub fn decode_memory(header: &Header, request: &DecodeRequest) -> u64 {
             Format::Webp => webp::memory(header, request),
             Format::Gif => gif::memory(header),
             Format::Avif => avif::memory(header, request),
-            Format::Heic | Format::Jxl | Format::Tiff | Format::Bmp | Format::Ico | Format::Svg => {
+            Format::Heic => heic::memory(header, request),
+            Format::Jxl | Format::Tiff | Format::Bmp | Format::Ico | Format::Svg => {
                 pixels * 4 + region * 4
             }
         }

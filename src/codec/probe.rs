@@ -2,7 +2,7 @@
 //! A prefix that is too short is no error: a remote source reads on. The answer never depends on how long the
 //! prefix was, so that a picture cannot change with the way in which it was fetched.
 
-use super::{avif, exif};
+use super::{avif, exif, heic};
 use super::walk::{Block, Blocks, Chunks, Cut, SOS, Segments};
 use super::{CodecError, Format, Header, Limits, NOT_YET, Orientation};
 
@@ -39,7 +39,8 @@ pub fn probe(prefix: &[u8], total: u64, limits: &Limits) -> Result<Probe, CodecE
         Format::Webp => webp(prefix, whole),
         Format::Gif => gif(prefix, whole, limits),
         Format::Avif => avif::header(prefix, total, limits),
-        Format::Heic | Format::Jxl | Format::Tiff | Format::Bmp | Format::Ico | Format::Svg => {
+        Format::Heic => heic::header(prefix, total, limits),
+        Format::Jxl | Format::Tiff | Format::Bmp | Format::Ico | Format::Svg => {
             return Err(CodecError::Unsupported { format, why: NOT_YET });
         }
     };

@@ -47,7 +47,12 @@ struct Source {
     have: usize,
     total: u64,
     needed: u64,
+    /// Where a box begins that reaches to the end of the file, and its head with its true size.
+    open_end: Option<(u64, [u8; HEAD])>,
 }
+
+/// As many bytes as libavif reads where it expects a box.
+const HEAD: usize = 32;
 
 /// A file whose header has been read. Its bytes are borrowed for as long as libavif may look at them.
 pub(super) struct Reader<'a> {
@@ -82,6 +87,7 @@ impl<'a> Reader<'a> {
             have: prefix.len(),
             total,
             needed: 0,
+            open_end: open_end(prefix, total),
         });
         // SAFETY: it has no arguments and returns a decoder of our own, or null.
         let decoder = NonNull::new(unsafe { sys::avifDecoderCreate() })
@@ -220,11 +226,38 @@ unsafe extern "C" fn read(
         source.needed = end;
         return sys::AVIF_RESULT_WAITING_ON_IO;
     }
+    if let Some((at, head)) = &source.open_end
+        && (*at, HEAD) == (offset, size)
+    {
+        // SAFETY: the head lives in the source, which outlives the decoder and is not changed.
+        unsafe { *out = sys::avifROData { data: head.as_ptr(), size: (end - offset) as usize } };
+        return sys::AVIF_RESULT_OK;
+    }
     // SAFETY: offset ≤ end ≤ have, so the part lies within the borrowed bytes, which outlive the decoder.
     unsafe {
         *out = sys::avifROData { data: source.bytes.add(offset as usize), size: (end - offset) as usize };
     }
     sys::AVIF_RESULT_OK
+}
+
+/// A box of size 0 reaches to the end of the file, which libavif does not know.
+fn open_end(prefix: &[u8], total: u64) -> Option<(u64, [u8; HEAD])> {
+    let mut at = 0_usize;
+    loop {
+        let rest = prefix.get(at..)?;
+        let size = match u32::from_be_bytes(*rest.first_chunk()?) {
+            0 => {
+                let mut head = [0; HEAD];
+                let length = rest.len().min(HEAD);
+                head[..length].copy_from_slice(&rest[..length]);
+                head[..4].copy_from_slice(&u32::try_from(total - at as u64).ok()?.to_be_bytes());
+                return Some((at as u64, head));
+            }
+            1 => usize::try_from(u64::from_be_bytes(*rest.get(8..)?.first_chunk()?)).ok()?,
+            size => size as usize,
+        };
+        at = at.checked_add(size.max(8))?;
+    }
 }
 
 /// A decoded picture, still in planes.
