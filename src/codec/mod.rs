@@ -4,13 +4,16 @@
 //! Untrusted bytes meet [`Limits`] in [`probe()`] before any decoder allocates a pixel.
 
 pub mod avif;
+mod bmp;
 mod cicp;
 pub mod colour;
 pub mod error;
 mod exif;
 mod gif;
 mod heic;
+mod ico;
 pub(crate) mod jpeg;
+mod jxl;
 pub mod malloc;
 pub mod metadata;
 mod png;
@@ -231,7 +234,10 @@ pub fn decode(bytes: &[u8], header: &Header, request: &DecodeRequest) -> Result<
         Format::Gif => gif::decode(bytes, header, request, region)?,
         Format::Avif => avif::decode(bytes, header, request, region)?,
         Format::Heic => heic::decode(bytes, header, request, region)?,
-        Format::Jxl | Format::Tiff | Format::Bmp | Format::Ico | Format::Svg => {
+        Format::Jxl => jxl::decode(bytes, header, request, region)?,
+        Format::Bmp => bmp::decode(bytes, header, request, region)?,
+        Format::Ico => ico::decode(bytes, header, request, region)?,
+        Format::Tiff | Format::Svg => {
             return Err(CodecError::Unsupported { format, why: NOT_YET });
         }
     };
@@ -299,9 +305,10 @@ pub fn decode_memory(header: &Header, request: &DecodeRequest) -> u64 {
             Format::Gif => gif::memory(header),
             Format::Avif => avif::memory(header, request),
             Format::Heic => heic::memory(header, request),
-            Format::Jxl | Format::Tiff | Format::Bmp | Format::Ico | Format::Svg => {
-                pixels * 4 + region * 4
-            }
+            Format::Jxl => jxl::memory(header, request),
+            Format::Bmp => bmp::memory(header, request),
+            Format::Ico => ico::memory(header, request),
+            Format::Tiff | Format::Svg => pixels * 4 + region * 4,
         }
 }
 

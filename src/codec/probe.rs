@@ -2,7 +2,7 @@
 //! A prefix that is too short is no error: a remote source reads on. The answer never depends on how long the
 //! prefix was, so that a picture cannot change with the way in which it was fetched.
 
-use super::{avif, exif, heic};
+use super::{avif, bmp, exif, heic, ico, jxl};
 use super::walk::{Block, Blocks, Chunks, Cut, SOS, Segments};
 use super::{CodecError, Format, Header, Limits, NOT_YET, Orientation};
 
@@ -40,7 +40,10 @@ pub fn probe(prefix: &[u8], total: u64, limits: &Limits) -> Result<Probe, CodecE
         Format::Gif => gif(prefix, whole, limits),
         Format::Avif => avif::header(prefix, total, limits),
         Format::Heic => heic::header(prefix, total, limits),
-        Format::Jxl | Format::Tiff | Format::Bmp | Format::Ico | Format::Svg => {
+        Format::Jxl => jxl::header(prefix, total, limits),
+        Format::Bmp => bmp::header(prefix, total),
+        Format::Ico => ico::header(prefix, total, limits),
+        Format::Tiff | Format::Svg => {
             return Err(CodecError::Unsupported { format, why: NOT_YET });
         }
     };
@@ -84,7 +87,7 @@ fn broken<T>(format: Format, reason: &str) -> Result<T, CodecError> {
     Err(CodecError::Undecodable { format, reason: reason.to_owned() })
 }
 
-fn check(header: &Header, limits: &Limits) -> Result<(), CodecError> {
+pub(super) fn check(header: &Header, limits: &Limits) -> Result<(), CodecError> {
     if header.width == 0 || header.height == 0 {
         return broken(header.format, "it has no pixels");
     }
@@ -152,7 +155,7 @@ fn jpeg(prefix: &[u8]) -> Result<Header, Stop> {
 }
 
 /// Up to the first pixels; an `eXIf` behind them is not looked at, as libspng and so sharp do it.
-fn png(prefix: &[u8]) -> Result<Header, Stop> {
+pub(super) fn png(prefix: &[u8]) -> Result<Header, Stop> {
     let mut chunks = Chunks::png(prefix);
     let first = chunks.next()?;
     let &[w0, w1, w2, w3, h0, h1, h2, h3, depth, colour, _, _, interlace] = first.data else {

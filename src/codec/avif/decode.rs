@@ -103,15 +103,9 @@ pub(in crate::codec) fn decode(
 /// a band and the result.
 pub(in crate::codec) fn memory(header: &Header, request: &DecodeRequest) -> u64 {
     let (width, height) = (u64::from(header.width), u64::from(header.height));
-    let region = request.region.map_or((header.width, header.height), |r| (r.width, r.height));
-    let (out_width, out_height) = shrink::size(region, request.target);
     let sample = u64::from(header.depth.div_ceil(8));
     let samples = if header.has_alpha { 4 } else { 3 };
-    width * height * samples * sample * 2
-        + width * 4 * 68
-        + width * 20
-        + u64::from(out_width) * u64::from(out_height) * 4
-        + (8 << 20)
+    width * height * samples * sample * 2 + width * 4 * 68 + shrink::memory(header, request) + (8 << 20)
 }
 
 /// EXIF's name for a turn against the clock and the mirror after it.
