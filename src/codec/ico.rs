@@ -127,9 +127,18 @@ fn dib_sides(head: &[u8]) -> Option<(u32, u32)> {
 fn alone(picture: &[u8], header: &Header) -> Result<Vec<u8>, CodecError> {
     let side = |side: u32| u8::try_from(side).unwrap_or(0);
     let mask = u64::from(header.width).div_ceil(32) * 4 * u64::from(header.height);
-    let length = match pixels_end(picture, header) {
-        Some(end) if (picture.len() as u64) < end => return Err(broken("it ends before its last pixel")),
-        Some(end) if (picture.len() as u64) < end + mask => end as usize,
+    let end = pixels_end(picture, header);
+    if end.is_some_and(|end| end > picture.len() as u64) {
+        return Err(broken("it ends before its last pixel"));
+    }
+    // A picture of 32 bits has its own alpha and needs no mask, unless all of its alpha is 0.
+    let bits = picture.get(14..16).map_or(0, |bits| u16::from_le_bytes([bits[0], bits[1]]));
+    let has_alpha_bytes = bits == 32 && end.is_some();
+    let pixels_at = picture.first_chunk().map_or(0, |&length| u32::from_le_bytes(length) as usize);
+    let pixels = picture.get(pixels_at..end.unwrap_or(0) as usize).unwrap_or_default();
+    let has_alpha = has_alpha_bytes && pixels.as_chunks::<4>().0.iter().any(|pixel| pixel[3] != 0);
+    let length = match end {
+        Some(end) if has_alpha || (picture.len() as u64) < end + mask => end as usize,
         _ => picture.len(),
     };
     let picture = &picture[..length];
@@ -138,6 +147,12 @@ fn alone(picture: &[u8], header: &Header) -> Result<Vec<u8>, CodecError> {
     file.extend((length as u32).to_le_bytes());
     file.extend(((DIRECTORY + ENTRY) as u32).to_le_bytes());
     file.extend(picture);
+    if has_alpha_bytes && !has_alpha {
+        let from = DIRECTORY + ENTRY + pixels_at;
+        for pixel in file[from..from + pixels.len()].as_chunks_mut::<4>().0 {
+            pixel[3] = 255;
+        }
+    }
     Ok(file)
 }
 

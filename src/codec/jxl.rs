@@ -60,6 +60,19 @@ fn frames(prefix: &[u8], total: u64, limits: &Limits) -> Result<u32, Stop> {
     }
 }
 
+/// How long the codestream is, behind which anything can be appended.
+pub(super) fn length(bytes: &[u8]) -> Option<u64> {
+    let mut decoder = JxlDecoder::new(options(u64::MAX / 8, true));
+    let mut rest = bytes;
+    loop {
+        match decoder.process(&mut rest, None, None) {
+            Ok(Event::Complete) => return decoder.file_length(),
+            Ok(Event::NeedMoreInput { .. }) | Err(_) => return None,
+            Ok(_) => {}
+        }
+    }
+}
+
 pub(super) fn decode(
     bytes: &[u8],
     header: &Header,

@@ -21,6 +21,7 @@ mod probe;
 mod shrink;
 mod sniff;
 mod strip;
+mod tiff;
 mod walk;
 mod webp;
 
@@ -237,7 +238,8 @@ pub fn decode(bytes: &[u8], header: &Header, request: &DecodeRequest) -> Result<
         Format::Jxl => jxl::decode(bytes, header, request, region)?,
         Format::Bmp => bmp::decode(bytes, header, request, region)?,
         Format::Ico => ico::decode(bytes, header, request, region)?,
-        Format::Tiff | Format::Svg => {
+        Format::Tiff => tiff::decode(bytes, header, request, region)?,
+        Format::Svg => {
             return Err(CodecError::Unsupported { format, why: NOT_YET });
         }
     };
@@ -308,7 +310,8 @@ pub fn decode_memory(header: &Header, request: &DecodeRequest) -> u64 {
             Format::Jxl => jxl::memory(header, request),
             Format::Bmp => bmp::memory(header, request),
             Format::Ico => ico::memory(header, request),
-            Format::Tiff | Format::Svg => pixels * 4 + region * 4,
+            Format::Tiff => tiff::memory(header, request),
+            Format::Svg => pixels * 4 + region * 4,
         }
 }
 

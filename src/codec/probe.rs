@@ -2,7 +2,7 @@
 //! A prefix that is too short is no error: a remote source reads on. The answer never depends on how long the
 //! prefix was, so that a picture cannot change with the way in which it was fetched.
 
-use super::{avif, bmp, exif, heic, ico, jxl};
+use super::{avif, bmp, exif, heic, ico, jxl, tiff};
 use super::walk::{Block, Blocks, Chunks, Cut, SOS, Segments};
 use super::{CodecError, Format, Header, Limits, NOT_YET, Orientation};
 
@@ -43,7 +43,8 @@ pub fn probe(prefix: &[u8], total: u64, limits: &Limits) -> Result<Probe, CodecE
         Format::Jxl => jxl::header(prefix, total, limits),
         Format::Bmp => bmp::header(prefix, total),
         Format::Ico => ico::header(prefix, total, limits),
-        Format::Tiff | Format::Svg => {
+        Format::Tiff => tiff::header(prefix, total, limits),
+        Format::Svg => {
             return Err(CodecError::Unsupported { format, why: NOT_YET });
         }
     };
@@ -101,7 +102,9 @@ pub(super) fn check(header: &Header, limits: &Limits) -> Result<(), CodecError> 
     if pixels > limit {
         return Err(CodecError::TooManyPixels { pixels, limit });
     }
-    let summed = pixels.saturating_mul(u64::from(header.frames));
+    // Only the first page of a document is ever decoded.
+    let frames = if header.format == Format::Tiff { 1 } else { header.frames };
+    let summed = pixels.saturating_mul(u64::from(frames));
     if summed > limits.max_pixels_summed {
         return Err(CodecError::TooManyPixels { pixels: summed, limit: limits.max_pixels_summed });
     }

@@ -10,7 +10,7 @@ use crate::support::shared::{Row, manifest, shared};
 use crate::support::{Home, Reply, Server};
 
 /// The formats that can be read so far; files of others must be refused clearly.
-const READ: [&str; 10] = ["jpeg", "png", "apng", "webp", "gif", "avif", "heic", "jxl", "bmp", "ico"];
+const READ: [&str; 11] = ["jpeg", "png", "apng", "webp", "gif", "avif", "heic", "jxl", "bmp", "ico", "tiff"];
 
 fn server(shared: &Path) -> Server {
     let root = shared.join("corpus");

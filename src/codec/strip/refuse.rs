@@ -2,7 +2,7 @@
 //! certainly hold nothing private, and only there.
 
 use super::super::exif::Rights;
-use super::super::{Format, metadata};
+use super::super::{Format, jxl as codec_jxl, metadata};
 
 /// What private thing the file holds or may hold; with `rights_too` also whose it is and what made it.
 pub(super) fn holds(bytes: &[u8], format: Format, rights_too: bool) -> Option<&'static str> {
@@ -68,7 +68,8 @@ fn heif(bytes: &[u8]) -> Option<&'static str> {
 
 fn jxl(bytes: &[u8]) -> Option<&'static str> {
     if bytes.starts_with(&[0xFF, 0x0A]) {
-        return None;
+        let ends = codec_jxl::length(bytes) == Some(bytes.len() as u64);
+        return (!ends).then_some("something behind its pixels");
     }
     let Some(outer) = boxes(bytes) else { return Some("a structure that cannot be followed") };
     let pixels = |kind: &[u8; 4]| matches!(kind, b"JXL " | b"ftyp" | b"jxll" | b"jxli" | b"jxlc" | b"jxlp");
