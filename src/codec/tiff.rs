@@ -1,6 +1,7 @@
 //! TIFF in: the first page, with whatever samples it has, as eight bits. The directory is read here, because the answer
 //! must be there before the file is; pixels come from the `tiff` crate.
 
+mod fax;
 mod pixels;
 
 use super::probe::Stop;

@@ -92,9 +92,34 @@ fn tiff(bytes: &[u8], rights_too: bool) -> Option<&'static str> {
         return unreadable;
     }
     let Some(mut directory) = long(4) else { return unreadable };
+    // Up to where something of the file is known.
+    let mut end = 8;
     for _ in 0..MOST_DIRECTORIES {
         let Some(count) = short(directory).map(usize::from) else { return unreadable };
+        let mut chunks = [Vec::new(), Vec::new()];
         for entry in 0..count {
+            let at = directory + 2 + entry * 12;
+            let (Some(kind), Some(values), Some(value)) = (short(at + 2), long(at + 4), long(at + 8)) else {
+                return unreadable;
+            };
+            let size = match kind {
+                3 | 8 => 2,
+                4 | 9 | 11 => 4,
+                5 | 10 | 12 => 8,
+                _ => 1,
+            };
+            let length = values.saturating_mul(size);
+            let from = if length <= 4 { at + 8 } else { value };
+            end = end.max(from.saturating_add(length));
+            if let Some(273 | 279 | 324 | 325) = short(at)
+                && from.saturating_add(length) <= bytes.len()
+            {
+                let number = |index: usize| {
+                    if size == 2 { short(from + index * 2).map(usize::from) } else { long(from + index * 4) }
+                };
+                let is_length = matches!(short(at), Some(279 | 325));
+                chunks[usize::from(is_length)] = (0..values).filter_map(number).collect();
+            }
             match short(directory + 2 + entry * 12) {
                 // Make, model, software, date, artist, copyright.
                 Some(271 | 272 | 305 | 306 | 315 | 33432) if rights_too => {
@@ -127,8 +152,11 @@ fn tiff(bytes: &[u8], rights_too: bool) -> Option<&'static str> {
                 None => return unreadable,
             }
         }
+        let [offsets, lengths] = chunks;
+        let ends = offsets.iter().zip(&lengths).map(|(offset, length)| offset.saturating_add(*length));
+        end = ends.fold(end.max(directory + 2 + count * 12 + 4), usize::max);
         match long(directory + 2 + count * 12) {
-            Some(0) => return None,
+            Some(0) => return (bytes.len() > end.next_multiple_of(2)).then_some("something behind its pixels"),
             Some(next) => directory = next,
             None => return unreadable,
         }

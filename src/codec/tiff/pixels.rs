@@ -7,7 +7,7 @@ use ::tiff::decoder::{Decoder, DecodingResult, Limits};
 use ::tiff::tags::Tag;
 use ::tiff::{TiffError, TiffUnsupportedError};
 
-use super::{broken, photometric};
+use super::{broken, fax, photometric};
 use crate::codec::{CodecError, Format, Header, Layout};
 
 /// Colours or inks and one more.
@@ -75,6 +75,12 @@ impl Page {
         let (kind, step) = kind(colour, &extra, is_palette)?;
         let palette = if is_palette { Some(palette(&mut decoder)?) } else { None };
         let icc = decoder.get_tag_u8_vec(Tag::IccProfile).ok().filter(|icc| !icc.is_empty());
+        if fax::is_group_3(&mut decoder) {
+            let stride = (header.width as usize).div_ceil(8);
+            let samples = DecodingResult::U8(fax::read(&mut decoder, bytes, header)?);
+            let width = header.width as usize;
+            return Ok((Self { samples, kind: Kind::Gray, bits: 1, width, step: 1, stride, plane: None, palette }, icc));
+        }
         let mut samples = DecodingResult::U8(Vec::new());
         let layout = decoder.read_image_to_buffer(&mut samples).map_err(refused)?;
         if samples.as_buffer(0).as_bytes().len() < layout.complete_len {
@@ -229,7 +235,7 @@ fn from_ycbcr(luma: u8, blue: u8, red: u8) -> [u8; 3] {
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "for map_err")]
-fn refused(error: TiffError) -> CodecError {
+pub(super) fn refused(error: TiffError) -> CodecError {
     let why = match &error {
         TiffError::UnsupportedError(TiffUnsupportedError::UnsupportedCompressionMethod(_)) => {
             "its compression is not read"
