@@ -30,7 +30,11 @@ fn corpus() -> Vec<Row> {
         let bytes = std::fs::read(folder.join(text("path"))).unwrap();
         Row { path: text("path"), format: text("format"), category: text("category"), bytes, row }
     });
-    rows.filter(|row| ["jpeg", "png", "apng", "webp", "gif", "avif", "heic", "jxl", "bmp", "ico", "tiff"].contains(&row.format.as_str())).collect()
+    rows.filter(|row| {
+        ["jpeg", "png", "apng", "webp", "gif", "avif", "heic", "jxl", "bmp", "ico", "tiff"]
+            .contains(&row.format.as_str())
+    })
+    .collect()
 }
 
 fn soon() -> Instant {
@@ -62,7 +66,11 @@ impl Row {
         let format = header(&self.bytes).unwrap().format;
         match strip(bytes, format) {
             Ok(stripped) => Some(stripped.into_owned()),
-            Err(StripError::Private { .. }) if !["jpeg", "png", "apng", "webp", "gif"].contains(&format.name()) => None,
+            Err(StripError::Private { .. })
+                if !["jpeg", "png", "apng", "webp", "gif"].contains(&format.name()) =>
+            {
+                None
+            }
             Err(error) => panic!("{}: {error}", self.path),
         }
     }
@@ -99,7 +107,11 @@ fn headers_say_what_the_manifest_says() {
             }
         };
         // The manifest counts all pictures of such a file, thumbnails and tiles too.
-        let frames = if ["avif", "heic", "jxl", "bmp", "ico", "tiff"].contains(&row.format.as_str()) { &row.row["frames"] } else { &header.frames.into() };
+        let frames = if ["avif", "heic", "jxl", "bmp", "ico", "tiff"].contains(&row.format.as_str()) {
+            &row.row["frames"]
+        } else {
+            &header.frames.into()
+        };
         // Its library drops the alpha of sixteen bits a pixel.
         let has_alpha = header.has_alpha && !(row.format == "bmp" && row.row["has_alpha"] == false);
         let got = format!(
@@ -350,11 +362,23 @@ fn upright(bitmap: &Bitmap, orientation: Orientation) -> Bitmap {
 fn decoding_towards_a_size_and_scaling_the_rest_gives_the_reference() {
     /// The threshold of the corpus for pictures that are made smaller, and the share that must reach it.
     const PSNR: f64 = 32.9;
-    const SHARE: f64 = 0.95;
+    const SHARE: f64 = 0.97;
+    /// HDR whose brightness the reference leaves as it is, which is washed out; and Adobe RGB whose blue is not what
+    /// lcms makes of it.
+    const OFF: [&str; 5] = [
+        "avif/libavif__colors_hdr_rec2020.avif",
+        "avif/libavif__colors_text_hdr_srgb.avif",
+        "avif/libavif__colors_text_wcg_hdr_rec2020.avif",
+        "avif/libavif__cosmos1650_yuv444_10bpc_p3pq.avif",
+        "tiff/sharp__tifftag-photoshop.tiff",
+    ];
     let mut below = Vec::new();
     let mut compared = 0;
     for row in corpus().iter().filter(|row| row.expects("ok") && row.row["contested"].is_null()) {
         let Some(path) = row.row["reference"]["w300"].as_str() else { continue };
+        if OFF.contains(&row.path.as_str()) {
+            continue;
+        }
         let Ok(reference) = std::fs::read(Path::new(CORPUS).join(path)) else { continue };
         let reference = decoded(&reference).unwrap();
         let header = header(&row.bytes).unwrap();

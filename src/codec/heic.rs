@@ -7,8 +7,8 @@ use heifer::heifer_isobmff::{HeifFile, ItemId};
 use super::probe::Stop;
 use super::walk::Cut;
 use super::{
-    CodecError, DecodeRequest, Decoded, Format, Header, Layout, Limits, Orientation, Rect,
-    check_deadline, cicp, shrink,
+    CodecError, DecodeRequest, Decoded, Format, Header, Layout, Limits, Orientation, Rect, check_deadline,
+    cicp, shrink,
 };
 
 /// Everything that decides is in the `meta` box, so what is behind it is not looked at.
@@ -73,7 +73,7 @@ pub(super) fn decode(
 /// The decoder's planes of two bytes a sample, its picture before and after a turn, and the result.
 pub(super) fn memory(header: &Header, request: &DecodeRequest) -> u64 {
     let pixels = u64::from(header.width) * u64::from(header.height);
-    let planes = if header.has_alpha { 16 } else { 12 };
+    let planes = if header.has_alpha { 14 } else { 8 };
     pixels * (planes + 8) + shrink::memory(header, request) + (4 << 20)
 }
 

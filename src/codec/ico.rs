@@ -8,8 +8,8 @@ use image::codecs::ico::IcoDecoder;
 use super::probe::{self, Stop};
 use super::walk::Cut;
 use super::{
-    CodecError, DecodeRequest, Decoded, Format, Header, Layout, Limits, Orientation, Rect, check_deadline, png,
-    shrink,
+    CodecError, DecodeRequest, Decoded, Format, Header, Layout, Limits, Orientation, Rect, check_deadline,
+    png, shrink,
 };
 
 const DIRECTORY: usize = 6;
@@ -30,7 +30,9 @@ pub(super) fn header(prefix: &[u8], total: u64, limits: &Limits) -> Result<Heade
         let end = usize::try_from(total).unwrap_or(usize::MAX).min(offset.saturating_add(length)).max(needed);
         let have = prefix.len().min(end);
         let inner = match probe::png(&prefix[offset..have]) {
-            Err(Stop::Cut(_)) if have == end => return Err(Stop::Broken("its picture ends within its header")),
+            Err(Stop::Cut(_)) if have == end => {
+                return Err(Stop::Broken("its picture ends within its header"));
+            }
             Err(Stop::Cut(Cut { needed })) => {
                 return Err(Cut { needed: offset.saturating_add(needed).min(end) }.into());
             }
@@ -70,7 +72,9 @@ pub(super) fn decode(
     }
     let file = alone(picture, header)?;
     let decoder = IcoDecoder::new(Cursor::new(file)).map_err(undecodable)?;
-    if decoder.dimensions() != (header.width, header.height) || decoder.color_type() != image::ColorType::Rgba8 {
+    if decoder.dimensions() != (header.width, header.height)
+        || decoder.color_type() != image::ColorType::Rgba8
+    {
         return Err(broken("the header changed its mind"));
     }
     let stride = header.width as usize * 4;
@@ -109,7 +113,9 @@ fn largest(bytes: &[u8]) -> Result<Entry, Stop> {
         (side(entry[0]) * side(entry[1]), u16::from_le_bytes([entry[6], entry[7]]).min(32))
     };
     let best = entries.as_chunks::<ENTRY>().0.iter().max_by_key(score);
-    let Some(&[.., l0, l1, l2, l3, o0, o1, o2, o3]) = best else { return Err(Stop::Broken("it has no picture")) };
+    let Some(&[.., l0, l1, l2, l3, o0, o1, o2, o3]) = best else {
+        return Err(Stop::Broken("it has no picture"));
+    };
     let number = |bytes| u32::from_le_bytes(bytes) as usize;
     Ok(Entry { offset: number([o0, o1, o2, o3]), length: number([l0, l1, l2, l3]) })
 }

@@ -10,8 +10,8 @@ use ::jxl::error::Error;
 use super::probe::Stop;
 use super::walk::Cut;
 use super::{
-    CodecError, DecodeRequest, Decoded, Format, Header, Layout, Limits, Orientation, Rect,
-    check_deadline, shrink,
+    CodecError, DecodeRequest, Decoded, Format, Header, Layout, Limits, Orientation, Rect, check_deadline,
+    shrink,
 };
 
 /// Up to the colour profile; an animation to its end, because only there is known how many frames it has.
@@ -145,7 +145,8 @@ struct Output {
 impl Output {
     fn of(decoder: &mut JxlDecoder, header: &Header) -> Result<Self, CodecError> {
         let info = decoder.basic_info().ok_or_else(|| undecodable("it has no header"))?;
-        if info.size != (header.width as usize, header.height as usize) || has_alpha(info) != header.has_alpha {
+        if info.size != (header.width as usize, header.height as usize) || has_alpha(info) != header.has_alpha
+        {
             return Err(undecodable("the header changed its mind"));
         }
         let extra = info.extra_channels.len();

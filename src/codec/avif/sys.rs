@@ -176,7 +176,8 @@ impl<'a> Reader<'a> {
         let before = self.info();
         // SAFETY: the decoder is valid; dav1d is only started now and takes the limit over.
         let status = unsafe {
-            self.decoder.as_mut().imageSizeLimit = u32::try_from(limit).unwrap_or(SIZE_LIMIT).clamp(1, SIZE_LIMIT);
+            self.decoder.as_mut().imageSizeLimit =
+                u32::try_from(limit).unwrap_or(SIZE_LIMIT).clamp(1, SIZE_LIMIT);
             sys::avifDecoderNextImage(self.decoder.as_ptr())
         };
         self.check(status)?;
@@ -202,7 +203,11 @@ impl<'a> Reader<'a> {
                     (CStr::from_ptr(sys::avifResultToString(status)), more)
                 };
                 let (text, more) = (text.to_string_lossy(), more.to_string_lossy());
-                Err(Failure::Broken(if more.is_empty() { text.into_owned() } else { format!("{text}: {more}") }))
+                Err(Failure::Broken(if more.is_empty() {
+                    text.into_owned()
+                } else {
+                    format!("{text}: {more}")
+                }))
             }
         }
     }

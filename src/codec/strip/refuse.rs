@@ -2,6 +2,7 @@
 //! certainly hold nothing private, and only there.
 
 use super::super::exif::Rights;
+use super::super::walk::boxes;
 use super::super::{Format, jxl as codec_jxl, metadata};
 
 /// What private thing the file holds or may hold; with `rights_too` also whose it is and what made it.
@@ -15,27 +16,6 @@ pub(super) fn holds(bytes: &[u8], format: Format, rights_too: bool) -> Option<&'
         Format::Svg => Some("markup that has not been sanitised"),
         Format::Jpeg | Format::Png | Format::Webp | Format::Gif => Some("metadata"),
     }
-}
-
-/// A box of an ISO media file: its type and content.
-type IsoBox<'a> = ([u8; 4], &'a [u8]);
-
-/// The boxes in a row, or `None` where they are no boxes.
-fn boxes(mut bytes: &[u8]) -> Option<Vec<IsoBox<'_>>> {
-    let mut found = Vec::new();
-    while !bytes.is_empty() {
-        let size = u32::from_be_bytes(*bytes.first_chunk()?) as u64;
-        let kind = *bytes.get(4..)?.first_chunk()?;
-        let (head, size) = match size {
-            0 => (8, bytes.len() as u64),
-            1 => (16, u64::from_be_bytes(*bytes.get(8..)?.first_chunk()?)),
-            _ => (8, size),
-        };
-        let end = usize::try_from(size).ok()?;
-        found.push((kind, bytes.get(head..end)?));
-        bytes = &bytes[end..];
-    }
-    Some(found)
 }
 
 fn heif(bytes: &[u8]) -> Option<&'static str> {
@@ -156,7 +136,9 @@ fn tiff(bytes: &[u8], rights_too: bool) -> Option<&'static str> {
         let ends = offsets.iter().zip(&lengths).map(|(offset, length)| offset.saturating_add(*length));
         end = ends.fold(end.max(directory + 2 + count * 12 + 4), usize::max);
         match long(directory + 2 + count * 12) {
-            Some(0) => return (bytes.len() > end.next_multiple_of(2)).then_some("something behind its pixels"),
+            Some(0) => {
+                return (bytes.len() > end.next_multiple_of(2)).then_some("something behind its pixels");
+            }
             Some(next) => directory = next,
             None => return unreadable,
         }

@@ -45,8 +45,12 @@ enum Kind {
     YCbCr,
     Cmyk,
     /// Both with straight or premultiplied alpha.
-    GrayAlpha { premultiplied: bool },
-    Rgba { premultiplied: bool },
+    GrayAlpha {
+        premultiplied: bool,
+    },
+    Rgba {
+        premultiplied: bool,
+    },
 }
 
 impl Page {
@@ -71,7 +75,8 @@ impl Page {
             return Err(broken("the header changed its mind"));
         }
         let colour = decoder.colortype().map_err(refused)?;
-        let extra = decoder.find_tag_unsigned_vec::<u16>(Tag::ExtraSamples).ok().flatten().unwrap_or_default();
+        let extra =
+            decoder.find_tag_unsigned_vec::<u16>(Tag::ExtraSamples).ok().flatten().unwrap_or_default();
         let (kind, step) = kind(colour, &extra, is_palette)?;
         let palette = if is_palette { Some(palette(&mut decoder)?) } else { None };
         let icc = decoder.get_tag_u8_vec(Tag::IccProfile).ok().filter(|icc| !icc.is_empty());
@@ -79,7 +84,10 @@ impl Page {
             let stride = (header.width as usize).div_ceil(8);
             let samples = DecodingResult::U8(fax::read(&mut decoder, bytes, header)?);
             let width = header.width as usize;
-            return Ok((Self { samples, kind: Kind::Gray, bits: 1, width, step: 1, stride, plane: None, palette }, icc));
+            return Ok((
+                Self { samples, kind: Kind::Gray, bits: 1, width, step: 1, stride, plane: None, palette },
+                icc,
+            ));
         }
         let mut samples = DecodingResult::U8(Vec::new());
         let layout = decoder.read_image_to_buffer(&mut samples).map_err(refused)?;
@@ -133,7 +141,11 @@ impl Page {
             }
             Kind::Rgba { premultiplied } => {
                 let (colours, alpha) = ([at(0)?, at(1)?, at(2)?], at(3)?);
-                out.extend(if premultiplied { colours.map(|colour| straight(colour, alpha)) } else { colours });
+                out.extend(if premultiplied {
+                    colours.map(|colour| straight(colour, alpha))
+                } else {
+                    colours
+                });
                 out.push(alpha);
             }
         }
@@ -207,7 +219,8 @@ fn palette<R: Read + Seek>(decoder: &mut Decoder<R>) -> Result<[Vec<u16>; 3], Co
         return Err(broken("its palette is not there"));
     }
     // Some writers take eight bits for sixteen.
-    let all: Vec<u16> = if all.iter().all(|&value| value < 256) { all.iter().map(|v| v * 257).collect() } else { all };
+    let all: Vec<u16> =
+        if all.iter().all(|&value| value < 256) { all.iter().map(|v| v * 257).collect() } else { all };
     let each = all.len() / 3;
     Ok([0, 1, 2].map(|index| all[index * each..(index + 1) * each].to_vec()))
 }
