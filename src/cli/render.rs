@@ -8,8 +8,9 @@ use crate::cli::Failure;
 use crate::cli::explain::in_words;
 use crate::codec::{CodecError, Format, Probe, probe};
 use crate::config::Config;
-use crate::transform::render::render;
-use crate::transform::{Client, ResolveLimits, SourceFacts, Spec, Wanted, resolve};
+use crate::transform::plan::Look;
+use crate::transform::render::{RenderError, look, render};
+use crate::transform::{Client, ResolveLimits, SourceFacts, Spec, SpecError, Wanted, resolve_looking};
 
 pub(super) fn run(config: &Config, input: &Path, spec: &str, output: &Path) -> Result<(), Failure> {
     let limits = app::codec_limits(config);
@@ -31,18 +32,40 @@ pub(super) fn run(config: &Config, input: &Path, spec: &str, output: &Path) -> R
     };
     let facts = SourceFacts { header: header.clone(), focal: None };
     let limits = ResolveLimits { max_result_side: config.images.max_result_side };
-    let plan = resolve(&parsed, &facts, &Client::default(), &limits).map_err(wrong)?;
+    if let Some(named) = parsed.named_pictures().next() {
+        let reason = "is a picture of the library, which this command does not open: ask a server";
+        return Err(Failure::usage(format!("`{}_{}` {reason}", named.option, named.id)));
+    }
+    let deadline = Instant::now() + config.images.timeout.0;
+    let look = |wanted: &Look| look(&bytes, &header, wanted, &[], deadline).map_err(Stop::Render);
+    let plan =
+        resolve_looking(&parsed, &facts, &Client::default(), &limits, look).map_err(|stop| match stop {
+            Stop::Spec(error) => wrong(error),
+            Stop::Render(error) => error.into(),
+        })?;
     if plan.output.format != named {
         let (name, made) = (output.display(), plan.output.format.extension());
         return Err(Failure::usage(format!(
             "conflict: `{spec}` makes a .{made} of this picture, not {name}"
         )));
     }
-    let made = render(&bytes, &header, &plan, Instant::now() + config.images.timeout.0)?;
+    let made = render(&bytes, &header, &plan, deadline)?;
     std::fs::write(output, &made.bytes)
         .map_err(|error| Failure::usage(format!("{}: {error}", output.display())))?;
     println!("{}x{} {} {} bytes", made.width, made.height, made.format.name(), made.bytes.len());
     Ok(())
+}
+
+/// Why there is no plan.
+enum Stop {
+    Spec(SpecError),
+    Render(RenderError),
+}
+
+impl From<SpecError> for Stop {
+    fn from(error: SpecError) -> Self {
+        Self::Spec(error)
+    }
 }
 
 /// The format that the name of the output says. It counts where the spec leaves it open, as `f_auto` does: a file has no

@@ -85,6 +85,16 @@ pub fn can_keep(icc: &[u8]) -> bool {
         })
 }
 
+/// A picture in sRGB, as another one whose colours are those of `icc` takes it.
+pub fn enter(mut bitmap: Bitmap, icc: &[u8]) -> Bitmap {
+    if let Ok(profile) = ColorProfile::new_from_slice(icc)
+        && bitmap.layout != Layout::Gray
+    {
+        convert_rgb(&mut bitmap, &ColorProfile::new_srgb(), &profile);
+    }
+    bitmap
+}
+
 /// A colour of sRGB in the space of an RGB profile.
 pub fn from_srgb(colour: [u8; 3], icc: &[u8]) -> [u8; 3] {
     let mut out = colour;

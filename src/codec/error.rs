@@ -32,6 +32,13 @@ pub enum CodecError {
     Encode { format: Format, reason: String },
 }
 
+impl CodecError {
+    /// Whether the file is to blame: no other request for it would fare better.
+    pub fn is_of_the_source(&self) -> bool {
+        !matches!(self, Self::ResultTooLarge { .. } | Self::TimedOut | Self::Encode { .. })
+    }
+}
+
 impl Fault for CodecError {
     fn kind(&self) -> Kind {
         match self {

@@ -8,6 +8,7 @@ mod bmp;
 mod cicp;
 pub mod colour;
 pub mod error;
+pub mod fonts;
 mod exif;
 mod gif;
 mod heic;

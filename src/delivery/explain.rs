@@ -6,8 +6,10 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::delivery::memo::Asked;
+use crate::delivery::miss::Order;
+use crate::delivery::named::{Named, bill_of};
 use crate::delivery::origin::Origin;
-use crate::delivery::{Bill, Delivery, DeliveryError, Request, client, tokens, variant};
+use crate::delivery::{Delivery, DeliveryError, Request, client, variant};
 use crate::error::{Fault as _, Kind};
 use crate::limit::Account;
 use crate::transform::{Client, Presets, Spec, SpecError};
@@ -57,11 +59,11 @@ pub struct Info {
 
 impl Delivery {
     pub async fn explain(&self, request: Request<'_>) -> Result<Explanation, DeliveryError> {
-        let (asked, _) = self.admit(request, || Ok(Asked::new(self.read(request)?).into()))?;
+        let (asked, account) = self.admit(request, || Ok(Asked::new(self.read(request)?).into()))?;
         let client = client(request.headers);
         let (policy, spec) = self.authorise(&asked, &client)?;
         let origin = self.origins.find(&asked.target.subject, asked.caller.is_signed()).await?;
-        self.authorise_named(&spec, &asked.caller, policy).await?;
+        let named = self.named(&spec, &asked.caller, policy).await?;
         let mut explanation = Explanation {
             canonical: spec.to_string(),
             resolved: None,
@@ -75,7 +77,7 @@ impl Delivery {
             reason: None,
             is_private: origin.version.is_private(),
         };
-        let plan = match self.resolve(&spec, &origin, &client) {
+        let plan = match self.resolve(&spec, &origin, &named, &client, &bill_of(self, account)).await {
             Ok(plan) => plan,
             Err(DeliveryError::Spec(error @ SpecError::Unsupported(_))) => {
                 explanation.reason = Some(error.to_string());
@@ -85,12 +87,13 @@ impl Delivery {
         };
         let resolved = plan.to_string();
         explanation.supported = true;
-        explanation.key = Some(variant(&origin.version, &resolved).to_string());
+        explanation.key = Some(variant(&origin.version, &resolved, &named).to_string());
         explanation.format = Some(plan.output.name());
         let (width, height) =
             plan.output.told.map_or((plan.width, plan.height), |told| (told.width, told.height));
         (explanation.width, explanation.height) = (Some(width), Some(height));
-        explanation.cost = Some(tokens(&origin, &plan));
+        let order = Order { origin, overlays: named.overlays, plan, timing: Arc::default() };
+        explanation.cost = Some(order.tokens());
         explanation.resolved = Some(resolved);
         Ok(explanation)
     }
@@ -124,13 +127,15 @@ impl Delivery {
     /// `f_json` of the whole picture, made once and cached like any other result.
     async fn told(&self, origin: &Origin, account: Account) -> Result<Map<String, Value>, DeliveryError> {
         let spec = Spec::parse("f_json", &Presets::default())?;
-        let plan = self.resolve(&spec, origin, &Client::default())?;
-        let key = variant(&origin.version, &plan.to_string());
+        let (named, bill) = (Named::default(), bill_of(self, account));
+        let plan = self.resolve(&spec, origin, &named, &Client::default(), &bill).await?;
+        let key = variant(&origin.version, &plan.to_string(), &named);
         let found = match self.cache.get_memory(&key) {
             Some(found) => found,
             None => {
-                let bill = Bill { limiter: Arc::clone(&self.limiter), account, charged: Arc::default() };
-                self.get_or_render(key, origin.clone(), plan, Arc::default(), bill).await?
+                let origin = origin.clone();
+                let order = Order { origin, overlays: Vec::new(), plan, timing: Arc::default() };
+                self.get_or_render(key, order, bill).await?
             }
         };
         self.metrics.cache(found.outcome.tier());

@@ -10,7 +10,7 @@ use http::HeaderValue;
 use lru::LruCache;
 
 use super::conditional::{ETag, LastModified};
-use super::origin::Version;
+use super::origin::{Origin, Version};
 use super::respond::{Extras, Vary};
 use crate::auth::Caller;
 use crate::cache::Key;
@@ -36,6 +36,8 @@ pub(crate) struct Asked {
 /// when it was made.
 pub(crate) struct Answer {
     pub(crate) version: Version,
+    /// What is drawn on top.
+    pub(crate) overlays: Vec<Origin>,
     pub(crate) plan: Plan,
     pub(crate) key: Key,
     pub(crate) etag: ETag,
@@ -55,6 +57,17 @@ const TARGETS: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
 const LONGEST: usize = 512;
 /// Four classes of `Accept`, and some densities and widths.
 const ANSWERS: usize = 8;
+
+impl Answer {
+    /// Of all pictures that are seen in it.
+    pub(crate) fn versions(&self) -> impl Iterator<Item = &Version> {
+        self.overlays.iter().map(|origin| &origin.version).chain([&self.version])
+    }
+
+    pub(crate) fn is_private(&self) -> bool {
+        self.versions().any(Version::is_private)
+    }
+}
 
 impl Memo {
     pub(crate) fn new() -> Self {

@@ -10,13 +10,15 @@ use bytes::Bytes;
 use crate::cache::{Commit, Entry, now_ms};
 use crate::delivery::bitmaps::{Bitmaps, Lead, Way};
 use crate::delivery::error::DeliveryError;
+use crate::delivery::named;
 use crate::delivery::origin::{Origin, Origins};
 use crate::delivery::respond::Timing;
+use crate::limit;
 use crate::telemetry::metrics::{Metrics, Stage};
 use crate::transform::cost::{self, Decoding};
 use crate::transform::mezzanine::{Mezzanine, Need};
-use crate::transform::plan::Plan;
-use crate::transform::render::{Rendered, render, render_from};
+use crate::transform::plan::{Look, Plan};
+use crate::transform::render::{self, Other, Rendered, render_from, render_with};
 use crate::workers::{Class, Estimate, Workers};
 
 /// In seconds of decoding.
@@ -26,12 +28,44 @@ const GATHERING: Duration = Duration::from_millis(4);
 const ROUNDS: u32 = 4;
 
 /// What one miss is about.
-struct Order {
-    origin: Origin,
-    plan: Plan,
+pub(crate) struct Order {
+    pub(crate) origin: Origin,
+    /// What is drawn on top.
+    pub(crate) overlays: Vec<Origin>,
+    pub(crate) plan: Plan,
+    /// Told when it is made.
+    pub(crate) timing: Arc<OnceLock<Timing>>,
+}
+
+/// An order that is being made.
+struct Job {
+    order: Order,
     commit: Commit,
-    timing: Arc<OnceLock<Timing>>,
     arrived: Instant,
+}
+
+impl Order {
+    /// What making the picture costs its caller, told from the headers.
+    pub(crate) fn tokens(&self) -> u32 {
+        limit::tokens(self.estimate(Decoding::Own).seconds)
+    }
+
+    /// Everything that is held at the peak, and the time that one worker will be busy.
+    fn estimate(&self, decoding: Decoding) -> Estimate {
+        let Self { origin, overlays, plan, .. } = self;
+        if plan.output.original {
+            let seconds = cost::seconds(&origin.header, plan, decoding);
+            return Estimate { seconds, memory: origin.held() + origin.len };
+        }
+        let headers: Vec<_> = overlays.iter().map(|overlay| overlay.header.clone()).collect();
+        let (bytes, seconds) = cost::overlays(plan, &headers);
+        let held = overlays.iter().map(Origin::held).sum::<u64>();
+        let own = if matches!(decoding, Decoding::Done(_)) { 0 } else { origin.held() };
+        Estimate {
+            seconds: seconds + cost::seconds(&origin.header, plan, decoding),
+            memory: own + held + bytes + cost::memory(&origin.header, plan, decoding),
+        }
+    }
 }
 
 /// What a miss works with.
@@ -45,51 +79,84 @@ pub(crate) struct Kitchen {
 
 impl Kitchen {
     /// Makes the variant. Cancelled if everybody leaves while it waits for a worker; finished and stored once it has one.
-    pub(crate) async fn cook(
-        self,
-        origin: Origin,
-        plan: Plan,
-        commit: Commit,
-        timing: Arc<OnceLock<Timing>>,
-    ) -> Result<Entry, DeliveryError> {
-        let order = Order { origin, plan, commit, timing, arrived: Instant::now() };
-        let Some(need) = Need::of(&order.origin.header, &order.plan) else { return self.alone(order).await };
-        let wish = self.bitmaps.wish(order.origin.version.original(), need);
-        let way = wish.way(&order.origin.header).await?;
+    pub(crate) async fn cook(self, order: Order, commit: Commit) -> Result<Entry, DeliveryError> {
+        let job = Job { order, commit, arrived: Instant::now() };
+        let Order { origin, plan, .. } = &job.order;
+        let Some(need) = Need::of(&origin.header, plan) else { return self.alone(job).await };
+        let wish = self.bitmaps.wish(origin.version.original(), need);
+        let way = wish.way(&origin.header).await?;
         self.metrics.bitmap_cache(matches!(way, Way::Ready(_)));
         match way {
-            Way::Ready(mezzanine) => self.from(mezzanine, need, order).await,
-            Way::Lead(lead) => self.lead(lead, need, order).await,
+            Way::Ready(mezzanine) => self.from(mezzanine, need, job).await,
+            Way::Lead(lead) => self.lead(lead, need, job).await,
         }
     }
 
+    /// Looks at the pixels for what a spec wants to know of them.
+    pub(crate) async fn look(
+        self,
+        origin: Origin,
+        overlays: Vec<Origin>,
+        look: Look,
+        commit: Commit,
+    ) -> Result<Entry, DeliveryError> {
+        let order = Order { origin, overlays, plan: look.plan(), timing: Arc::default() };
+        let permit = self.workers.admit(Class::Interactive, order.estimate(Decoding::Own)).await?;
+        commit.commit();
+        let bytes = self.origins.read(&order.origin).await?;
+        let others = self.others(&order.overlays).await?;
+        self.metrics.decode(order.origin.header.format.name());
+        let header = order.origin.header.clone();
+        let seen =
+            permit.run(move |deadline| render::look(&bytes, &header, &look, &others, deadline)).await??;
+        Ok(Entry {
+            body: named::bytes_of(seen),
+            mime: Cow::Borrowed("application/octet-stream"),
+            width: seen.width,
+            height: seen.height,
+            created_ms: now_ms(),
+            modified_ms: order.origin.modified_ms.unwrap_or_else(now_ms),
+            expires_ms: None,
+            extra: Bytes::new(),
+            file: None,
+        })
+    }
+
+    /// The bytes of what is drawn on top.
+    async fn others(&self, overlays: &[Origin]) -> Result<Vec<Other>, DeliveryError> {
+        let mut others = Vec::with_capacity(overlays.len());
+        for overlay in overlays {
+            let bytes = self.origins.read(overlay).await?;
+            others.push(Other { bytes, header: overlay.header.clone() });
+        }
+        Ok(others)
+    }
+
     /// From the original to the result, for this variant alone.
-    async fn alone(&self, order: Order) -> Result<Entry, DeliveryError> {
-        let Order { origin, plan, .. } = &order;
-        let memory =
-            if plan.output.original { origin.len } else { cost::memory(&origin.header, plan, Decoding::Own) };
-        let seconds = cost::seconds(&origin.header, plan, Decoding::Own);
-        let permit =
-            self.workers.admit(Class::Interactive, Estimate { seconds, memory: origin.held() + memory });
+    async fn alone(&self, job: Job) -> Result<Entry, DeliveryError> {
+        let Order { origin, overlays, plan, .. } = &job.order;
+        let permit = self.workers.admit(Class::Interactive, job.order.estimate(Decoding::Own));
         let (permit, admitted) = (permit.await?, Instant::now());
-        order.commit.commit();
+        job.commit.commit();
         let bytes = self.origins.read(origin).await?;
+        let others = self.others(overlays).await?;
         let fetched = Instant::now();
         let original = plan.output.original;
         if !original {
             self.metrics.decode(origin.header.format.name());
         }
         let (header, plan) = (origin.header.clone(), plan.clone());
-        let rendered = permit.run(move |deadline| render(&bytes, &header, &plan, deadline)).await??;
+        let rendered =
+            permit.run(move |deadline| render_with(&bytes, &header, &plan, &others, deadline)).await??;
         if !original {
-            self.metrics.encoded(order.plan.output.name());
+            self.metrics.encoded(job.order.plan.output.name());
         }
-        Ok(self.entry(rendered, None, &order, admitted, Some(fetched)))
+        Ok(self.entry(rendered, None, &job, admitted, Some(fetched)))
     }
 
     /// From the original, with a decode that serves all who want variants of it now.
-    async fn lead(&self, lead: Lead, own: Need, order: Order) -> Result<Entry, DeliveryError> {
-        let Order { origin, plan, .. } = &order;
+    async fn lead(&self, lead: Lead, own: Need, job: Job) -> Result<Entry, DeliveryError> {
+        let Order { origin, plan, .. } = &job.order;
         // The other widths of a page are asked for within a few milliseconds; where a decode takes far longer, waiting
         // for them is cheaper than decoding again.
         if cost::decode(&origin.header) >= WORTH_WAITING {
@@ -103,16 +170,13 @@ impl Kitchen {
                 here = now;
             }
         }
-        let estimate = |need| Estimate {
-            seconds: cost::seconds(&origin.header, plan, Decoding::Common(need)),
-            memory: origin.held() + cost::memory(&origin.header, plan, Decoding::Common(need)),
-        };
+        let estimate = |need| job.order.estimate(Decoding::Common(need));
         let all = lead.need(own);
         // Others are a reason to take more memory, but not to be refused for it.
         let need = if estimate(all).memory <= self.workers.budget() / 2 { all } else { own };
         let permit = self.workers.admit(Class::Interactive, estimate(need)).await?;
         let admitted = Instant::now();
-        order.commit.commit();
+        job.commit.commit();
         let bytes = self.origins.read(origin).await?;
         let fetched = Instant::now();
         self.metrics.decode(origin.header.format.name());
@@ -137,44 +201,35 @@ impl Kitchen {
             Ok((rendered, basis(&mezzanine, own)))
         };
         let (rendered, basis) = permit.run(work).await??;
-        self.metrics.encoded(order.plan.output.name());
-        Ok(self.entry(rendered, basis, &order, admitted, Some(fetched)))
+        self.metrics.encoded(job.order.plan.output.name());
+        Ok(self.entry(rendered, basis, &job, admitted, Some(fetched)))
     }
 
     /// From pixels that are there already.
-    async fn from(
-        &self,
-        mezzanine: Arc<Mezzanine>,
-        need: Need,
-        order: Order,
-    ) -> Result<Entry, DeliveryError> {
-        let Order { origin, plan, .. } = &order;
-        let decoding = Decoding::Done(mezzanine.weight() as u64);
-        let estimate = Estimate {
-            seconds: cost::seconds(&origin.header, plan, decoding),
-            memory: cost::memory(&origin.header, plan, decoding),
-        };
+    async fn from(&self, mezzanine: Arc<Mezzanine>, need: Need, job: Job) -> Result<Entry, DeliveryError> {
+        let Order { origin, plan, .. } = &job.order;
+        let estimate = job.order.estimate(Decoding::Done(mezzanine.weight() as u64));
         let permit = self.workers.admit(Class::Interactive, estimate).await?;
         let admitted = Instant::now();
-        order.commit.commit();
+        job.commit.commit();
         let (header, plan) = (origin.header.clone(), plan.clone());
         let basis = basis(&mezzanine, need);
         let work = move |deadline| render_from(&mezzanine, &header, &plan, deadline);
         let rendered = permit.run(work).await??;
-        self.metrics.encoded(order.plan.output.name());
-        Ok(self.entry(rendered, basis, &order, admitted, None))
+        self.metrics.encoded(job.order.plan.output.name());
+        Ok(self.entry(rendered, basis, &job, admitted, None))
     }
 
     fn entry(
         &self,
         rendered: Rendered,
         basis: Option<Basis>,
-        order: &Order,
+        Job { order, arrived, .. }: &Job,
         admitted: Instant,
         fetched: Option<Instant>,
     ) -> Entry {
         let spent = Timing {
-            queue: Some(admitted - order.arrived),
+            queue: Some(admitted - *arrived),
             fetch: fetched.map(|fetched| fetched - admitted),
             decode: fetched.map(|_| rendered.timings.decode),
             transform: Some(rendered.timings.transform),

@@ -9,6 +9,7 @@ mod explain;
 mod header;
 mod memo;
 mod miss;
+mod named;
 pub mod negotiate;
 mod origin;
 mod policy;
@@ -29,7 +30,8 @@ use self::conditional::{ETag, Extent, LastModified, Precondition, Validators};
 use self::cors::{AllowOrigin, Cors};
 pub use self::error::DeliveryError;
 use self::memo::{Answer, Asked, Memo};
-use self::miss::{Basis, Kitchen};
+use self::miss::{Basis, Kitchen, Order};
+use self::named::Named;
 use self::negotiate::Hints;
 use self::origin::{Origin, Origins, Version};
 pub use self::policy::Policies;
@@ -38,14 +40,13 @@ use self::rights::now_s;
 use crate::auth::{Grant, Keys};
 use crate::cache::{Cache, Found, Key, LargeFile, Negative, Outcome};
 use crate::codec::Limits;
-use crate::error::Quota;
+use crate::error::{Fault as _, Quota};
 use crate::library::Library;
 use crate::limit::{self, Account, LimitError, Limiter};
 use crate::source::{Source, Sources};
 use crate::telemetry::metrics::Metrics;
-use crate::transform::cost::{self, Decoding};
 use crate::transform::plan::Plan;
-use crate::transform::{Client, Presets, ResolveLimits, SourceFacts, Spec, Subject, Target, resolve};
+use crate::transform::{Client, Presets, ResolveLimits, Spec, Subject, Target};
 use crate::workers::Workers;
 
 /// What the rooms below hand to delivery, and what configuration says about URLs.
@@ -112,6 +113,7 @@ pub struct Request<'a> {
 pub struct Served(pub CacheStatus);
 
 /// Who pays for a miss. Only who starts the work does: to wait for it, or to find it cached, is free.
+#[derive(Clone)]
 struct Bill {
     limiter: Arc<Limiter>,
     account: Account,
@@ -167,7 +169,7 @@ impl Delivery {
         let (asked, account) = self.admit(request, read)?;
         let (mut changes, mut refusals) = (1, OTHERS_REFUSED);
         loop {
-            let left = match self.attempt(request, &asked, account).await {
+            let left = match self.attempt(request, &asked, account, None).await {
                 // The source has been asked anew meanwhile, so the second attempt sees the new version.
                 Err(error) if changes > 0 && error.is_change() => &mut changes,
                 // Somebody else was to pay for the picture that this caller waited for, and could not.
@@ -176,9 +178,37 @@ impl Delivery {
                 {
                     &mut refusals
                 }
+                Err(error)
+                    if named::is_missing(&error) && asked.target.spec.named_pictures().next().is_some() =>
+                {
+                    return Box::pin(self.instead(request, &asked, account, error)).await;
+                }
                 answer => return answer,
             };
             *left -= 1;
+        }
+    }
+
+    /// The picture that is shown where the one that was asked for cannot be had; without any, why it cannot.
+    async fn instead(
+        &self,
+        request: Request<'_>,
+        asked: &Asked,
+        account: Account,
+        error: DeliveryError,
+    ) -> Result<Response<Body>, DeliveryError> {
+        match self.fallback(asked, &asked.client(client(request.headers))).await {
+            Ok(Some(version)) => {
+                match self.attempt(request, asked, account, Some(version)).await {
+                    Ok(mut response) => {
+                        respond::fallback(response.headers_mut(), error.code());
+                        Ok(response)
+                    }
+                    // The first failure is what the caller has to know of.
+                    Err(_) => Err(error),
+                }
+            }
+            _ => Err(error),
         }
     }
 
@@ -187,6 +217,7 @@ impl Delivery {
         request: Request<'_>,
         asked: &Asked,
         account: Account,
+        instead: Option<Version>,
     ) -> Result<Response<Body>, DeliveryError> {
         let client = asked.client(client(request.headers));
         let known = asked.answer(&client);
@@ -195,7 +226,10 @@ impl Delivery {
             Some(_) => None,
             None => Some(self.authorise(asked, &client)?),
         };
-        let version = self.origins.version(&asked.target.subject, asked.caller.is_signed()).await?;
+        let version = match instead {
+            None => self.origins.version(&asked.target.subject, asked.caller.is_signed()).await?,
+            Some(version) => version,
+        };
         let (answer, origin) = match known.filter(|known| known.version.is(&version)) {
             Some(known) => (known, None),
             None => {
@@ -204,8 +238,10 @@ impl Delivery {
                     None => self.authorise(asked, &client)?,
                 };
                 let origin = Box::pin(self.origins.origin(version)).await?;
-                Box::pin(self.authorise_named(&spec, &asked.caller, policy)).await?;
-                let answer = Arc::new(self.prepare(asked, &spec, &origin, &client)?);
+                let named = Box::pin(self.named(&spec, &asked.caller, policy)).await?;
+                let bill = named::bill_of(self, account);
+                let answer = Box::pin(self.prepare(asked, &spec, (&origin, named), &client, &bill)).await?;
+                let answer = Arc::new(answer);
                 // An answer knows the version of one picture only; of others it could not tell that they changed.
                 if spec.named_pictures().next().is_none() {
                     asked.remember(client, Arc::clone(&answer));
@@ -221,11 +257,11 @@ impl Delivery {
             validators,
             cache_control: match &answer.cache_control {
                 Some(always) => always.clone(),
-                None => self.cache_control(asked, &answer.version),
+                None => self.cache_control(asked, &answer),
             },
             vary: answer.vary,
             // A private picture is for who asks, not for the scripts of others.
-            allow_origin: if answer.version.is_private() {
+            allow_origin: if answer.is_private() {
                 AllowOrigin::default()
             } else {
                 self.cors.answer(request.headers)
@@ -252,8 +288,13 @@ impl Delivery {
                 };
                 let bill =
                     Bill { limiter: Arc::clone(&self.limiter), account, charged: Arc::clone(&charged) };
-                let timing = Arc::clone(&timing);
-                Box::pin(self.get_or_render(answer.key, origin, answer.plan.clone(), timing, bill)).await?
+                let order = Order {
+                    origin,
+                    overlays: answer.overlays.clone(),
+                    plan: answer.plan.clone(),
+                    timing: Arc::clone(&timing),
+                };
+                Box::pin(self.get_or_render(answer.key, order, bill)).await?
             }
         };
         self.metrics.cache(found.outcome.tier());
@@ -329,38 +370,40 @@ impl Delivery {
         }
     }
 
-    fn resolve(&self, spec: &Spec, origin: &Origin, client: &Client) -> Result<Plan, DeliveryError> {
-        let facts = SourceFacts { header: origin.header.clone(), focal: origin.focal };
-        Ok(resolve(spec, &facts, client, &self.resolve_limits)?)
-    }
-
     /// Everything about the answer but its bytes.
-    fn prepare(
+    async fn prepare(
         &self,
         asked: &Asked,
         spec: &Spec,
-        origin: &Origin,
+        (origin, named): (&Origin, Named),
         client: &Client,
+        bill: &Bill,
     ) -> Result<Answer, DeliveryError> {
         let target = &asked.target;
-        let plan = self.resolve(spec, origin, client)?;
-        let key = variant(&origin.version, &plan.to_string());
+        let plan = self.resolve(spec, origin, &named, client, bill).await?;
+        let key = variant(&origin.version, &plan.to_string(), &named);
         let modified = |ms| LastModified::new(UNIX_EPOCH + Duration::from_millis(ms));
-        let always = ends_s(asked, &origin.version).is_none();
-        Ok(Answer {
+        // A result is as new as the newest picture in it.
+        let newest = named.overlays.iter().chain([origin]).map(|origin| origin.modified_ms).max().flatten();
+        let mut answer = Answer {
             key,
             etag: ETag::strong(key.etag().trim_matches('"')),
-            last_modified: origin.modified_ms.and_then(modified),
+            last_modified: newest.and_then(modified),
             content_type: HeaderValue::from_static(plan.output.mime()),
-            cache_control: always.then(|| self.cache_control(asked, &origin.version)),
+            cache_control: None,
             vary: vary(&target.spec),
             extras: self.extras(target, spec, &plan, client),
             version: origin.version.clone(),
+            overlays: named.overlays,
             plan,
-        })
+        };
+        if ends_s(asked, &answer).is_none() {
+            answer.cache_control = Some(self.cache_control(asked, &answer));
+        }
+        Ok(answer)
     }
 
-    fn cache_control(&self, asked: &Asked, version: &Version) -> HeaderValue {
+    fn cache_control(&self, asked: &Asked, answer: &Answer) -> HeaderValue {
         let target = &asked.target;
         let freshness = match &target.subject {
             Subject::Image { .. } => &self.library_freshness,
@@ -368,10 +411,10 @@ impl Delivery {
                 self.source_freshness.get(source).unwrap_or(&self.library_freshness)
             }
         };
-        let left = ends_s(asked, version).map(|at| Duration::from_secs(at.saturating_sub(now_s())));
+        let left = ends_s(asked, answer).map(|at| Duration::from_secs(at.saturating_sub(now_s())));
         freshness.header(Terms {
             versioned: target.extras.version.is_some(),
-            private: version.is_private(),
+            private: answer.is_private(),
             at_most: left,
         })
     }
@@ -394,22 +437,15 @@ impl Delivery {
         }
     }
 
-    async fn get_or_render(
-        &self,
-        key: Key,
-        origin: Origin,
-        plan: Plan,
-        timing: Arc<OnceLock<respond::Timing>>,
-        bill: Bill,
-    ) -> Result<Found, DeliveryError> {
+    async fn get_or_render(&self, key: Key, order: Order, bill: Bill) -> Result<Found, DeliveryError> {
         if let Some(failure) = self.failures.get(&key, std::time::Instant::now()) {
             return Err(DeliveryError::Shared(failure));
         }
         let kitchen = self.kitchen.clone();
         let account = bill.account;
         let work = move |commit| async move {
-            bill.pay(tokens(&origin, &plan))?;
-            kitchen.cook(origin, plan, commit, timing).await
+            bill.pay(order.tokens())?;
+            kitchen.cook(order, commit).await
         };
         match self.cache.get_or_render(key, work).await {
             Ok(found) => Ok(found),
@@ -435,20 +471,15 @@ impl Bill {
     }
 }
 
-/// What making the picture costs its caller, told from the header.
-fn tokens(origin: &Origin, plan: &Plan) -> u32 {
-    limit::tokens(cost::seconds(&origin.header, plan, Decoding::Own))
-}
-
 fn client(headers: &HeaderMap) -> Client {
     let hints = Hints::from_headers(headers);
     Client { accepts: negotiate::accepts(headers), dpr: hints.dpr, width: hints.width }
 }
 
-/// When this answer ceases to be one, in Unix seconds: with the image or with the signature.
-fn ends_s(asked: &Asked, version: &Version) -> Option<u64> {
-    let image = version.expires_ms().map(|at| at / 1000);
-    image.into_iter().chain(asked.caller.grant().and_then(Grant::until)).min()
+/// When this answer ceases to be one, in Unix seconds: with one of its images or with the signature.
+fn ends_s(asked: &Asked, answer: &Answer) -> Option<u64> {
+    let images = answer.versions().filter_map(|version| version.expires_ms()).map(|at| at / 1000);
+    images.chain(asked.caller.grant().and_then(Grant::until)).min()
 }
 
 /// A large result as a stream of the range that was asked for.
@@ -475,8 +506,8 @@ async fn content(
 }
 
 /// What a variant of an original is called.
-fn variant(version: &Version, plan: &str) -> Key {
-    Key::variant(&version.identity(), version.generation(), plan, &[])
+fn variant(version: &Version, plan: &str, named: &Named) -> Key {
+    Key::variant(&version.identity(), version.generation(), plan, &named.keys())
 }
 
 fn vary(asked: &Spec) -> Vary {

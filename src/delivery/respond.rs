@@ -20,6 +20,8 @@ pub const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 pub const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 pub const CACHE_TAG: HeaderName = HeaderName::from_static("cache-tag");
 pub const CONTENT_DPR: HeaderName = HeaderName::from_static("content-dpr");
+/// imgproxy's name for it.
+const FALLBACK_IMAGE: HeaderName = HeaderName::from_static("fallback-image");
 const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const TIMING_ALLOW_ORIGIN: HeaderName = HeaderName::from_static("timing-allow-origin");
@@ -400,6 +402,16 @@ pub fn canonical_link(url: &str) -> Option<HeaderValue> {
         return None;
     }
     HeaderValue::from_maybe_shared(Bytes::from(format!("<{url}>; rel=\"canonical\""))).ok()
+}
+
+/// Marks a picture that stands in for one that cannot be had, `why` being the code of the reason. It is not kept for
+/// longer than the reason is remembered here.
+pub fn fallback(headers: &mut HeaderMap, why: &'static str) {
+    headers.insert(FALLBACK_IMAGE, HeaderValue::from_static(why));
+    let is_private = |value: &HeaderValue| value.as_bytes().starts_with(b"private");
+    if !headers.get(CACHE_CONTROL).is_some_and(is_private) {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=10"));
+    }
 }
 
 /// `RateLimit-Policy` and `RateLimit` of draft-ietf-httpapi-ratelimit-headers-11: a bucket that fills in a window is

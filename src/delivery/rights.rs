@@ -48,23 +48,13 @@ impl Delivery {
         Ok((policy, self.policies.apply(policy, &asked.target.spec, client)?))
     }
 
-    /// Whether the caller may have the pictures that a spec names beside its own: by the same rules, lest a right to
-    /// one picture be a way to all others.
-    pub(super) async fn authorise_named(
+    /// Whether the caller's own signature is for this picture too.
+    pub(super) fn may_name(
         &self,
-        spec: &Spec,
+        named: &Named<'_>,
         caller: &Caller,
         policy: Policy,
-    ) -> Result<(), DeliveryError> {
-        for named in spec.named_pictures() {
-            let signed = self.may_name(&named, caller, policy)?;
-            self.origins.version(&Subject::Image { id: named.id.to_owned() }, signed).await?;
-        }
-        Ok(())
-    }
-
-    /// Whether the caller's own signature is for this picture too.
-    fn may_name(&self, named: &Named<'_>, caller: &Caller, policy: Policy) -> Result<bool, DeliveryError> {
+    ) -> Result<bool, DeliveryError> {
         if let Some(grant) = caller.grant().filter(|grant| grant.scope().covers_spec()) {
             grant.check_source(LIBRARY)?;
             return Ok(true);

@@ -4,8 +4,9 @@ use std::time::Instant;
 
 use crate::codec::{self, Format, Header, avif};
 use crate::transform::mezzanine::Need;
-use crate::transform::plan::{Adjust, Op, Plan, Quality};
+use crate::transform::plan::{Adjust, Fill, Op, Plan, Quality};
 use crate::transform::steps::fold::Folded;
+use crate::transform::steps::overlay;
 use crate::transform::steps::resample;
 use crate::transform::steps::turn::Turn;
 
@@ -41,7 +42,16 @@ pub fn memory(header: &Header, plan: &Plan, decoding: Decoding) -> u64 {
         let before = size;
         size = after(size, op, &folded);
         // A sharper picture is made of the picture, a soft one and the one between.
-        let third = if matches!(op, Op::Sharpen(_)) { pixels(size) * 4 } else { 0 };
+        let third = match op {
+            Op::Sharpen(_) => pixels(size) * 4,
+            // Fitted into a box that may be larger than the picture.
+            Op::Overlay(overlay) => {
+                let side = |side: Option<u32>, own: u32| side.unwrap_or(own);
+                let top = (side(overlay.width, size.0), side(overlay.height, size.1));
+                pixels(top) * 8
+            }
+            _ => 0,
+        };
         peak = peak.max((pixels(before) + pixels(size)) * 4 + third);
     }
     let turned = if folded.turn == Turn::default() && folded.rest.is_empty() { 4 } else { 8 };
@@ -87,6 +97,18 @@ pub fn seconds(header: &Header, plan: &Plan, decoding: Decoding) -> f64 {
     FIXED + decode + worked + megapixels(kept + touched) * 0.008 + encode
 }
 
+/// Bytes and seconds of decoding the pictures that are drawn on top, whose headers are `others`.
+pub fn overlays(plan: &Plan, others: &[Header]) -> (u64, f64) {
+    let known = plan.overlays().filter_map(|(number, overlay)| Some((overlay, others.get(number)?)));
+    known.fold((0, 0.0), |(bytes, seconds), (overlay, header)| {
+        // How much room there is for one without sides is not known here: its own size is the most it takes.
+        let sides = (overlay.width, overlay.height);
+        let (request, size) = overlay::request(header, sides, header.oriented(), Instant::now());
+        let memory = codec::decode_memory(header, &request) + pixels(size) * 4;
+        (bytes + memory, seconds + decode(header) + megapixels(pixels(size)) * 0.02)
+    })
+}
+
 /// The part of it that goes into decoding.
 pub fn decode(header: &Header) -> f64 {
     megapixels(u64::from(header.width) * u64::from(header.height)) * decode_seconds(header)
@@ -96,9 +118,10 @@ pub fn decode(header: &Header) -> f64 {
 fn after(size: (u32, u32), op: &Op, folded: &Folded<'_>) -> (u32, u32) {
     match *op {
         Op::Crop(rect) => folded.turn.size((rect.width, rect.height)),
-        Op::Resize { width, height, .. } | Op::Canvas { width, height, .. } => {
-            folded.turn.size((width, height))
-        }
+        Op::Resize { width, height, .. }
+        | Op::Canvas { width, height, .. }
+        | Op::Choose { width, height, .. }
+        | Op::Tilt { width, height, .. } => folded.turn.size((width, height)),
         Op::Border { px, .. } => (size.0 + 2 * px, size.1 + 2 * px),
         _ => size,
     }
@@ -135,6 +158,10 @@ fn work_seconds(op: &Op) -> f64 {
         Op::Adjust(_) | Op::Pixelate(_) | Op::Round(_) | Op::Border { .. } => 0.01,
         Op::Blur(_) | Op::Sharpen(_) => 0.06,
         Op::Median(size) => 0.05 + 0.012 * f64::from(*size),
+        Op::Tilt { .. } | Op::Canvas { background: Fill::Soft(_), .. } => 0.12,
+        Op::Overlay(_) => 0.06,
+        // A small copy and a few thousand windows.
+        Op::Choose { .. } => 0.02,
         Op::Crop(_) | Op::Resize { .. } | Op::Canvas { .. } | Op::Rotate(_) | Op::Flip | Op::Flop => 0.0,
     }
 }
@@ -159,7 +186,8 @@ fn encode_seconds(plan: &Plan) -> f64 {
 /// Bytes a pixel of the result that the encoder needs beside the pixels, its output included.
 fn encoder_bytes(header: &Header, plan: &Plan) -> u64 {
     let clear = |op: &Op| match op {
-        Op::Canvas { background, .. } => background.is_none_or(|colour| colour.a < 255),
+        Op::Canvas { background, .. } => background.is_clear(),
+        Op::Tilt { .. } => true,
         Op::Round(_) | Op::Border { .. } | Op::Adjust(Adjust::Opacity(_)) => true,
         _ => false,
     };

@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::transform::number::Decimal;
+use crate::transform::plan::Font;
 use crate::transform::plan::{AutoQuality, Colour, Kernel, Metadata, Quality, Subsample};
 use crate::transform::value::{Background, Gravity, Overlay, Side, Value};
 use crate::transform::words::{Fit, Mode, Space, Wanted, Word};
@@ -51,7 +52,7 @@ pub enum Domain {
     Duotone,
     Overlay,
     Id,
-    Text,
+    Font,
     Radius,
     Edges,
     Border,
@@ -97,7 +98,7 @@ impl Domain {
             Self::Duotone => duotone(text),
             Self::Overlay => overlay(text).map(Value::Overlay),
             Self::Id => is_id(text).then(|| Value::Id(text.into())),
-            Self::Text => free_text(text).map(Value::Text),
+            Self::Font => Font::parse(text).map(Value::Font),
             Self::Radius if text.eq_ignore_ascii_case("max") => Some(Value::Max),
             Self::Radius => edges(text, MAX_RADIUS),
             Self::Edges => edges(text, MAX_SIDE),
@@ -135,6 +136,7 @@ impl Domain {
             Self::Subsample => all::<Subsample>(),
             Self::Metadata => all::<Metadata>(),
             Self::Space => all::<Space>(),
+            Self::Font => all::<Font>(),
             Self::Quality => vec!["auto", "lossless", "auto:best", "auto:good", "auto:eco", "auto:low"],
             Self::Gravity => GRAVITY_WORDS.iter().map(|(word, _)| *word).collect(),
             Self::Colour | Self::Background => {
@@ -183,7 +185,7 @@ impl fmt::Display for Domain {
             Self::Duotone => f.write_str("colour:colour[:0–100]"),
             Self::Overlay => f.write_str("the id of a picture, or text:~base64url"),
             Self::Id => f.write_str("the id of a picture"),
-            Self::Text => f.write_str("text, percent-encoded or as ~base64url"),
+            Self::Font => list::<Font>(f),
             Self::Radius => write!(f, "1–4 corners of 0–{MAX_RADIUS} px, or max"),
             Self::Edges => write!(f, "1–4 edges of 0–{MAX_SIDE} px (top, right, bottom, left)"),
             Self::Border => f.write_str("px:colour"),

@@ -298,7 +298,7 @@ fn with_separator(option: &str) -> Option<String> {
     let letters = option.bytes().take_while(u8::is_ascii_alphabetic).count();
     (1..=letters.min(option.len().saturating_sub(1))).rev().find_map(|end| {
         let (key, _) = options::find(&option[..end])?;
-        if matches!(key.row().domain, Domain::Names | Domain::Id | Domain::Overlay | Domain::Text) {
+        if matches!(key.row().domain, Domain::Names | Domain::Id | Domain::Overlay) {
             return None;
         }
         let meant = format!("{}_{}", option[..end].to_ascii_lowercase(), &option[end..]);

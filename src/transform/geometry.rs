@@ -58,11 +58,15 @@ pub(crate) fn place(mode: Mode, s: Size, b: Target) -> Placed {
 /// The distance of the frame's or picture's origin along one axis, given the free space there.
 pub(crate) fn origin(free: u64, along: Fraction, offset: Decimal) -> u64 {
     let free = i64::try_from(free).unwrap_or(i64::MAX / 2);
-    let offset = offset.as_whole().unwrap_or_else(|| offset.of(free));
+    shift(free, along, offset).clamp(0, free) as u64
+}
+
+/// The same for what may hang over the edge; then there is less than no free space.
+pub(crate) fn shift(free: i64, along: Fraction, offset: Decimal) -> i64 {
+    let offset = offset.as_whole().unwrap_or_else(|| offset.of(free.max(0)));
     let base = i128::from(free) * i128::from(along.at.raw()) * 2 + i128::from(Decimal::ONE.raw());
     let base = base.div_euclid(2 * i128::from(Decimal::ONE.raw())) as i64;
-    let moved = if along.inward_is_back { base - offset } else { base + offset };
-    moved.clamp(0, free) as u64
+    if along.inward_is_back { base - offset } else { base + offset }
 }
 
 /// A position along one axis of the free space.

@@ -3,7 +3,7 @@
 
 use crate::transform::domain::Domain;
 use crate::transform::number::Decimal;
-use crate::transform::plan::{AutoQuality, Kernel, Metadata, Quality, Subsample};
+use crate::transform::plan::{AutoQuality, Font, Kernel, Metadata, Quality, Subsample};
 use crate::transform::value::{Gravity, Value};
 use crate::transform::words::{Mode, Space, Wanted};
 
@@ -101,8 +101,8 @@ table! {
         "Apply the EXIF orientation. A bare `rotate` means this.";
     Ex "ex" ["extract" "region"] Domain::Region, None, Step, Now, Signed,
         "Cut this region out before anything else. `crop` with four numbers means this.";
-    Trim "trim" [] Domain::Trim, None, Step, Later, Signed,
-        "Cut the border that looks like the top-left pixel.";
+    Trim "trim" [] Domain::Trim, None, Step, Now, Signed,
+        "Cut the border that looks like the top-left pixel, or like the colour that is given. The tolerance is a distance in RGB.";
     W "w" ["width"] Domain::Side, None, Step, Now, Rule("snapped with `h`; no fractions"),
         "Width of the target box. A fraction is one of the picture as it stands; `iw` and `ih` are the original's sides; `auto` is the client's hint.";
     H "h" ["height"] Domain::Side, None, Step, Now, Rule("snapped with `w`; no fractions"),
@@ -116,8 +116,8 @@ table! {
     Fit "fit" [] Domain::Fit, None, Step, Now, Free,
         "The words of sharp, IPX and Cloudflare for `c`.";
     G "g" ["gravity" "pos" "position" "fo"] Domain::Gravity, CENTRE, Step,
-        Except("auto, entropy, face"), Rule("words only"),
-        "What stays when cropping, and where the picture stands on a canvas. `focus` is the stored point, else `auto`, else `c`; it is the default of `c_thumb`.";
+        Except("face"), Rule("words only"),
+        "What stays when cropping, and where the picture stands on a canvas. `auto` is what draws the eye, `entropy` the liveliest part. `focus` is the stored point, else `auto`, else `c`; it is the default of `c_thumb`.";
     X "x" [] Domain::Offset, ZERO, Step, Now, Signed,
         "Offset inward from an edge or corner, right from the centre, in output pixels.";
     Y "y" [] Domain::Offset, ZERO, Step, Now, Signed,
@@ -128,7 +128,7 @@ table! {
         "Allow enlarging: limit becomes fit, lfill and afill become fill, lpad becomes pad.";
     K "k" ["kernel"] Domain::Kernel, Some(Value::Kernel(Kernel::Lanczos3)), Step, Now, Free,
         "Resampling filter.";
-    A "a" ["angle" "rotate" "rot"] Domain::Angle, ZERO, Step, Except("other than quarter turns"), Rule("quarter turns"),
+    A "a" ["angle" "rotate" "rot"] Domain::Angle, ZERO, Step, Now, Rule("quarter turns"),
         "Turn clockwise, after resizing; corners take `b`. A bare `a`, `a_true` and `a_false` mean `an`.";
     Flip "flip" [] Domain::Flag, OFF, Step, Now, Free,
         "Mirror top to bottom.";
@@ -162,36 +162,36 @@ table! {
         "Blocks of so many pixels.";
     Median "median" [] whole(1, 25), None, Step, Now, Signed,
         "Median filter of this size.";
-    L "l" ["overlay" "wm" "watermark"] Domain::Overlay, None, Step, Later, Signed,
-        "Draw another picture or a text on top.";
-    Lw "lw" [] Domain::Side, None, Step, Later, Signed,
-        "Width of the overlay; a fraction is one of the picture.";
-    Lh "lh" [] Domain::Side, None, Step, Later, Signed,
-        "Height of the overlay.";
-    Lo "lo" [] number(0, 100), HUNDRED, Step, Later, Signed,
+    L "l" ["overlay" "wm" "watermark"] Domain::Overlay, None, Step, Now, Signed,
+        "Draw another picture of the library, or a text, on top. Without `lw` and `lh` it has its own size, and is made smaller where the picture is. A text is broken into lines where it is wider than its box.";
+    Lw "lw" [] Domain::Side, None, Step, Now, Signed,
+        "Width of the overlay's box, into which it is fitted; a fraction is one of the picture.";
+    Lh "lh" [] Domain::Side, None, Step, Now, Signed,
+        "Height of the overlay's box.";
+    Lo "lo" [] number(0, 100), HUNDRED, Step, Now, Signed,
         "Opacity of the overlay.";
-    Lg "lg" [] Domain::Gravity, CENTRE, Step, Later, Signed,
-        "Where the overlay stands.";
-    Lx "lx" [] Domain::Offset, ZERO, Step, Later, Signed,
+    Lg "lg" [] Domain::Gravity, CENTRE, Step, Except("face"), Signed,
+        "Where the overlay stands; `auto` and `entropy` are where it hides least.";
+    Lx "lx" [] Domain::Offset, ZERO, Step, Now, Signed,
         "Its offset, as `x`.";
-    Ly "ly" [] Domain::Offset, ZERO, Step, Later, Signed,
+    Ly "ly" [] Domain::Offset, ZERO, Step, Now, Signed,
         "Its offset, as `y`.";
-    Lt "lt" [] Domain::Flag, OFF, Step, Later, Signed,
+    Lt "lt" [] Domain::Flag, OFF, Step, Now, Signed,
         "Repeat the overlay over the whole picture.";
-    Lf "lf" [] Domain::Text, None, Step, Later, Signed,
-        "Font of the text.";
-    Lc "lc" [] Domain::Colour, None, Step, Later, Signed,
-        "Colour of the text.";
-    Ls "ls" [] whole(1, 16_384), None, Step, Later, Signed,
-        "Size of the text in pixels.";
+    Lf "lf" [] Domain::Font, Some(Value::Font(Font::Sans)), Step, Now, Signed,
+        "Font of the text: Latin, Greek, Cyrillic, Chinese, Japanese and Korean are in all of them.";
+    Lc "lc" [] Domain::Colour, None, Step, Now, Signed,
+        "Colour of the text. Without it: white or black, whichever is easier to read there.";
+    Ls "ls" [] whole(1, 16_384), None, Step, Now, Signed,
+        "Size of the text in pixels. Without it: a twelfth of the picture's shorter side.";
     R "r" ["radius" "round"] Domain::Radius, NO_EDGES, Step, Now, Rule("`max`"),
         "Round the corners (CSS shorthand from top left, clockwise).";
     Bo "bo" ["border"] Domain::Border, None, Step, Now, Signed,
         "A border.";
     Pad "pad" ["padding" "extend"] Domain::Edges, NO_EDGES, Step, Now, Signed,
         "Add so much around the picture, after resizing (CSS shorthand).";
-    B "b" ["background" "bg"] Domain::Background, None, Step, Except("auto, blur"), Rule("snapped to three-digit colours"),
-        "What lies behind the picture and fills padding. Without it: nothing, and white where the output has no alpha.";
+    B "b" ["background" "bg"] Domain::Background, None, Step, Now, Rule("snapped to three-digit colours"),
+        "What lies behind the picture and fills padding: a colour, `auto` for that of the picture's edges, `blur` for the picture itself, enlarged and blurred (`blur:n` by sigma n). Without it: nothing, and white where the output has no alpha.";
     O "o" ["opacity"] number(0, 100), HUNDRED, Step, Now, Signed,
         "Opacity of the result.";
     F "f" ["fmt" "format" "output"] Domain::Format, Some(Value::Format(Wanted::Auto)), Spec,
@@ -214,7 +214,7 @@ table! {
         "0 = the first frame. `f_png` of an animation is its first frame unless `an_1` is written. Today every result is a still picture.";
     Mf "mf" ["max_frames" "maxframes"] whole(1, 9999), None, Spec, Now, Free,
         "At most so many frames.";
-    D "d" ["default" "fallback"] Domain::Id, None, Spec, Later, Free,
+    D "d" ["default" "fallback"] Domain::Id, None, Spec, Now, Free,
         "Picture that is shown where the source is missing or broken.";
 }
 

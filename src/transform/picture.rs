@@ -1,14 +1,15 @@
 //! A picture as it stands while the steps of a spec run over it on paper: its size, its focal point, and the
 //! operations that were needed so far. Operations that would change nothing are never added.
 
-use crate::codec::Rect;
+use crate::codec::{Orientation, Rect};
 use crate::transform::error::{Place, SpecError};
 use crate::transform::geometry::{Fraction, Size, origin};
 use crate::transform::number::Decimal;
-use crate::transform::plan::{Adjust, Colour, Kernel, Op};
+use crate::transform::plan::{Adjust, Colour, Fill, Interest, Kernel, Look, Op};
+use crate::transform::steps::rotate::turned_size;
 
 #[derive(Debug)]
-pub(crate) struct Picture {
+pub(crate) struct Picture<'a> {
     pub(crate) size: Size,
     /// As fractions of the picture, where it is known.
     pub(crate) focus: Option<(f64, f64)>,
@@ -17,6 +18,10 @@ pub(crate) struct Picture {
     /// The output has no alpha, so that nothing needs to stay transparent.
     must_be_opaque: bool,
     max_side: u64,
+    /// What was found where somebody had to look, as far as it was not used yet.
+    pub(crate) seen: &'a [Rect],
+    /// How many pictures were drawn on it.
+    pub(crate) drawn: usize,
 }
 
 /// Where something is put within a larger frame.
@@ -32,7 +37,7 @@ impl Anchor {
     }
 }
 
-impl Picture {
+impl Picture<'_> {
     pub(crate) fn new(
         (width, height): (u32, u32),
         focus: Option<(f64, f64)>,
@@ -41,7 +46,16 @@ impl Picture {
         max_side: u32,
     ) -> Self {
         let size = Size { w: width.into(), h: height.into() };
-        Self { size, focus, ops: Vec::with_capacity(2), has_alpha, must_be_opaque, max_side: max_side.into() }
+        Self {
+            size,
+            focus,
+            ops: Vec::with_capacity(2),
+            has_alpha,
+            must_be_opaque,
+            max_side: max_side.into(),
+            seen: &[],
+            drawn: 0,
+        }
     }
 
     pub(crate) fn check_size(&self, size: Size) -> Result<(), SpecError> {
@@ -78,6 +92,24 @@ impl Picture {
         self.cut(x, y, frame);
     }
 
+    /// Cuts the border off, where it is known; else says what has to be looked at.
+    pub(crate) fn trim(&mut self, tolerance: Decimal, colour: Option<Colour>) -> Result<(), Box<Look>> {
+        let Some((found, rest)) = self.seen.split_first() else {
+            return Err(Box::new(Look {
+                orientation: Orientation::UPRIGHT,
+                ops: self.ops.clone(),
+                width: self.size.w as u32,
+                height: self.size.h as u32,
+                tolerance,
+                colour,
+            }));
+        };
+        self.seen = rest;
+        let Rect { x, y, width, height } = *found;
+        self.cut(x.into(), y.into(), Size { w: width.into(), h: height.into() });
+        Ok(())
+    }
+
     /// Keeps the rectangle, which lies within the picture.
     pub(crate) fn cut(&mut self, x: u64, y: u64, frame: Size) {
         if frame == self.size {
@@ -98,25 +130,29 @@ impl Picture {
         self.size = frame;
     }
 
+    /// Keeps the most interesting part of `frame`'s size, moved by `offset`.
+    pub(crate) fn choose(&mut self, frame: Size, by: Interest, offset: (Decimal, Decimal)) {
+        if frame == self.size {
+            return;
+        }
+        let shift = |offset: Decimal, free: u64| {
+            let pixels = offset.as_whole().unwrap_or_else(|| offset.of(free as i64));
+            i32::try_from(pixels).unwrap_or(0)
+        };
+        let (dx, dy) = (shift(offset.0, self.size.w - frame.w), shift(offset.1, self.size.h - frame.h));
+        self.ops.push(Op::Choose { width: frame.w as u32, height: frame.h as u32, by, dx, dy });
+        self.focus = None;
+        self.size = frame;
+    }
+
     /// Puts it on a canvas of the size of `frame`.
-    pub(crate) fn pad(
-        &mut self,
-        frame: Size,
-        anchor: &Anchor,
-        behind: Option<Colour>,
-    ) -> Result<(), SpecError> {
+    pub(crate) fn pad(&mut self, frame: Size, anchor: &Anchor, behind: Fill) -> Result<(), SpecError> {
         let (x, y) = anchor.origin(Size { w: frame.w - self.size.w, h: frame.h - self.size.h });
         self.canvas(frame, x, y, behind)
     }
 
     /// Puts it at (x, y) of a canvas; without a colour that is transparent, or white where it cannot be.
-    pub(crate) fn canvas(
-        &mut self,
-        frame: Size,
-        x: u64,
-        y: u64,
-        behind: Option<Colour>,
-    ) -> Result<(), SpecError> {
+    pub(crate) fn canvas(&mut self, frame: Size, x: u64, y: u64, behind: Fill) -> Result<(), SpecError> {
         if frame == self.size {
             return Ok(());
         }
@@ -130,11 +166,29 @@ impl Picture {
         Ok(())
     }
 
-    /// Lets a colour show through the transparent parts.
-    pub(crate) fn underlay(&mut self, colour: Colour) {
-        if self.has_alpha && colour.a > 0 {
-            self.draw_on(self.size, 0, 0, Some(colour));
+    /// Lets what lies behind it show through the transparent parts.
+    pub(crate) fn underlay(&mut self, behind: Fill) {
+        if self.has_alpha && behind.is_seen() {
+            self.draw_on(self.size, 0, 0, behind);
         }
+    }
+
+    /// Turns by any angle; quarters are [`Self::rotate`]'s.
+    pub(crate) fn tilt(&mut self, degrees: Decimal, behind: Fill) -> Result<(), SpecError> {
+        let (w, h) = (self.size.w as f64, self.size.h as f64);
+        let (width, height) = turned_size((w, h), degrees.as_f64());
+        let frame = Size { w: width, h: height };
+        self.check_size(frame)?;
+        let (sin, cos) = degrees.as_f64().to_radians().sin_cos();
+        self.focus = self.focus.map(|(x, y)| {
+            let (x, y) = ((x - 0.5) * w, (y - 0.5) * h);
+            ((x * cos - y * sin) / width as f64 + 0.5, (x * sin + y * cos) / height as f64 + 0.5)
+        });
+        let background = self.shown(behind, frame);
+        self.has_alpha = background.is_clear() || self.has_alpha;
+        self.ops.push(Op::Tilt { degrees, width: width as u32, height: height as u32, background });
+        self.size = frame;
+        Ok(())
     }
 
     /// An operation that keeps the size.
@@ -157,12 +211,31 @@ impl Picture {
         Ok(())
     }
 
-    fn draw_on(&mut self, frame: Size, x: u64, y: u64, behind: Option<Colour>) {
-        let background = match behind.filter(|colour| colour.a > 0) {
-            colour if self.must_be_opaque => Some(colour.map_or(Colour::WHITE, over_white)),
-            colour => colour,
+    /// What is seen of it in a format without alpha, and one name for what is not seen.
+    fn shown(&self, behind: Fill, frame: Size) -> Fill {
+        /// A blurred backdrop has no details that could be mistaken for the picture's.
+        const SOFTNESS: u64 = 24;
+        match behind {
+            Fill::Soft(None) => {
+                let sigma = (frame.w.max(frame.h) / SOFTNESS).clamp(1, 250);
+                Fill::Soft(Some(Decimal::whole(sigma as i64)))
+            }
+            Fill::Clear | Fill::Colour(Colour { a: 0, .. }) if self.must_be_opaque => {
+                Fill::Colour(Colour::WHITE)
+            }
+            Fill::Colour(Colour { a: 0, .. }) => Fill::Clear,
+            Fill::Colour(colour) if self.must_be_opaque => Fill::Colour(over_white(colour)),
+            fill => fill,
+        }
+    }
+
+    fn draw_on(&mut self, frame: Size, x: u64, y: u64, behind: Fill) {
+        let background = self.shown(behind, frame);
+        // A transparent picture behind itself stays so.
+        self.has_alpha = match background {
+            Fill::Soft(_) => self.has_alpha,
+            background => background.is_clear(),
         };
-        self.has_alpha = background.is_none_or(|colour| colour.a < 255);
         self.ops.push(Op::Canvas {
             width: frame.w as u32,
             height: frame.h as u32,

@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::codec::{Format, Orientation, Rect};
 use crate::transform::number::Decimal;
+use crate::transform::value::Gravity;
 use crate::transform::words::{Space, Word};
 
 /// How the bytes of one variant are made from the bytes of its original.
@@ -20,6 +21,20 @@ pub struct Plan {
     pub output: Output,
 }
 
+/// What has to be seen before a spec can be resolved: where a border ends, in the picture after `ops`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Look {
+    pub orientation: Orientation,
+    pub ops: Vec<Op>,
+    /// Sides of the picture that is looked at.
+    pub width: u32,
+    pub height: u32,
+    /// A distance in RGB, 0…442.
+    pub tolerance: Decimal,
+    /// What the border looks like; `None` = the top left pixel.
+    pub colour: Option<Colour>,
+}
+
 /// One operation on the picture as it stands.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Op {
@@ -28,9 +43,13 @@ pub enum Op {
     /// Scale to exactly these sides.
     Resize { width: u32, height: u32, kernel: Kernel },
     /// Put the picture at (x, y) of a canvas filled with a colour; never smaller than the picture.
-    Canvas { width: u32, height: u32, x: u32, y: u32, background: Option<Colour> },
+    Canvas { width: u32, height: u32, x: u32, y: u32, background: Fill },
+    /// Keep the most interesting part of this size, moved by so many pixels.
+    Choose { width: u32, height: u32, by: Interest, dx: i32, dy: i32 },
     /// Quarter turns clockwise, 1…3.
     Rotate(u8),
+    /// Any other angle, clockwise, in degrees; the sides are those around the turned picture.
+    Tilt { degrees: Decimal, width: u32, height: u32, background: Fill },
     /// Mirror top to bottom.
     Flip,
     /// Mirror left to right.
@@ -47,8 +66,69 @@ pub enum Op {
     Median(u32),
     /// Radii in pixels from top left, clockwise.
     Round([u32; 4]),
+    /// Draw this on top.
+    Overlay(Box<Overlay>),
     /// A frame of so many pixels around corners of these radii.
     Border { px: u32, colour: Colour, radii: [u32; 4] },
+}
+
+/// What is drawn on top of a picture, and where.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Overlay {
+    pub what: Drawn,
+    /// The box it is fitted into, in pixels. Without sides it keeps its own size as far as the picture has room.
+    pub width: Option<u32>,
+    pub height: Option<u32>,
+    pub gravity: Gravity,
+    /// Pixels, or fractions of the free space.
+    pub offset: (Decimal, Decimal),
+    /// Percent.
+    pub opacity: Decimal,
+    /// Repeated over the whole picture.
+    pub tile: bool,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Drawn {
+    /// The overlay of this place among those that the spec names.
+    Picture(usize),
+    Text {
+        text: Box<str>,
+        font: Font,
+        /// In pixels.
+        size: u32,
+        /// `None` = white or black, whichever is easier to read.
+        colour: Option<Colour>,
+    },
+}
+
+/// What text is set in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Font {
+    #[default]
+    Sans,
+    SansBold,
+}
+
+/// What lies behind a picture.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Fill {
+    /// Nothing; white where the format has no alpha.
+    Clear,
+    Colour(Colour),
+    /// The colour of the picture's edges.
+    Edges,
+    /// The picture itself, enlarged and blurred with this sigma in pixels; without one by the canvas' size.
+    Soft(Option<Decimal>),
+}
+
+/// What a crop looks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interest {
+    /// What draws the eye.
+    Attention,
+    /// The most varied brightness.
+    Entropy,
 }
 
 /// What is done to the colours of every pixel alike.
@@ -168,12 +248,80 @@ pub enum Metadata {
     All,
 }
 
+impl Plan {
+    /// Whether it needs the bytes of other pictures.
+    pub fn draws_pictures(&self) -> bool {
+        self.overlays().next().is_some()
+    }
+
+    /// The overlays that are pictures, with the size of what they are drawn on.
+    pub fn overlays(&self) -> impl Iterator<Item = (usize, &Overlay)> {
+        self.ops.iter().filter_map(|op| match op {
+            Op::Overlay(overlay) => match overlay.what {
+                Drawn::Picture(number) => Some((number, &**overlay)),
+                Drawn::Text { .. } => None,
+            },
+            _ => None,
+        })
+    }
+}
+
+impl Look {
+    /// The way to the picture that is looked at.
+    pub(crate) fn plan(&self) -> Plan {
+        Plan {
+            orientation: self.orientation,
+            ops: self.ops.clone(),
+            width: self.width,
+            height: self.height,
+            output: Output {
+                format: Format::Png,
+                original: false,
+                quality: Quality::Lossless,
+                effort: 0,
+                progressive: None,
+                subsample: Subsample::Auto,
+                metadata: Metadata::None,
+                flatten: Colour::WHITE,
+                space: Space::Srgb,
+                max_bytes: None,
+                told: None,
+            },
+        }
+    }
+}
+
 impl Op {
     /// What it does to colours, if that is all it does.
     pub(crate) fn adjust(&self) -> Option<Adjust> {
         match self {
             Self::Adjust(adjust) => Some(*adjust),
             _ => None,
+        }
+    }
+}
+
+impl Fill {
+    /// Whether anything of it is seen.
+    pub(crate) fn is_seen(self) -> bool {
+        !matches!(self, Self::Clear | Self::Colour(Colour { a: 0, .. }))
+    }
+
+    /// Whether something shines through.
+    pub(crate) fn is_clear(self) -> bool {
+        match self {
+            Self::Clear => true,
+            Self::Colour(colour) => colour.a < 255,
+            Self::Edges | Self::Soft(_) => false,
+        }
+    }
+}
+
+impl Interest {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Attention => "attention",
+            Self::Entropy => "entropy",
         }
     }
 }
@@ -230,17 +378,32 @@ impl fmt::Display for Plan {
     }
 }
 
+/// As the key of what was seen needs it.
+impl fmt::Display for Look {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "look or{} ", self.orientation.exif())?;
+        for op in &self.ops {
+            write!(f, "{op} ")?;
+        }
+        write!(f, "trim {}", self.tolerance)?;
+        self.colour.map_or(Ok(()), |colour| write!(f, " {colour}"))
+    }
+}
+
 impl fmt::Display for Op {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Crop(Rect { x, y, width, height }) => write!(f, "crop {x},{y},{width}x{height}"),
             Self::Resize { width, height, kernel } => write!(f, "resize {width}x{height} {}", kernel.word()),
             Self::Canvas { width, height, x, y, background } => {
-                write!(f, "canvas {width}x{height}+{x}+{y} ")?;
-                match background {
-                    Some(colour) => colour.fmt(f),
-                    None => f.write_str("none"),
-                }
+                write!(f, "canvas {width}x{height}+{x}+{y} {background}")
+            }
+            Self::Choose { width, height, by, dx, dy } => {
+                write!(f, "choose {width}x{height} {}", by.name())?;
+                if (*dx, *dy) == (0, 0) { Ok(()) } else { write!(f, " {dx:+}{dy:+}") }
+            }
+            Self::Tilt { degrees, width, height, background } => {
+                write!(f, "tilt {degrees} {width}x{height} {background}")
             }
             Self::Rotate(quarters) => write!(f, "rotate {}", u32::from(*quarters) * 90),
             Self::Flip => f.write_str("flip"),
@@ -251,9 +414,39 @@ impl fmt::Display for Op {
             Self::Pixelate(side) => write!(f, "pixelate {side}"),
             Self::Median(size) => write!(f, "median {size}"),
             Self::Round([tl, tr, br, bl]) => write!(f, "round {tl},{tr},{br},{bl}"),
+            Self::Overlay(overlay) => overlay.fmt(f),
             Self::Border { px, colour, radii: [tl, tr, br, bl] } => {
                 write!(f, "border {px} {colour} {tl},{tr},{br},{bl}")
             }
+        }
+    }
+}
+
+impl fmt::Display for Overlay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.what {
+            Drawn::Picture(number) => write!(f, "draw picture {number}")?,
+            // Quoted, so that no text can look like another operation.
+            Drawn::Text { text, font, size, colour } => {
+                write!(f, "draw text {text:?} {} {size}", font.word())?;
+                colour.map_or(Ok(()), |colour| write!(f, " {colour}"))?;
+            }
+        }
+        let side = |side: Option<u32>| side.map_or("auto".to_owned(), |side| side.to_string());
+        write!(f, " {}x{} {}", side(self.width), side(self.height), self.gravity)?;
+        let (x, y) = self.offset;
+        write!(f, " {x},{y} o_{}{}", self.opacity, if self.tile { " tiled" } else { "" })
+    }
+}
+
+impl fmt::Display for Fill {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Clear => f.write_str("none"),
+            Self::Colour(colour) => colour.fmt(f),
+            Self::Edges => f.write_str("auto"),
+            Self::Soft(None) => f.write_str("blur"),
+            Self::Soft(Some(sigma)) => write!(f, "blur:{sigma}"),
         }
     }
 }

@@ -4,13 +4,15 @@ use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use crate::codec::metadata::Keep;
-use crate::codec::{self, Bitmap, CodecError, Decoded, Format, Header, Layout, StripError};
+use crate::codec::{self, Bitmap, CodecError, Decoded, Format, Header, Layout, Rect, StripError};
 use crate::error::{Detail, Fault, Kind};
 use crate::transform::describe::{self, Original};
 use crate::transform::encode::{Around, encode};
 use crate::transform::mezzanine::{Mezzanine, Need};
-use crate::transform::plan::{Adjust, Colour, Form, Metadata, Op, Output, Plan};
+use crate::transform::plan::{Adjust, Colour, Fill, Form, Look, Metadata, Op, Output, Plan};
 use crate::transform::steps::adjust::adjust;
+use crate::transform::steps::backdrop::{edge_colour, soft};
+use crate::transform::steps::blend::draw;
 use crate::transform::steps::blocks::{median, pixelate};
 use crate::transform::steps::blur::{blur, sharpen};
 use crate::transform::steps::canvas::canvas;
@@ -18,9 +20,13 @@ use crate::transform::steps::corners::{border, round};
 use crate::transform::steps::crop::crop;
 use crate::transform::steps::flatten::{flatten, without_idle_alpha};
 use crate::transform::steps::fold::{Folded, whole, within};
+use crate::transform::steps::interest::most_interesting;
+use crate::transform::steps::overlay::{Space, overlay};
 use crate::transform::steps::resample::{Area, resample};
+use crate::transform::steps::rotate::rotate;
+use crate::transform::steps::trim::without_border;
 use crate::transform::steps::turn::Turn;
-use crate::transform::words::Space;
+use crate::transform::words;
 
 /// One variant, ready to be stored and sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,11 +95,29 @@ impl Fault for RenderError {
     }
 }
 
+/// Another picture that the spec names, to be drawn on the one it is about.
+#[derive(Clone)]
+pub struct Other {
+    pub bytes: bytes::Bytes,
+    pub header: Header,
+}
+
 /// Makes the variant that `plan` describes of the original `bytes`, whose header says `header`.
 pub fn render(
     bytes: &[u8],
     header: &Header,
     plan: &Plan,
+    deadline: Instant,
+) -> Result<Rendered, RenderError> {
+    render_with(bytes, header, plan, &[], deadline)
+}
+
+/// The same where the spec names further pictures: `others` are its overlays, in its order.
+pub fn render_with(
+    bytes: &[u8],
+    header: &Header,
+    plan: &Plan,
+    others: &[Other],
     deadline: Instant,
 ) -> Result<Rendered, RenderError> {
     if plan.output.original {
@@ -116,7 +140,23 @@ pub fn render(
     let original = (told == Some(Form::Json)).then(|| Original::of(bytes, header, plan.output.metadata));
     let (icc, exif) = (icc.as_deref(), exif.as_deref());
     let decoded = Pixels { bitmap: Cow::Owned(bitmap), icc, exif, original, decode };
-    develop(decoded, header, plan, &folded, deadline)
+    develop(decoded, header, plan, others, &folded, deadline)
+}
+
+/// What [`Look`] asks for: where the border of the picture ends.
+pub fn look(
+    bytes: &[u8],
+    header: &Header,
+    look: &Look,
+    others: &[Other],
+    deadline: Instant,
+) -> Result<Rect, RenderError> {
+    let plan = look.plan();
+    let folded = folded(header, &plan)?;
+    let Decoded { bitmap, icc } = codec::decode(bytes, header, &folded.request(header, deadline))?;
+    let (bitmap, _) =
+        transform(Cow::Owned(bitmap), icc.as_deref(), header, &plan, others, &folded, deadline)?;
+    Ok(without_border(&bitmap, look.tolerance.as_f64(), look.colour))
 }
 
 /// The same from a decode that is shared with other variants; [`Need::of`] says for which plans that can be.
@@ -134,7 +174,7 @@ pub fn render_from(
     let bitmap = Cow::Borrowed(mezzanine.level(need)?);
     let icc = mezzanine.icc.as_deref();
     let decoded = Pixels { bitmap, icc, exif, original: None, decode: Duration::ZERO };
-    develop(decoded, header, plan, &folded(header, plan)?, deadline)
+    develop(decoded, header, plan, &[], &folded(header, plan)?, deadline)
 }
 
 /// What a decoder made, its own or borrowed.
@@ -157,12 +197,13 @@ fn develop(
     decoded: Pixels<'_>,
     header: &Header,
     plan: &Plan,
+    others: &[Other],
     folded: &Folded<'_>,
     deadline: Instant,
 ) -> Result<Rendered, RenderError> {
     let Pixels { bitmap, icc, exif, original, decode } = decoded;
     let decoded_at = Instant::now();
-    let (bitmap, working) = transform(bitmap, icc, header, plan, folded, deadline)?;
+    let (bitmap, working) = transform(bitmap, icc, header, plan, others, folded, deadline)?;
     if (bitmap.width, bitmap.height) != (plan.width, plan.height) {
         return Err(RenderError::Plan("its operations do not lead to its size"));
     }
@@ -202,6 +243,7 @@ fn transform<'a>(
     mut icc: Option<&'a [u8]>,
     header: &Header,
     plan: &Plan,
+    others: &[Other],
     folded: &Folded<'_>,
     deadline: Instant,
 ) -> Result<(Bitmap, Working<'a>), RenderError> {
@@ -230,7 +272,7 @@ fn transform<'a>(
         let adjusts: Vec<Adjust> =
             rest.iter().map_while(Op::adjust).map(|one| drawn(one, &working)).collect();
         if adjusts.is_empty() {
-            (bitmap, turn) = step(bitmap, turn, op, (&plan.output, &working), deadline)?;
+            (bitmap, turn) = step(bitmap, turn, op, (&plan.output, &working, others), deadline)?;
             rest = after;
         } else {
             rest = &rest[adjusts.len()..];
@@ -251,7 +293,7 @@ fn step(
     bitmap: Bitmap,
     turn: Turn,
     op: &Op,
-    (output, working): (&Output, &Working<'_>),
+    (output, working, others): (&Output, &Working<'_>, &[Other]),
     deadline: Instant,
 ) -> Result<(Bitmap, Turn), RenderError> {
     let now = (bitmap.width, bitmap.height);
@@ -264,12 +306,48 @@ fn step(
         }
         Op::Canvas { width, height, x, y, background } => {
             let (pw, ph) = turn.size(now);
-            let at = codec::Rect { x, y, width: pw, height: ph };
+            let at = Rect { x, y, width: pw, height: ph };
             if !within(at, (width, height)) {
                 return Err(RenderError::Plan("a canvas is smaller than its picture"));
             }
             let size = turn.size((width, height));
-            canvas(&bitmap, size, turn.back(at, size), working.drawn(fill(background, output)))
+            let at = turn.back(at, size);
+            match background {
+                Fill::Soft(sigma) => {
+                    let ground = soft(&bitmap, size, sigma.unwrap_or_default().as_f64(), deadline)?;
+                    draw(ground, &bitmap, (at.x.into(), at.y.into()), 255)
+                }
+                fill => canvas(&bitmap, size, at, solid(fill, &bitmap, output, working)),
+            }
+        }
+        Op::Overlay(ref on_top) => {
+            let space = Space {
+                colour: &|colour| working.drawn(colour),
+                enter: &|picture| working.drawn_on(picture),
+            };
+            let bitmap = turn.apply(bitmap);
+            return Ok((overlay(bitmap, on_top, others, &space, deadline)?, Turn::default()));
+        }
+        Op::Choose { width, height, by, dx, dy } => {
+            let bitmap = turn.apply(bitmap);
+            let (x, y) = most_interesting(&bitmap, (width, height), by, deadline)?;
+            let moved = |at: u32, by: i32, free: u32| at.saturating_add_signed(by).min(free);
+            let (x, y) = (moved(x, dx, bitmap.width - width), moved(y, dy, bitmap.height - height));
+            return Ok((crop(bitmap, Rect { x, y, width, height }), Turn::default()));
+        }
+        Op::Tilt { degrees, width, height, background } => {
+            let bitmap = turn.apply(bitmap);
+            let size = (width, height);
+            let tilted = rotate(&bitmap, degrees.as_f64(), size, deadline)?;
+            let drawn = match background {
+                Fill::Clear => tilted,
+                Fill::Soft(sigma) => {
+                    let ground = soft(&bitmap, size, sigma.unwrap_or_default().as_f64(), deadline)?;
+                    draw(ground, &tilted, (0, 0), 255)
+                }
+                fill => canvas(&tilted, size, whole(size), solid(fill, &bitmap, output, working)),
+            };
+            return Ok((drawn, Turn::default()));
         }
         Op::Rotate(_) | Op::Flip | Op::Flop => return Ok((bitmap, turn.then(op).unwrap_or(turn))),
         Op::Adjust(one) => adjust(bitmap, &[drawn(one, working)], deadline)?,
@@ -298,12 +376,14 @@ fn drawn(adjust: Adjust, working: &Working<'_>) -> Adjust {
     }
 }
 
-/// An unnamed background is clear where the format can say so.
-fn fill(background: Option<Colour>, output: &Output) -> Colour {
+/// The one colour behind a picture. An unnamed background is clear where the format can say so.
+fn solid(background: Fill, bitmap: &Bitmap, output: &Output, working: &Working<'_>) -> Colour {
     match background {
-        Some(colour) => colour,
-        None if has_alpha(output.format) => Colour { r: 0, g: 0, b: 0, a: 0 },
-        None => Colour { a: 255, ..output.flatten },
+        // Told from pixels, so it is one of the space that is worked in already.
+        Fill::Edges => edge_colour(bitmap),
+        Fill::Colour(colour) => working.drawn(colour),
+        Fill::Clear | Fill::Soft(_) if has_alpha(output.format) => Colour { r: 0, g: 0, b: 0, a: 0 },
+        Fill::Clear | Fill::Soft(_) => working.drawn(Colour { a: 255, ..output.flatten }),
     }
 }
 
@@ -321,12 +401,12 @@ enum Working<'a> {
 }
 
 impl<'a> Working<'a> {
-    fn of(space: Space, bitmap: &Bitmap, icc: Option<&'a [u8]>) -> Result<Self, CodecError> {
+    fn of(space: words::Space, bitmap: &Bitmap, icc: Option<&'a [u8]>) -> Result<Self, CodecError> {
         let coloured = matches!(bitmap.layout, Layout::Rgb | Layout::Rgba);
         Ok(match (space, icc) {
-            (Space::P3, _) => Self::P3(codec::colour::p3_profile()?),
-            (Space::Keep, Some(icc)) if coloured && codec::colour::can_keep(icc) => Self::Own(icc),
-            (Space::Srgb | Space::Keep, _) => Self::Srgb,
+            (words::Space::P3, _) => Self::P3(codec::colour::p3_profile()?),
+            (words::Space::Keep, Some(icc)) if coloured && codec::colour::can_keep(icc) => Self::Own(icc),
+            (words::Space::Srgb | words::Space::Keep, _) => Self::Srgb,
         })
     }
 
@@ -345,6 +425,15 @@ impl<'a> Working<'a> {
             Self::Srgb => None,
             Self::P3(icc) => Some(icc),
             Self::Own(icc) => Some(icc),
+        }
+    }
+
+    /// A picture in sRGB that is drawn on this one.
+    fn drawn_on(&self, picture: Bitmap) -> Bitmap {
+        match self {
+            Self::Srgb => picture,
+            Self::P3(icc) => codec::colour::enter(picture, icc),
+            Self::Own(icc) => codec::colour::enter(picture, icc),
         }
     }
 

@@ -1,16 +1,17 @@
 //! Canonical spec + source + client → [`Plan`]: every decision that is left is made here, so that specs which give
 //! the same bytes give the same plan, and with it the same key.
 
-use crate::codec::{Format, Header, Orientation, avif};
+use crate::codec::{Format, Header, Orientation, Rect, avif};
 use crate::transform::canonical::mode;
 use crate::transform::client::{Accepts, Client};
 use crate::transform::error::{Place, SpecError};
 use crate::transform::geometry::{Size, Target, place, pull};
 use crate::transform::number::{Decimal, round_div};
 use crate::transform::options::Key;
+use crate::transform::overlays::draw_on_top;
 use crate::transform::picture::{Anchor, Picture};
 use crate::transform::plan::{
-    Adjust, Colour, Form, Kernel, Metadata, Op, Output, Plan, Quality, Subsample, Told,
+    Adjust, Colour, Fill, Form, Interest, Kernel, Look, Metadata, Op, Output, Plan, Quality, Subsample, Told,
 };
 use crate::transform::spec::{Entry, Options, Spec};
 use crate::transform::supported::check_frames;
@@ -48,28 +49,84 @@ mod effort {
     pub(super) const JPEG: u8 = 0;
 }
 
-/// Decides everything that is left to decide.
+/// What resolving came to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Resolution {
+    Plan(Plan),
+    /// Somebody has to look first; what was seen goes behind that which was seen before.
+    Look(Box<Look>),
+}
+
+/// Decides everything that is left to decide, for specs that need no look at the pixels.
 pub fn resolve(
     spec: &Spec,
     source: &SourceFacts,
     client: &Client,
     limits: &ResolveLimits,
 ) -> Result<Plan, SpecError> {
+    resolve_looking(spec, source, client, limits, |_| {
+        Err(SpecError::Unsupported(Place::new(
+            "the size depends on the pixels, and nobody may look at them here",
+        )))
+    })
+}
+
+/// Decides everything that is left to decide; `look` is asked for what only the pixels can say.
+pub fn resolve_looking<E: From<SpecError>>(
+    spec: &Spec,
+    source: &SourceFacts,
+    client: &Client,
+    limits: &ResolveLimits,
+    mut look: impl FnMut(&Look) -> Result<Rect, E>,
+) -> Result<Plan, E> {
+    let mut seen = Vec::new();
+    loop {
+        match resolve_seen(spec, source, client, limits, &seen)? {
+            Resolution::Plan(plan) => return Ok(plan),
+            Resolution::Look(wanted) => seen.push(look(&wanted)?),
+        }
+    }
+}
+
+/// One attempt: `seen` is what was found where the pixels had to be looked at, in the order of the spec.
+pub fn resolve_seen(
+    spec: &Spec,
+    source: &SourceFacts,
+    client: &Client,
+    limits: &ResolveLimits,
+    seen: &[Rect],
+) -> Result<Resolution, SpecError> {
     let spec = spec.with_hints(client)?;
     let header = &source.header;
     if asks_for_original(&spec, header) {
-        return Ok(original(&spec, header));
+        return Ok(Resolution::Plan(original(&spec, header)));
     }
     spec.check_supported()?;
     check_frames(&spec, header)?;
     let output = output(&spec, header, client.accepts)?;
-    let plan = lay_out(&spec, source, output, limits)?;
+    let plan = match lay_out(&spec, source, output, limits, seen) {
+        Ok(plan) => plan,
+        Err(Halt::Spec(error)) => return Err(error),
+        Err(Halt::Look(look)) => return Ok(Resolution::Look(look)),
+    };
     let pixels = u64::from(plan.width) * u64::from(plan.height);
     if plan.output.format == Format::Avif && encoded(spec.format()).is_none() && pixels > MAX_AUTO_AVIF {
         let accepts = Accepts { avif: false, ..client.accepts };
-        return resolve(&spec, source, &Client { accepts, ..*client }, limits);
+        return resolve_seen(&spec, source, &Client { accepts, ..*client }, limits, seen);
     }
-    Ok(plan)
+    Ok(Resolution::Plan(plan))
+}
+
+/// Why there is no plan yet.
+enum Halt {
+    Spec(SpecError),
+    Look(Box<Look>),
+}
+
+impl From<SpecError> for Halt {
+    fn from(error: SpecError) -> Self {
+        Self::Spec(error)
+    }
 }
 
 /// Above this many pixels `f_auto` is no AVIF: a person would wait half a second and more, and its encoder takes some
@@ -81,7 +138,8 @@ fn lay_out(
     source: &SourceFacts,
     output: Output,
     limits: &ResolveLimits,
-) -> Result<Plan, SpecError> {
+    seen: &[Rect],
+) -> Result<Plan, Halt> {
     let header = &source.header;
     let upright = spec.whole.get(Key::Or) != Some(&Value::Flag(false));
     let (orientation, size) = if upright {
@@ -92,8 +150,14 @@ fn lay_out(
     let focus = source.focal.map(|point| if upright { point } else { as_stored(point, header.orientation) });
     let must_be_opaque = output.format == Format::Jpeg;
     let mut picture = Picture::new(size, focus, header.has_alpha, must_be_opaque, limits.max_result_side);
+    picture.seen = seen;
     for step in &spec.steps {
-        run(step, &mut picture, size)?;
+        if let Err(halt) = run(step, &mut picture, size) {
+            return Err(match halt {
+                Halt::Look(look) => Halt::Look(Box::new(Look { orientation, ..*look })),
+                halt @ Halt::Spec(_) => halt,
+            });
+        }
     }
     picture.check_size(picture.size)?;
     let mut output = output;
@@ -293,15 +357,18 @@ fn negotiated(header: &Header, accepts: Accepts, quality: Quality) -> Format {
 }
 
 /// One step, in the order of the table.
-fn run(step: &Options, picture: &mut Picture, original: (u32, u32)) -> Result<(), SpecError> {
-    let behind = match step.get(Key::B) {
-        Some(Value::Background(Background::Colour(colour))) => Some(*colour),
-        _ => None,
-    };
+fn run(step: &Options, picture: &mut Picture<'_>, original: (u32, u32)) -> Result<(), Halt> {
+    let behind = behind(step);
     extract(step, picture)?;
+    if let Some(Value::Trim(tolerance, colour)) = step.get(Key::Trim) {
+        picture.trim(*tolerance, *colour).map_err(Halt::Look)?;
+    }
     resize(step, picture, original, behind)?;
     if let Some(Value::Number(angle)) = step.get(Key::A) {
-        picture.rotate(quarters(*angle).unwrap_or(0));
+        match quarters(*angle) {
+            Some(quarters) => picture.rotate(quarters),
+            None => picture.tilt(*angle, behind)?,
+        }
     }
     if step.get(Key::Flip).is_some() {
         picture.flip();
@@ -309,16 +376,14 @@ fn run(step: &Options, picture: &mut Picture, original: (u32, u32)) -> Result<()
     if step.get(Key::Flop).is_some() {
         picture.flop();
     }
-    effects(step, picture)?;
+    effects(step, picture, original)?;
     if let Some(Value::Edges(edges)) = step.get(Key::Pad) {
         let [top, right, bottom, left] = edges.map(u64::from);
         let Size { w, h } = picture.size;
         let frame = Size { w: left + w + right, h: top + h + bottom };
         picture.canvas(frame, left, top, behind)?;
     }
-    if let Some(colour) = behind {
-        picture.underlay(colour);
-    }
+    picture.underlay(behind);
     match step.get(Key::O) {
         Some(Value::Number(percent)) if *percent < Decimal::whole(100) => {
             picture.work(Op::Adjust(Adjust::Opacity(*percent)));
@@ -328,8 +393,18 @@ fn run(step: &Options, picture: &mut Picture, original: (u32, u32)) -> Result<()
     Ok(())
 }
 
+/// What lies behind the picture in this step.
+fn behind(step: &Options) -> Fill {
+    match step.get(Key::B) {
+        Some(Value::Background(Background::Colour(colour))) => Fill::Colour(*colour),
+        Some(Value::Background(Background::Auto)) => Fill::Edges,
+        Some(Value::Background(Background::Blur(sigma))) => Fill::Soft(*sigma),
+        _ => Fill::Clear,
+    }
+}
+
 /// Colours, blurs and corners, in the order of the table. Canonical specs leave out what changes nothing.
-fn effects(step: &Options, picture: &mut Picture) -> Result<(), SpecError> {
+fn effects(step: &Options, picture: &mut Picture<'_>, original: (u32, u32)) -> Result<(), SpecError> {
     let number = |key| match step.get(key) {
         Some(Value::Number(number)) => Some(*number),
         _ => None,
@@ -351,6 +426,7 @@ fn effects(step: &Options, picture: &mut Picture) -> Result<(), SpecError> {
     if let Some(size) = whole(Key::Median).filter(|size| *size > 1) {
         picture.work(Op::Median(size));
     }
+    draw_on_top(step, picture, original)?;
     let half = picture.size.w.min(picture.size.h).div_ceil(2) as u32;
     let radii = match step.get(Key::R) {
         Some(Value::Max) => [half; 4],
@@ -397,7 +473,7 @@ fn adjusts(step: &Options) -> impl Iterator<Item = Adjust> {
     .flatten()
 }
 
-fn extract(step: &Options, picture: &mut Picture) -> Result<(), SpecError> {
+fn extract(step: &Options, picture: &mut Picture<'_>) -> Result<(), SpecError> {
     let Some(entry) = step.entry(Key::Ex) else { return Ok(()) };
     let Value::Region(region) = entry.value else { return Ok(()) };
     let Size { w, h } = picture.size;
@@ -428,9 +504,9 @@ fn extract(step: &Options, picture: &mut Picture) -> Result<(), SpecError> {
 
 fn resize(
     step: &Options,
-    picture: &mut Picture,
+    picture: &mut Picture<'_>,
     original: (u32, u32),
-    behind: Option<Colour>,
+    behind: Fill,
 ) -> Result<(), SpecError> {
     let target = target(step, picture.size, original);
     if target.w.is_none() && target.h.is_none() {
@@ -457,7 +533,18 @@ fn resize(
         Some(Value::Number(offset)) => *offset,
         _ => Decimal::ZERO,
     };
-    let anchor = Anchor { pull: pull(gravity, picture.focus), offset: (offset(Key::X), offset(Key::Y)) };
+    let offset = (offset(Key::X), offset(Key::Y));
+    let interest = match gravity {
+        Gravity::Auto => Some(Interest::Attention),
+        Gravity::Focus if picture.focus.is_none() => Some(Interest::Attention),
+        Gravity::Entropy => Some(Interest::Entropy),
+        _ => None,
+    };
+    if let Some(by) = interest.filter(|_| !mode.pads()) {
+        picture.choose(placed.frame, by, offset);
+        return Ok(());
+    }
+    let anchor = Anchor { pull: pull(gravity, picture.focus), offset };
     if mode.pads() {
         picture.pad(placed.frame, &anchor, behind)
     } else {

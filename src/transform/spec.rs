@@ -43,6 +43,8 @@ pub struct Named<'a> {
     pub id: &'a str,
     /// A preset of the configuration named it, not the URL.
     pub trusted: bool,
+    /// It is shown where the source is missing or broken; else it is drawn on top.
+    pub is_fallback: bool,
 }
 
 /// What of the client a spec depends on.
@@ -118,7 +120,8 @@ impl Spec {
                 Value::Id(id) | Value::Overlay(Overlay::Image(id)) => id,
                 _ => return None,
             };
-            Some(Named { option: entry.key.name(), id, trusted: entry.trusted })
+            let is_fallback = entry.key == Key::D;
+            Some(Named { option: entry.key.name(), id, trusted: entry.trusted, is_fallback })
         })
     }
 }

@@ -5,9 +5,8 @@ use crate::codec::{Header, avif};
 use crate::transform::error::{Place, SpecError};
 use crate::transform::options::{Built, Key};
 use crate::transform::plan::{Quality, Subsample};
-use crate::transform::resolve::quarters;
 use crate::transform::spec::{Entry, Options, Spec};
-use crate::transform::value::{Background, Gravity, Value};
+use crate::transform::value::{Gravity, Value};
 use crate::transform::words::Wanted;
 
 impl Spec {
@@ -52,9 +51,7 @@ fn supported(Entry { key, value, at, .. }: &Entry) -> Result<(), SpecError> {
         Built::Yes => true,
         Built::No => false,
         Built::Except(_) => match value {
-            Value::Gravity(gravity) => !matches!(gravity, Gravity::Auto | Gravity::Entropy | Gravity::Face),
-            Value::Number(angle) => quarters(*angle).is_some(),
-            Value::Background(background) => matches!(background, Background::Colour(_)),
+            Value::Gravity(gravity) => *gravity != Gravity::Face,
             Value::Format(wanted) => matches!(
                 wanted,
                 Wanted::Auto

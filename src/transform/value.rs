@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::transform::number::Decimal;
-use crate::transform::plan::{Colour, Kernel, Metadata, Quality, Subsample};
+use crate::transform::plan::{Colour, Font, Kernel, Metadata, Quality, Subsample};
 use crate::transform::words::{Mode, Space, Wanted, Word};
 
 /// The value of one option.
@@ -32,7 +32,7 @@ pub enum Value {
     Overlay(Overlay),
     /// The id of another picture.
     Id(Box<str>),
-    Text(Box<str>),
+    Font(Font),
     /// The largest radius there is.
     Max,
     /// Top, right, bottom, left in pixels; or the corners from top left, clockwise.
@@ -147,7 +147,7 @@ impl fmt::Display for Value {
             Self::Duotone(dark, light, amount) => write!(f, "{dark}:{light}:{amount}"),
             Self::Overlay(Overlay::Image(id)) | Self::Id(id) => f.write_str(id),
             Self::Overlay(Overlay::Text(text)) => write!(f, "text:~{}", URL_SAFE_NO_PAD.encode(&**text)),
-            Self::Text(text) => write_text(f, text),
+            Self::Font(font) => f.write_str(font.word()),
             Self::Max => f.write_str("max"),
             Self::Edges(edges) => write_edges(f, *edges),
             Self::Border(width, colour) => write!(f, "{width}:{colour}"),
@@ -209,15 +209,6 @@ impl fmt::Display for Quality {
             Self::Fixed(number) => number.fmt(f),
             Self::Lossless => f.write_str("lossless"),
         }
-    }
-}
-
-/// Free text: plain where no character of it means anything in a URL, else `~` and base64url.
-fn write_text(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
-    if text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
-        f.write_str(text)
-    } else {
-        write!(f, "~{}", URL_SAFE_NO_PAD.encode(text))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The options whose values are words: each enum with all its spellings, the canonical one first.
 
-use crate::transform::plan::{AutoQuality, Kernel, Metadata, Subsample};
+use crate::transform::plan::{AutoQuality, Font, Kernel, Metadata, Subsample};
 
 /// A value that is one of a list of words.
 pub(crate) trait Word: Copy + PartialEq + 'static {
@@ -157,4 +157,5 @@ pub enum Space {
     Keep,
 }
 
+words! { Font: Sans "sans"; SansBold "sans-bold" "bold"; }
 words! { Space: Srgb "srgb"; P3 "p3"; Keep "keep"; }

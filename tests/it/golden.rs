@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use pixedge::codec::{self, Bitmap, DecodeRequest, EncodeRequest, Format, Header, Layout, Limits, Probe};
-use pixedge::transform::render::{Rendered, render};
-use pixedge::transform::{Client, Presets, ResolveLimits, SourceFacts, Spec, resolve};
+use pixedge::transform::render::{Other, Rendered, look, render_with};
+use pixedge::transform::{Client, Presets, Resolution, ResolveLimits, SourceFacts, Spec, resolve_seen};
 
 /// One line of the table.
 struct Case {
@@ -140,9 +140,28 @@ fn rendered(source: &str, spec: &str) -> Result<Rendered, String> {
     let header = probed(&bytes)?;
     let facts = SourceFacts { header: header.clone(), focal: None };
     let spec = Spec::parse(spec, &Presets::default()).map_err(|error| error.to_string())?;
-    let plan = resolve(&spec, &facts, &Client::default(), &ResolveLimits::default())
-        .map_err(|error| error.to_string())?;
-    render(&bytes, &header, &plan, soon()).map_err(|error| error.to_string())
+    let others = spec.named_pictures().map(|named| other(named.id)).collect::<Result<Vec<_>, _>>()?;
+    let mut seen = Vec::new();
+    let plan = loop {
+        match resolve_seen(&spec, &facts, &Client::default(), &ResolveLimits::default(), &seen) {
+            Ok(Resolution::Plan(plan)) => break plan,
+            Ok(Resolution::Look(wanted)) => {
+                let found = look(&bytes, &header, &wanted, &others, soon());
+                seen.push(found.map_err(|error| error.to_string())?);
+            }
+            Err(error) => return Err(error.to_string()),
+        }
+    };
+    render_with(&bytes, &header, &plan, &others, soon()).map_err(|error| error.to_string())
+}
+
+/// An overlay is named by what its file is called before the dot.
+fn other(id: &str) -> Result<Other, String> {
+    let file = ["png", "jpg"]
+        .into_iter()
+        .find_map(|extension| std::fs::read(fixtures().join(format!("sources/{id}.{extension}"))).ok());
+    let bytes = file.ok_or_else(|| format!("no file for {id}"))?;
+    Ok(Other { header: probed(&bytes)?, bytes: bytes.into() })
 }
 
 fn probed(bytes: &[u8]) -> Result<Header, String> {

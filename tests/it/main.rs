@@ -12,6 +12,7 @@ mod golden;
 mod http2;
 mod limits;
 mod load;
+mod named;
 mod nginx;
 mod purge;
 mod quality;

@@ -155,7 +155,7 @@ fn head_has_the_headers_of_get_on_every_route() {
         "/info/none",
         "/explain/i/demo/w_50",
         "/explain/_ipx/w_50/demo",
-        "/explain/i/demo/blur_5",
+        "/explain/i/demo/w_50,h_50,c_fill,g_face",
         "/i/demo",
         "/i/demo/w_51",
         "/i/demo.jpg",

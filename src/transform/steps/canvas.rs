@@ -2,6 +2,7 @@
 
 use crate::codec::{Bitmap, Layout, Rect};
 use crate::transform::plan::Colour;
+use crate::transform::steps::blend::over;
 use crate::transform::steps::flatten::mix;
 
 /// `bitmap` drawn at `at` onto a canvas of `size` filled with `background`, which also shows through the picture's
@@ -56,22 +57,6 @@ fn rgba(pixel: &[u8]) -> [u8; 4] {
         [r, g, b, a] => [r, g, b, a],
         _ => [0; 4],
     }
-}
-
-/// Porter–Duff source-over of straight alpha.
-fn over(top: [u8; 4], below: [u8; 4]) -> [u8; 4] {
-    match (top[3], below[3]) {
-        (255, _) | (_, 0) => return top,
-        (0, _) => return below,
-        _ => {}
-    }
-    let (top_alpha, below_alpha) = (u32::from(top[3]), u32::from(below[3]));
-    let below_share = below_alpha * (255 - top_alpha);
-    let alpha = top_alpha * 255 + below_share;
-    let blend = |i: usize| {
-        ((u32::from(top[i]) * top_alpha * 255 + u32::from(below[i]) * below_share + alpha / 2) / alpha) as u8
-    };
-    [blend(0), blend(1), blend(2), ((alpha + 127) / 255) as u8]
 }
 
 #[cfg(test)]

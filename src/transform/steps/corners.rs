@@ -2,7 +2,7 @@
 
 use crate::codec::{Bitmap, Layout};
 use crate::transform::plan::Colour;
-use crate::transform::steps::flatten::mix;
+use crate::transform::steps::blend::{over, with_alpha};
 
 /// Makes what lies outside of the corners transparent. `radii` from top left, clockwise; such that meet are made smaller
 /// together, as CSS does.
@@ -35,35 +35,13 @@ pub(crate) fn border(bitmap: Bitmap, px: u32, colour: Colour, radii: [u32; 4]) -
     let window = Rounded::new(inner.width, inner.height, radii);
     for y in 0..inner.height {
         for x in 0..inner.width {
-            let top = &inner.data[((y * inner.width + x) * 4) as usize..][..4];
-            let below = &mut data[(((y + px) * width + x + px) * 4) as usize..][..4];
+            let top = inner.data.as_chunks::<4>().0[(y * inner.width + x) as usize];
+            let below = &mut data.as_chunks_mut::<4>().0[((y + px) * width + x + px) as usize];
             // The frame goes under a corner's soft edge, but not behind a picture that is transparent itself.
-            if window.coverage(x, y) == 255 {
-                below.copy_from_slice(top);
-            } else {
-                over(top, below);
-            }
+            *below = if window.coverage(x, y) == 255 { top } else { over(top, *below) };
         }
     }
     Bitmap { width, height, layout: Layout::Rgba, data }
-}
-
-/// Straight alpha over straight alpha.
-pub(crate) fn over(top: &[u8], below: &mut [u8]) {
-    let (above, under) = (u32::from(top[3]), u32::from(below[3]));
-    if above == 255 || under == 0 {
-        below.copy_from_slice(top);
-    } else if under == 255 {
-        (0..3).for_each(|c| below[c] = mix(top[c], below[c], top[3]));
-    } else if above > 0 {
-        let shown = under * (255 - above);
-        let alpha = above * 255 + shown;
-        for c in 0..3 {
-            let sum = u32::from(top[c]) * above * 255 + u32::from(below[c]) * shown;
-            below[c] = ((sum + alpha / 2) / alpha) as u8;
-        }
-        below[3] = ((alpha + 127) / 255) as u8;
-    }
 }
 
 struct Rounded {
@@ -106,15 +84,6 @@ impl Rounded {
         });
         (inside.fold(1.0, f64::min) * 255.0).round() as u32
     }
-}
-
-fn with_alpha(bitmap: Bitmap) -> Bitmap {
-    let data = match bitmap.layout {
-        Layout::Gray => bitmap.data.iter().flat_map(|&v| [v, v, v, 255]).collect(),
-        Layout::Rgb => bitmap.data.as_chunks::<3>().0.iter().flat_map(|&[r, g, b]| [r, g, b, 255]).collect(),
-        Layout::Rgba | Layout::Cmyk => return bitmap,
-    };
-    Bitmap { layout: Layout::Rgba, data, ..bitmap }
 }
 
 #[cfg(test)]
@@ -164,15 +133,5 @@ mod tests {
         let clear = Bitmap { width: 4, height: 4, layout: Layout::Rgba, data: vec![0; 64] };
         let framed = border(clear, 1, red, [0; 4]);
         assert_eq!((alpha(&framed, 0, 3), alpha(&framed, 3, 3)), (255, 0));
-    }
-
-    #[test]
-    fn half_over_half_is_three_quarters() {
-        let mut below = [0, 0, 255, 128];
-        over(&[255, 0, 0, 128], &mut below);
-        assert!(
-            (below[0].abs_diff(170)) <= 1 && below[2].abs_diff(85) <= 1 && below[3].abs_diff(192) <= 1,
-            "{below:?}"
-        );
     }
 }

@@ -4,6 +4,8 @@
 //! [`Bitmap`]: crate::codec::Bitmap
 
 pub(crate) mod adjust;
+pub(crate) mod backdrop;
+pub(crate) mod blend;
 pub(crate) mod blocks;
 pub(crate) mod blur;
 pub(crate) mod canvas;
@@ -11,5 +13,10 @@ pub(crate) mod corners;
 pub(crate) mod crop;
 pub(crate) mod flatten;
 pub(crate) mod fold;
+pub(crate) mod interest;
+pub(crate) mod overlay;
 pub(crate) mod resample;
+pub(crate) mod rotate;
+pub(crate) mod text;
+pub(crate) mod trim;
 pub(crate) mod turn;

@@ -48,7 +48,7 @@ fn values_are_normalised() {
         ("b_blur:5", "b_blur:5"),
         ("f_JPEG,q_auto:ECO", "f_jpg,q_auto:eco"),
         ("max_bytes=5000,md_strip", "mb_5000,md_none"),
-        ("l_text:~SGk,lf_Arial%20Black,lc_red", "l_text:~SGk,lf_~QXJpYWwgQmxhY2s,lc_ff0000"),
+        ("l_text:~SGk,lf_BOLD,lc_red", "l_text:~SGk,lf_sans-bold,lc_ff0000"),
         ("l_text:a%2Cb:c", "l_text:~YSxiOmM"),
         ("crop_0_0_.5_1.0", "ex_0:0:0.5:1"),
         ("ex_5_5_1_1", "ex_5:5:1:1"),

@@ -184,6 +184,11 @@ proptest! {
                     prop_assert!(width > 0 && height > 0 && (width, height) != (w, h));
                     (width, height)
                 }
+                Op::Choose { width, height, .. } => {
+                    prop_assert!(width <= w && height <= h && (width, height) != (w, h));
+                    (width, height)
+                }
+                Op::Tilt { width, height, .. } => (width, height),
                 Op::Canvas { width, height, x, y, .. } => {
                     prop_assert!(x + w <= width && y + h <= height);
                     (width, height)

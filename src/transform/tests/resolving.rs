@@ -1,9 +1,9 @@
 //! From canonical spec to plan, rule by rule.
 
-use crate::codec::{Format, Header, Orientation, avif};
+use crate::codec::{Format, Header, Orientation, Rect, avif};
 use crate::error::Fault as _;
 use crate::transform::plan::Op;
-use crate::transform::{Accepts, Client, ResolveLimits, SourceFacts, resolve};
+use crate::transform::{Accepts, Client, Resolution, ResolveLimits, SourceFacts, resolve, resolve_seen};
 
 use super::{WEBP, parse, plan, planned, source};
 
@@ -121,11 +121,24 @@ fn gravity_and_offsets() {
         ("g_w,x_500", 100),
         ("g_e,x_-10", 100),
         ("g_fp:0.25:0", 25),
-        ("g_focus", 50),
     ] {
         let expected = format!("resize 400x300 lanczos3 crop {x},0,300x300");
         assert_eq!(ops(&photo(), &format!("{square},{gravity}")), expected, "{gravity}");
     }
+    for (gravity, chosen) in [
+        ("g_auto", "attention"),
+        ("g_entropy", "entropy"),
+        // Without a stored point.
+        ("g_focus", "attention"),
+        ("c_thumb", "attention"),
+        ("g_auto,x_10", "attention +10+0"),
+    ] {
+        let text = format!("w_300,h_300,{gravity}") + if gravity == "c_thumb" { "" } else { ",c_fill" };
+        let expected = format!("resize 400x300 lanczos3 choose 300x300 {chosen}");
+        assert_eq!(ops(&photo(), &text), expected, "{gravity}");
+    }
+    // On a canvas there is nothing to choose.
+    assert_eq!(ops(&photo(), "w_400,h_400,c_pad,g_auto"), "resize 400x300 lanczos3 canvas 400x400+0+50 none");
     assert_eq!(
         ops(&photo(), "w_400,h_400,c_pad,g_n,y_20"),
         "resize 400x300 lanczos3 canvas 400x400+0+20 none"
@@ -258,26 +271,7 @@ fn results_have_a_largest_side() {
 
 #[test]
 fn what_is_not_built_is_refused_and_never_ignored() {
-    for text in [
-        "trim",
-        "a_45",
-        "l_cat",
-        "lw_5",
-        "w_9,h_9,c_fill,g_auto",
-        "w_9,h_9,c_fill,g_entropy",
-        "w_9,h_9,c_fill,g_face",
-        "b_auto",
-        "b_blur",
-        "pg_1",
-        "f_gif",
-        "f_tiff",
-        "f_ico",
-        "f_bmp",
-        "f_jxl",
-        "f_best",
-        "d_cat",
-        "f_orig,d_cat",
-    ] {
+    for text in ["w_9,h_9,c_fill,g_face", "pg_1", "f_gif", "f_tiff", "f_ico", "f_bmp", "f_jxl", "f_best"] {
         assert_eq!(planned(&photo(), text), "unsupported_option", "{text}");
         assert!(parse(text).unwrap().check_supported().is_err(), "{text}");
     }
@@ -285,8 +279,8 @@ fn what_is_not_built_is_refused_and_never_ignored() {
         assert!(plan(&photo(), text).is_ok(), "{text}");
         assert!(parse(text).unwrap().check_supported().is_ok(), "{text}");
     }
-    let detail = plan(&photo(), "w_5,trim_3").unwrap_err().detail();
-    assert_eq!((detail.option.as_deref(), detail.position), (Some("trim_3"), Some(4)));
+    let detail = plan(&photo(), "w_5,h_5,c_fill,g_face").unwrap_err().detail();
+    assert_eq!((detail.option.as_deref(), detail.position), (Some("g_face"), Some(15)));
 }
 
 #[test]
@@ -339,4 +333,56 @@ fn effects_follow_the_order_of_the_table() {
         let plan = planned(&photo(), text);
         assert!(plan.starts_with(expected), "{text}: {plan}");
     }
+}
+
+#[test]
+fn other_angles_enlarge_the_canvas() {
+    let square = source(Format::Jpeg, 100, 100);
+    assert_eq!(ops(&square, "a_45,b_f00"), "tilt 45 141x141 ff0000");
+    assert_eq!(ops(&square, "a_45,f_jpg"), "tilt 45 141x141 ffffff");
+    assert_eq!(ops(&square, "a_-30.5,b_auto"), "tilt 329.5 137x137 auto");
+    assert_eq!(ops(&square, "w_50,a_10"), "resize 50x50 lanczos3 tilt 10 58x58 none");
+    assert_eq!(ops(&square, "w_200,h_100,c_pad,b_blur"), "canvas 200x100+50+0 blur:8");
+    assert_eq!(ops(&square, "w_200,h_100,c_pad,b_blur:3"), "canvas 200x100+50+0 blur:3");
+    let focused = SourceFacts { focal: Some((1.0, 0.5)), ..square };
+    // The point on the right edge goes to the lower right with the picture.
+    assert_eq!(ops(&focused, "a_45/w_40,h_40,c_crop,g_focus"), "tilt 45 141x141 none crop 76,76,40x40");
+}
+
+#[test]
+fn what_was_seen_of_a_border_is_cut_off() {
+    let resolve = |text: &str, seen: &[Rect]| {
+        resolve_seen(&parse(text).unwrap(), &photo(), &Client::default(), &ResolveLimits::default(), seen)
+    };
+    let looks = |text: &str, seen: &[Rect]| match resolve(text, seen) {
+        Ok(Resolution::Look(look)) => look.to_string(),
+        other => panic!("{text}: {other:?}"),
+    };
+    assert_eq!(looks("trim_5,w_100", &[]), "look or1 trim 5");
+    assert_eq!(looks("ex_0:0:900:900,trim_5:fff/w_9", &[]), "look or1 crop 0,0,900x900 trim 5 ffffff");
+    let seen = Rect { x: 100, y: 50, width: 2000, height: 1000 };
+    let Ok(Resolution::Plan(plan)) = resolve("trim_5,w_100", &[seen]) else { panic!("it was seen") };
+    assert!(plan.to_string().starts_with("crop 100,50,2000x1000 resize 100x50 "), "{plan}");
+    assert_eq!(
+        looks("trim/w_100/trim", &[seen]),
+        "look or1 crop 100,50,2000x1000 resize 100x50 lanczos3 trim 10"
+    );
+}
+
+#[test]
+fn overlays_are_placed_when_they_are_drawn() {
+    assert_eq!(
+        ops(&photo(), "w_400,l_cat,lw_0.5,lg_se,lx_5,lo_50"),
+        "resize 400x300 lanczos3 draw picture 0 200xauto se 5,0 o_50"
+    );
+    assert_eq!(
+        ops(&photo(), "w_400,l_cat,lt/l_text:a\"b,ls_20,lf_bold,lc_f00,f_webp"),
+        "resize 400x300 lanczos3 draw picture 0 autoxauto c 0,0 o_100 tiled \
+         draw text \"a\\\"b\" sans-bold 20 ff0000 autoxauto c 0,0 o_100"
+    );
+    assert_eq!(ops(&photo(), "w_400,l_cat/l_dog,lo_0/l_cow"), ops(&photo(), "w_400,l_a/l_b,lo_0/l_c"));
+    assert!(ops(&photo(), "w_400,l_cat,lo_0/l_cow").contains("draw picture 1"));
+    assert_eq!(planned(&photo(), "lw_5"), "bad_value");
+    assert_eq!(planned(&photo(), "l_cat,lw_16000"), "result_too_large");
+    assert_eq!(planned(&photo(), "l_cat,lg_face"), "unsupported_option");
 }
