@@ -344,4 +344,6 @@ pub(crate) fn check_deadline(deadline: Instant) -> Result<(), CodecError> {
 #[cfg(test)]
 mod corpus_test;
 #[cfg(test)]
+mod inputs_test;
+#[cfg(test)]
 mod tests;

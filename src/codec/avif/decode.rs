@@ -132,3 +132,56 @@ fn failed(failure: Failure) -> CodecError {
 fn broken(reason: &str) -> CodecError {
     CodecError::Undecodable { format: Format::Avif, reason: reason.to_owned() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where a corner goes, in steps of one from the middle.
+    fn turned((x, y): (i32, i32), turns: u8, mirror: Option<bool>) -> (i32, i32) {
+        let (mut x, mut y) = (x, y);
+        for _ in 0..turns {
+            (x, y) = (y, -x);
+        }
+        match mirror {
+            None => (x, y),
+            Some(true) => (-x, y),
+            Some(false) => (x, -y),
+        }
+    }
+
+    #[test]
+    fn every_turn_and_mirror_has_the_name_that_moves_corners_alike() {
+        for turns in 0..4 {
+            for mirror in [None, Some(false), Some(true)] {
+                let info = Info {
+                    width: 1,
+                    height: 1,
+                    crop: (0, 0, 1, 1),
+                    turns,
+                    mirror,
+                    depth: 8,
+                    has_alpha: false,
+                    is_gray: false,
+                    frames: 1,
+                    primaries: 1,
+                    transfer: 13,
+                };
+                // What EXIF's numbers do to a corner, y downwards.
+                let by_exif = |(x, y): (i32, i32)| match orientation(&info).exif() {
+                    1 => (x, y),
+                    2 => (-x, y),
+                    3 => (-x, -y),
+                    4 => (x, -y),
+                    5 => (y, x),
+                    6 => (-y, x),
+                    7 => (-y, -x),
+                    _ => (y, -x),
+                };
+                for corner in [(-1, -2), (1, -2), (1, 2)] {
+                    assert_eq!(by_exif(corner), turned(corner, turns, mirror), "{turns} {mirror:?}");
+                }
+            }
+        }
+    }
+}

@@ -8,6 +8,7 @@ use ::tiff::tags::Tag;
 use ::tiff::{TiffError, TiffUnsupportedError};
 
 use super::{broken, fax, photometric};
+use crate::codec::walk::{EOI, SOS, Segments};
 use crate::codec::{CodecError, Format, Header, Layout};
 
 /// Colours or inks and one more.
@@ -66,7 +67,7 @@ impl Page {
             (at, value)
         });
         let mut limits = Limits::default();
-        limits.decoding_buffer_size = usize::try_from(most_bytes(header)).unwrap_or(usize::MAX);
+        limits.decoding_buffer_size = usize::try_from(most_bytes(header).max(1 << 16)).unwrap_or(usize::MAX);
         limits.intermediate_buffer_size = limits.decoding_buffer_size.max(1 << 20);
         limits.ifd_value_size = LONGEST_VALUE;
         let source = Overlaid { bytes: Cursor::new(bytes), overlay };
@@ -89,6 +90,7 @@ impl Page {
                 icc,
             ));
         }
+        check_jpeg(&mut decoder, bytes, header)?;
         let mut samples = DecodingResult::U8(Vec::new());
         let layout = decoder.read_image_to_buffer(&mut samples).map_err(refused)?;
         if samples.as_buffer(0).as_bytes().len() < layout.complete_len {
@@ -211,6 +213,42 @@ fn kind(colour: ColorType, extra: &[u16], is_palette: bool) -> Result<(Kind, usi
         ColorType::Lab(_) => return unsupported("L*a*b* colours are not read"),
         _ => return unsupported("its kind of samples is not read"),
     })
+}
+
+/// A JPEG within has its own idea of how large it is, for which its decoder allocates before anybody compares.
+fn check_jpeg<R: Read + Seek>(
+    decoder: &mut Decoder<R>,
+    bytes: &[u8],
+    header: &Header,
+) -> Result<(), CodecError> {
+    const JPEG: u32 = 7;
+    if decoder.find_tag_unsigned::<u32>(Tag::Compression).ok().flatten() != Some(JPEG) {
+        return Ok(());
+    }
+    let pixels = u64::from(header.width) * u64::from(header.height);
+    // A tile can be larger than what is shown of it.
+    let limit = pixels.saturating_mul(2).max(1 << 20);
+    for tag in [Tag::StripOffsets, Tag::TileOffsets] {
+        let offsets = decoder.find_tag_unsigned_vec::<u64>(tag).map_err(refused)?.unwrap_or_default();
+        for offset in offsets {
+            let file = usize::try_from(offset).ok().and_then(|at| bytes.get(at..)).unwrap_or_default();
+            let mut segments = Segments::new(file);
+            while let Ok(segment) = segments.next() {
+                match (segment.marker, segment.body) {
+                    (0xC4 | 0xC8 | 0xCC, _) => {}
+                    (0xC0..=0xCF, &[_, h0, h1, w0, w1, ..]) => {
+                        let side = |high, low| u64::from(u16::from_be_bytes([high, low]));
+                        if side(w0, w1) * side(h0, h1) > limit {
+                            return Err(broken("a JPEG in it is larger than the picture"));
+                        }
+                    }
+                    (SOS | EOI, _) => break,
+                    _ => {}
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 fn palette<R: Read + Seek>(decoder: &mut Decoder<R>) -> Result<[Vec<u16>; 3], CodecError> {
