@@ -290,7 +290,8 @@ impl Picture<'_> {
         out: &mut Vec<T>,
     ) -> Result<(), Failure> {
         let channels = if with_alpha { 4 } else { 3 };
-        if from % 2 != 0 || rows == 0 || from.checked_add(rows).is_none_or(|end| end > self.height) {
+        if !from.is_multiple_of(2) || rows == 0 || from.checked_add(rows).is_none_or(|end| end > self.height)
+        {
             return Err(Failure::Broken("there are no such rows".to_owned()));
         }
         out.clear();

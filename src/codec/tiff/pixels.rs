@@ -253,7 +253,7 @@ fn check_jpeg<R: Read + Seek>(
 
 fn palette<R: Read + Seek>(decoder: &mut Decoder<R>) -> Result<[Vec<u16>; 3], CodecError> {
     let all = decoder.find_tag_unsigned_vec::<u16>(Tag::ColorMap).map_err(refused)?.unwrap_or_default();
-    if all.is_empty() || all.len() % 3 != 0 {
+    if all.is_empty() || !all.len().is_multiple_of(3) {
         return Err(broken("its palette is not there"));
     }
     // Some writers take eight bits for sixteen.
