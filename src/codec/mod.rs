@@ -10,6 +10,7 @@ pub mod colour;
 pub mod error;
 pub mod fonts;
 mod exif;
+mod flat;
 mod gif;
 mod heic;
 mod ico;
@@ -17,11 +18,13 @@ pub(crate) mod jpeg;
 mod jxl;
 pub mod malloc;
 pub mod metadata;
+pub mod palette;
 mod png;
 mod probe;
 mod shrink;
 mod sniff;
 mod strip;
+pub mod svg;
 mod tiff;
 mod walk;
 mod webp;
@@ -172,7 +175,8 @@ pub struct DecodeRequest {
     /// In stored pixels (before orientation); `None` = the whole picture.
     pub region: Option<Rect>,
     /// The size to which the region will be scaled, in stored orientation; the decoder may deliver anything from
-    /// this size up to the region's own. `None` = full size.
+    /// this size up to the region's own; what is scalable is drawn at this size, also where that is larger. `None` =
+    /// full size.
     pub target: Option<(u32, u32)>,
     /// Checked between rows; decoding stops with [`CodecError::TimedOut`] after it.
     pub deadline: Instant,
@@ -240,14 +244,16 @@ pub fn decode(bytes: &[u8], header: &Header, request: &DecodeRequest) -> Result<
         Format::Bmp => bmp::decode(bytes, header, request, region)?,
         Format::Ico => ico::decode(bytes, header, request, region)?,
         Format::Tiff => tiff::decode(bytes, header, request, region)?,
-        Format::Svg => {
-            return Err(CodecError::Unsupported { format, why: NOT_YET });
-        }
+        Format::Svg => svg::decode(bytes, header, request, region)?,
     };
     let Bitmap { width, height, layout, ref data } = decoded.bitmap;
     let (least_w, least_h) = request.target.unwrap_or((region.width, region.height));
-    let fits = (least_w.min(region.width)..=region.width).contains(&width)
-        && (least_h.min(region.height)..=region.height).contains(&height)
+    let between = |least: u32, own: u32, side: u32| {
+        let least = if format.is_scalable() { least } else { least.min(own) };
+        (least..=own.max(least)).contains(&side)
+    };
+    let fits = between(least_w, region.width, width)
+        && between(least_h, region.height, height)
         && data.len() as u64 == u64::from(width) * u64::from(height) * layout.channels() as u64;
     if fits {
         Ok(decoded)
@@ -287,7 +293,10 @@ pub fn encode(bitmap: &Bitmap, request: &EncodeRequest<'_>) -> Result<Vec<u8>, C
         Format::Png => png::encode(bitmap, request),
         Format::Webp => webp::encode(bitmap, request),
         Format::Avif => avif::encode(bitmap, request),
-        Format::Gif | Format::Heic | Format::Jxl | Format::Tiff | Format::Bmp | Format::Ico | Format::Svg => {
+        Format::Tiff => flat::tiff(bitmap, request),
+        Format::Bmp => flat::bmp(bitmap),
+        Format::Ico => flat::ico(bitmap, request),
+        Format::Gif | Format::Heic | Format::Jxl | Format::Svg => {
             Err(CodecError::Unsupported { format, why: NOT_YET })
         }
     }
@@ -297,9 +306,6 @@ pub fn encode(bitmap: &Bitmap, request: &EncodeRequest<'_>) -> Result<Vec<u8>, C
 pub fn decode_memory(header: &Header, request: &DecodeRequest) -> u64 {
     /// Row buffers, tables, an inflate window.
     const FIXED: u64 = 1 << 20;
-    let (width, height) = (u64::from(header.width), u64::from(header.height));
-    let pixels = width * height;
-    let region = request.region.map_or(pixels, |r| u64::from(r.width) * u64::from(r.height)).min(pixels);
     FIXED
         + match header.format {
             Format::Jpeg => jpeg_memory(header, request),
@@ -312,7 +318,7 @@ pub fn decode_memory(header: &Header, request: &DecodeRequest) -> u64 {
             Format::Bmp => bmp::memory(header, request),
             Format::Ico => ico::memory(header, request),
             Format::Tiff => tiff::memory(header, request),
-            Format::Svg => pixels * 4 + region * 4,
+            Format::Svg => svg::memory(header, request),
         }
 }
 

@@ -3,8 +3,8 @@
 //! prefix was, so that a picture cannot change with the way in which it was fetched.
 
 use super::walk::{Block, Blocks, Chunks, Cut, SOS, Segments};
-use super::{CodecError, Format, Header, Limits, NOT_YET, Orientation};
-use super::{avif, bmp, exif, heic, ico, jxl, tiff};
+use super::{CodecError, Format, Header, Limits, Orientation};
+use super::{avif, bmp, exif, heic, ico, jxl, svg, tiff};
 
 /// What [`probe`] could say.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,9 +44,7 @@ pub fn probe(prefix: &[u8], total: u64, limits: &Limits) -> Result<Probe, CodecE
         Format::Bmp => bmp::header(prefix, total),
         Format::Ico => ico::header(prefix, total, limits),
         Format::Tiff => tiff::header(prefix, total, limits),
-        Format::Svg => {
-            return Err(CodecError::Unsupported { format, why: NOT_YET });
-        }
+        Format::Svg => vector(prefix),
     };
     match found {
         Ok(header) => {
@@ -109,6 +107,27 @@ pub(super) fn check(header: &Header, limits: &Limits) -> Result<(), CodecError> 
         return Err(CodecError::TooManyPixels { pixels: summed, limit: limits.max_pixels_summed });
     }
     Ok(())
+}
+
+/// The root element of the text.
+fn vector(prefix: &[u8]) -> Result<Header, Stop> {
+    let text = svg::text_of(prefix);
+    let (width, height) = match svg::Head::read(&text) {
+        Ok(head) => head.pixels(),
+        Err(svg::Stop::Broken(reason)) => return Err(Stop::Broken(reason)),
+        // A packed text may have been cut by less than it lacks.
+        Err(svg::Stop::Cut(cut)) => return Err(Stop::Cut(Cut { needed: cut.needed.max(prefix.len() * 2) })),
+    };
+    Ok(Header {
+        format: Format::Svg,
+        width,
+        height,
+        orientation: Orientation::UPRIGHT,
+        frames: 1,
+        has_alpha: true,
+        depth: 8,
+        progressive: false,
+    })
 }
 
 /// Up to the first scan, because EXIF may stand on either side of the frame header.

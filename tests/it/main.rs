@@ -22,5 +22,7 @@ mod semantics;
 mod signatures;
 mod sources;
 mod ssrf;
+mod still;
 mod support;
+mod svg;
 mod validators;
