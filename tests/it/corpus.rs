@@ -48,7 +48,8 @@ fn path(spec: &str, row: &Row) -> String {
 
 /// What is wrong with an answer, if anything.
 fn complaint(row: &Row, reply: &Reply, spent: Duration) -> Option<String> {
-    if spent > Duration::from_secs(10) {
+    // Twelve megapixels of HEIC are two seconds of CPU, and other tests want theirs at the same time.
+    if spent > Duration::from_secs(25) {
         return Some(format!("took {spent:?}"));
     }
     let readable = row.format.as_deref().is_some_and(|format| READ.contains(&format));
