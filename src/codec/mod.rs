@@ -4,13 +4,18 @@
 //! Untrusted bytes meet [`Limits`] in [`probe()`] before any decoder allocates a pixel.
 
 pub mod avif;
+mod bmp;
+mod cicp;
 pub mod colour;
 pub mod error;
 pub mod fonts;
 mod exif;
 mod flat;
 mod gif;
+mod heic;
+mod ico;
 pub(crate) mod jpeg;
+mod jxl;
 pub mod malloc;
 pub mod metadata;
 pub mod palette;
@@ -20,6 +25,7 @@ mod shrink;
 mod sniff;
 mod strip;
 pub mod svg;
+mod tiff;
 mod walk;
 mod webp;
 
@@ -232,10 +238,13 @@ pub fn decode(bytes: &[u8], header: &Header, request: &DecodeRequest) -> Result<
         Format::Png => png::decode(bytes, header, request, region)?,
         Format::Webp => webp::decode(bytes, header, request, region)?,
         Format::Gif => gif::decode(bytes, header, request, region)?,
+        Format::Avif => avif::decode(bytes, header, request, region)?,
+        Format::Heic => heic::decode(bytes, header, request, region)?,
+        Format::Jxl => jxl::decode(bytes, header, request, region)?,
+        Format::Bmp => bmp::decode(bytes, header, request, region)?,
+        Format::Ico => ico::decode(bytes, header, request, region)?,
+        Format::Tiff => tiff::decode(bytes, header, request, region)?,
         Format::Svg => svg::decode(bytes, header, request, region)?,
-        Format::Avif | Format::Heic | Format::Jxl | Format::Tiff | Format::Bmp | Format::Ico => {
-            return Err(CodecError::Unsupported { format, why: NOT_YET });
-        }
     };
     let Bitmap { width, height, layout, ref data } = decoded.bitmap;
     let (least_w, least_h) = request.target.unwrap_or((region.width, region.height));
@@ -297,19 +306,19 @@ pub fn encode(bitmap: &Bitmap, request: &EncodeRequest<'_>) -> Result<Vec<u8>, C
 pub fn decode_memory(header: &Header, request: &DecodeRequest) -> u64 {
     /// Row buffers, tables, an inflate window.
     const FIXED: u64 = 1 << 20;
-    let (width, height) = (u64::from(header.width), u64::from(header.height));
-    let pixels = width * height;
-    let region = request.region.map_or(pixels, |r| u64::from(r.width) * u64::from(r.height)).min(pixels);
     FIXED
         + match header.format {
             Format::Jpeg => jpeg_memory(header, request),
             Format::Png => png::memory(header, request),
             Format::Webp => webp::memory(header, request),
             Format::Gif => gif::memory(header),
+            Format::Avif => avif::memory(header, request),
+            Format::Heic => heic::memory(header, request),
+            Format::Jxl => jxl::memory(header, request),
+            Format::Bmp => bmp::memory(header, request),
+            Format::Ico => ico::memory(header, request),
+            Format::Tiff => tiff::memory(header, request),
             Format::Svg => svg::memory(header, request),
-            Format::Avif | Format::Heic | Format::Jxl | Format::Tiff | Format::Bmp | Format::Ico => {
-                pixels * 4 + region * 4
-            }
         }
 }
 
@@ -340,5 +349,7 @@ pub(crate) fn check_deadline(deadline: Instant) -> Result<(), CodecError> {
 
 #[cfg(test)]
 mod corpus_test;
+#[cfg(test)]
+mod inputs_test;
 #[cfg(test)]
 mod tests;

@@ -152,7 +152,12 @@ fn decode_seconds(header: &Header) -> f64 {
         Format::Webp => 0.010,
         Format::Png if header.has_alpha || header.depth > 8 => 0.018,
         Format::Png => 0.012,
-        _ => 0.015,
+        Format::Avif if header.depth > 8 => 0.12,
+        Format::Avif => 0.07,
+        Format::Heic => 0.14,
+        Format::Jxl => 0.06,
+        Format::Tiff => 0.03,
+        Format::Gif | Format::Bmp | Format::Ico | Format::Svg => 0.015,
     }
 }
 
