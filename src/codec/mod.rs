@@ -8,6 +8,7 @@ pub mod colour;
 pub mod error;
 pub mod fonts;
 mod exif;
+pub mod frames;
 mod gif;
 pub(crate) mod jpeg;
 pub mod malloc;
