@@ -13,6 +13,7 @@ mod gif;
 pub(crate) mod jpeg;
 pub mod malloc;
 pub mod metadata;
+mod palette;
 mod png;
 mod probe;
 mod shrink;
@@ -282,7 +283,8 @@ pub fn encode(bitmap: &Bitmap, request: &EncodeRequest<'_>) -> Result<Vec<u8>, C
         Format::Png => png::encode(bitmap, request),
         Format::Webp => webp::encode(bitmap, request),
         Format::Avif => avif::encode(bitmap, request),
-        Format::Gif | Format::Heic | Format::Jxl | Format::Tiff | Format::Bmp | Format::Ico | Format::Svg => {
+        Format::Gif => frames::still_gif(bitmap, request.deadline),
+        Format::Heic | Format::Jxl | Format::Tiff | Format::Bmp | Format::Ico | Format::Svg => {
             Err(CodecError::Unsupported { format, why: NOT_YET })
         }
     }

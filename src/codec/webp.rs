@@ -245,7 +245,7 @@ struct Sink {
 }
 
 /// A picture whose planes are freed with its scope.
-struct Picture(sys::WebPPicture);
+pub(super) struct Picture(pub(super) sys::WebPPicture);
 
 impl Drop for Picture {
     fn drop(&mut self) {

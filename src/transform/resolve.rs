@@ -11,10 +11,10 @@ use crate::transform::options::Key;
 use crate::transform::overlays::draw_on_top;
 use crate::transform::picture::{Anchor, Picture};
 use crate::transform::plan::{
-    Adjust, Colour, Fill, Form, Interest, Kernel, Look, Metadata, Op, Output, Plan, Quality, Subsample, Told,
+    Adjust, Colour, Fill, Form, Frames, Interest, Kernel, Look, Metadata, Op, Output, Plan, Quality, Subsample, Told,
 };
 use crate::transform::spec::{Entry, Options, Spec};
-use crate::transform::supported::check_frames;
+use crate::transform::frames::{self, frames};
 use crate::transform::value::{Background, Gravity, Side, Value};
 use crate::transform::words::{Mode, Space, Wanted};
 
@@ -102,12 +102,14 @@ pub fn resolve_seen(
         return Ok(Resolution::Plan(original(&spec, header)));
     }
     spec.check_supported()?;
-    check_frames(&spec, header)?;
     let output = output(&spec, header, client.accepts)?;
+    let frames = frames(&spec, header, &output)?;
     let plan = match lay_out(&spec, source, output, limits, seen) {
-        Ok(plan) => plan,
+        Ok(plan) => Plan { frames, ..plan },
         Err(Halt::Spec(error)) => return Err(error),
-        Err(Halt::Look(look)) => return Ok(Resolution::Look(look)),
+        Err(Halt::Look(look)) => {
+            return Ok(Resolution::Look(Box::new(Look { page: frames.first(), ..*look })));
+        }
     };
     let pixels = u64::from(plan.width) * u64::from(plan.height);
     if plan.output.format == Format::Avif && encoded(spec.format()).is_none() && pixels > MAX_AUTO_AVIF {
@@ -170,6 +172,7 @@ fn lay_out(
         output.effort = if large { avif::effort::LARGE } else { avif::effort::SMALL };
     }
     Ok(Plan {
+        frames: Frames::First,
         orientation,
         width: picture.size.w as u32,
         height: picture.size.h as u32,
@@ -189,12 +192,11 @@ fn looked_at(size: Size) -> Size {
 /// `f_orig`, or the original's own format and nothing else: encoding it again would only lose.
 fn asks_for_original(spec: &Spec, header: &Header) -> bool {
     let wanted = spec.format();
-    // A still picture has no frames to leave out.
-    let idle = |key| matches!(key, Key::An | Key::Mf) && header.frames == 1;
     let only_format = || {
-        spec.steps.is_empty() && spec.whole.iter().all(|e| matches!(e.key, Key::F | Key::Md) || idle(e.key))
+        let idle = |key| matches!(key, Key::F | Key::Md | Key::An | Key::Mf | Key::Pg);
+        spec.steps.is_empty() && spec.whole.iter().all(|entry| idle(entry.key)) && frames::are_all(spec, header)
     };
-    (wanted == Wanted::Orig || encoded(wanted) == Some(header.format)) && only_format()
+    wanted == Wanted::Orig || encoded(wanted) == Some(header.format) && only_format()
 }
 
 /// The format that is written for a word, if one word means one.
@@ -224,6 +226,7 @@ fn encoded(wanted: Wanted) -> Option<Format> {
 fn original(spec: &Spec, header: &Header) -> Plan {
     let (width, height) = header.oriented();
     Plan {
+        frames: Frames::First,
         orientation: Orientation::UPRIGHT,
         ops: Vec::new(),
         width,
@@ -287,7 +290,7 @@ fn output(spec: &Spec, header: &Header, accepts: Accepts) -> Result<Output, Spec
     if let Some(form) = form(wanted) {
         return Ok(told(spec, form));
     }
-    let format = encoded(wanted).unwrap_or_else(|| negotiated(header, accepts, quality));
+    let format = encoded(wanted).unwrap_or_else(|| negotiated(spec, header, accepts, quality));
     let position = spec.whole.entry(Key::Q).and_then(Entry::position);
     let lossless = quality == Quality::Lossless;
     let effort = match format {
@@ -320,7 +323,7 @@ fn output(spec: &Spec, header: &Header, accepts: Accepts) -> Result<Output, Spec
     Ok(Output {
         format,
         original: false,
-        quality: if format == Format::Png { Quality::Lossless } else { quality },
+        quality: if matches!(format, Format::Png | Format::Gif) { Quality::Lossless } else { quality },
         effort,
         progressive,
         subsample,
@@ -339,7 +342,10 @@ fn has_chroma(format: Format) -> bool {
 }
 
 /// `f_auto`: the best format that the client takes; without any, what suits the source.
-fn negotiated(header: &Header, accepts: Accepts, quality: Quality) -> Format {
+fn negotiated(spec: &Spec, header: &Header, accepts: Accepts, quality: Quality) -> Format {
+    if frames::stay(spec, header) {
+        return if accepts.webp { Format::Webp } else { Format::Gif };
+    }
     let is_lossy =
         matches!(header.format, Format::Jpeg | Format::Webp | Format::Avif | Format::Heic | Format::Jxl);
     if quality == Quality::Lossless {

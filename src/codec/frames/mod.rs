@@ -2,11 +2,18 @@
 //! knows of offsets, blending and disposal. One canvas or two are held, however many frames there are.
 
 mod apng;
+mod apng_out;
 mod canvas;
 mod gif;
+mod gif_out;
 mod webp;
+mod webp_out;
+mod write;
 
 use std::time::Instant;
+
+pub use write::FrameWriter;
+pub(super) use gif_out::still as still_gif;
 
 use super::{Bitmap, CodecError, Format, Header, Layout, check_deadline};
 
