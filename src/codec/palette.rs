@@ -16,13 +16,17 @@ pub(super) struct Palette {
     answers: Vec<(u32, u8)>,
 }
 
+/// Mean square of the distance from which on more colours only cost bytes: nobody sees it.
+const CLOSE: f64 = 2.0;
 const ANSWERS: usize = 1 << 14;
 
 impl Palette {
     /// At most `most` colours that stand best for `pixels`. What stands for all exactly is found where there is one.
     pub(super) fn of(pixels: impl Iterator<Item = [u8; 3]>, most: usize) -> Self {
+        /// Where there are so few, all are kept.
+        const FEW: usize = 16;
         let counted = count(pixels);
-        let colours = if counted.len() <= most {
+        let colours = if counted.len() <= most.min(FEW) {
             counted.iter().map(|counted| counted.colour).collect()
         } else {
             settled(&counted, cut(counted.clone(), most))
@@ -102,12 +106,15 @@ struct Part {
     gain: f64,
 }
 
-/// The means of at most `most` boxes.
+/// The means of at most `most` boxes, of fewer where these are close enough.
 fn cut(mut counts: Vec<Counted>, most: usize) -> Vec<[u8; 3]> {
     let end = counts.len();
+    let pixels: f64 = counts.iter().map(|one| f64::from(one.count)).sum();
+    let mut left = squares(&counts);
     let mut parts = vec![part(&mut counts, 0, end)];
-    while parts.len() < most {
+    while parts.len() < most && left > CLOSE * pixels {
         let best = parts.iter().enumerate().max_by(|(_, a), (_, b)| a.gain.total_cmp(&b.gain));
+        left -= best.map_or(0.0, |(_, part)| part.gain);
         let Some((index, _)) = best.filter(|(_, part)| part.gain > 0.0) else { break };
         let Part { from, to, axis, cut, .. } = parts.swap_remove(index);
         sort(&mut counts[from..to], axis);
@@ -117,6 +124,20 @@ fn cut(mut counts: Vec<Counted>, most: usize) -> Vec<[u8; 3]> {
         parts.push(other);
     }
     parts.iter().map(|part| mean(&counts[part.from..part.to]).colour).collect()
+}
+
+/// The squares of the distances from the mean, summed.
+fn squares(counts: &[Counted]) -> f64 {
+    let (mut count, mut sum, mut all) = (0.0, [0.0; 3], 0.0);
+    for one in counts {
+        let weight = f64::from(one.count);
+        count += weight;
+        for (sum, &sample) in sum.iter_mut().zip(&one.colour) {
+            *sum += weight * f64::from(sample);
+            all += weight * f64::from(sample).powi(2);
+        }
+    }
+    all - sum.iter().map(|sum| sum * sum).sum::<f64>() / f64::max(count, 1.0)
 }
 
 fn sort(counts: &mut [Counted], axis: usize) {

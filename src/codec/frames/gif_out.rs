@@ -107,7 +107,7 @@ impl Writer {
         let frame = Frame {
             delay: hundredths(&mut self.owed_ms, pending.delay_ms),
             dispose: if cleared.is_some() { DisposalMethod::Background } else { DisposalMethod::Keep },
-            transparent: Some(clear),
+            transparent: indices.contains(&clear).then_some(clear),
             left: area.x as u16,
             top: area.y as u16,
             width: area.width as u16,
