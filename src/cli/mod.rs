@@ -15,6 +15,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::codec::svg;
 use crate::config::{CommandLine, Config, listen_address};
 use crate::error::with_causes;
 
@@ -98,6 +99,9 @@ enum Command {
         #[arg(long, value_enum, default_value_t)]
         form: sign::Form,
     },
+    /// Handles one SVG for the server that starts it
+    #[command(name = svg::COMMAND, hide = true)]
+    SvgProcess,
     /// Look after the cache
     #[command(subcommand)]
     Cache(cache::Command),
@@ -120,6 +124,7 @@ pub fn run() -> ExitCode {
             sign::run(&config, url, &wish)
         }),
         Command::Cache(command) => config(&cli.place, None).and_then(|config| cache::run(&config, command)),
+        Command::SvgProcess => svg::serve().map_err(Failure::from),
         Command::Explain { spec } => config(&cli.place, None).and_then(|config| explain::run(&config, spec)),
     };
     match result {

@@ -43,13 +43,17 @@ pub(super) fn run(config: &Config, input: &Path, spec: &str, output: &Path) -> R
             Stop::Spec(error) => wrong(error),
             Stop::Render(error) => error.into(),
         })?;
-    if plan.output.format != named {
-        let (name, made) = (output.display(), plan.output.format.extension());
-        return Err(Failure::usage(format!(
-            "conflict: `{spec}` makes a .{made} of this picture, not {name}"
-        )));
+    let conflict = |made: Format| {
+        let (name, made) = (output.display(), made.extension());
+        Failure::usage(format!("conflict: `{spec}` makes a .{made} of this picture, not {name}"))
+    };
+    if plan.output.rivals.is_empty() && plan.output.format != named {
+        return Err(conflict(plan.output.format));
     }
     let made = render(&bytes, &header, &plan, deadline)?;
+    if made.format != named {
+        return Err(conflict(made.format));
+    }
     std::fs::write(output, &made.bytes)
         .map_err(|error| Failure::usage(format!("{}: {error}", output.display())))?;
     println!("{}x{} {} {} bytes", made.width, made.height, made.format.name(), made.bytes.len());

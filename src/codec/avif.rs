@@ -1,5 +1,5 @@
-//! AVIF out, on one thread: the pool of workers decides how many pictures are encoded at once. libaom does the work,
-//! or rav1e where everything has to come from cargo.
+//! AVIF in and out, on one thread each: the pool of workers decides how many pictures are worked on at once. libavif
+//! with dav1d decodes; libaom encodes, or rav1e where no other C library is wanted.
 
 #[cfg(not(any(feature = "libaom", feature = "ravif")))]
 compile_error!("AVIF needs an encoder: the feature `libaom` (the default) or `ravif`");
@@ -7,15 +7,19 @@ compile_error!("AVIF needs an encoder: the feature `libaom` (the default) or `ra
 #[cfg(feature = "libaom")]
 mod aom;
 mod boxes;
+mod decode;
 #[cfg(feature = "libaom")]
 mod planes;
 #[cfg(all(feature = "ravif", not(feature = "libaom")))]
 mod rav1e;
+mod sys;
 
 #[cfg(feature = "libaom")]
 use aom::encode as engine;
 #[cfg(all(feature = "ravif", not(feature = "libaom")))]
 use rav1e::encode as engine;
+
+pub(super) use decode::{decode, header, memory};
 
 use super::{Bitmap, CodecError, EncodeRequest, Format};
 

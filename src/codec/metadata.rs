@@ -3,9 +3,11 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use heifer::heifer_isobmff::HeifFile;
+
 use super::exif::{self, Rights, clean};
-use super::walk::{Chunks, SOS, Segments};
-use super::{Format, Orientation};
+use super::walk::{Chunks, SOS, Segments, boxes};
+use super::{Format, Orientation, tiff};
 
 /// The policy of the `md` option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -26,7 +28,7 @@ pub fn extract(bytes: &[u8], format: Format, keep: Keep) -> Option<Vec<u8>> {
         Keep::None => None,
         Keep::All => {
             let found = find(bytes, format);
-            match found.exif.filter(|block| block.len() <= LONGEST) {
+            match found.exif.as_deref().filter(|block| block.len() <= LONGEST) {
                 Some(block) => Some(exif::upright(block)),
                 None => exif::write(Orientation::UPRIGHT, &found.rights()),
             }
@@ -39,7 +41,7 @@ pub fn extract(bytes: &[u8], format: Format, keep: Keep) -> Option<Vec<u8>> {
 /// what is listed here is told, so that no tag of some maker gives away what this policy keeps back.
 pub fn facts(bytes: &[u8], format: Format) -> BTreeMap<&'static str, String> {
     let found = find(bytes, format);
-    let mut facts = found.exif.map(exif::facts).unwrap_or_default();
+    let mut facts = found.exif.as_deref().map(exif::facts).unwrap_or_default();
     let rights = found.rights();
     for (name, text) in [("Artist", rights.artist), ("Copyright", rights.copyright)] {
         if let Some(text) = text {
@@ -58,17 +60,17 @@ pub(super) fn rights(bytes: &[u8], format: Format) -> Rights {
 #[derive(Default)]
 struct Found<'a> {
     /// From the byte order mark on.
-    exif: Option<&'a [u8]>,
+    exif: Option<Cow<'a, [u8]>>,
     xmp: Option<Cow<'a, [u8]>>,
     iptc: Option<&'a [u8]>,
-    /// PNG's own texts.
+    /// PNG's and TIFF's own texts.
     texts: Rights,
 }
 
 impl Found<'_> {
     /// EXIF first, because that is where cameras and we ourselves write it.
     fn rights(self) -> Rights {
-        let from_exif = self.exif.map(exif::rights).unwrap_or_default();
+        let from_exif = self.exif.as_deref().map(exif::rights).unwrap_or_default();
         from_exif
             .or(|| self.iptc.map(iptc_rights).unwrap_or_default())
             .or(|| self.xmp.as_deref().map(xmp_rights).unwrap_or_default())
@@ -81,7 +83,55 @@ fn find(bytes: &[u8], format: Format) -> Found<'_> {
         Format::Jpeg => find_jpeg(bytes),
         Format::Png => find_png(bytes),
         Format::Webp => find_webp(bytes),
-        _ => Found::default(),
+        Format::Avif | Format::Heic => find_heif(bytes),
+        Format::Jxl => find_jxl(bytes),
+        Format::Tiff => find_tiff(bytes),
+        Format::Gif | Format::Bmp | Format::Ico | Format::Svg => Found::default(),
+    }
+}
+
+fn find_heif(bytes: &[u8]) -> Found<'_> {
+    let Ok(file) = HeifFile::parse(bytes) else { return Found::default() };
+    let id = file.primary_id;
+    Found {
+        exif: file.exif(id).ok().flatten().map(Cow::Owned),
+        xmp: file.xmp(id).ok().flatten().map(Cow::Owned),
+        ..Found::default()
+    }
+}
+
+/// Compressed boxes are left alone: they are rare and can be bombs.
+fn find_jxl(bytes: &[u8]) -> Found<'_> {
+    let mut found = Found::default();
+    for (kind, content) in boxes(bytes).unwrap_or_default() {
+        match &kind {
+            b"Exif" => {
+                let offset = content.first_chunk().map_or(0, |&offset| u32::from_be_bytes(offset) as usize);
+                let block = content.get(4..).and_then(|rest| rest.get(offset..)).map(exif::tiff);
+                found.exif = found.exif.or(block.map(Cow::Borrowed));
+            }
+            b"xml " => found.xmp = found.xmp.or(Some(Cow::Borrowed(content))),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// A TIFF file is one EXIF block with pixels in it, so only its texts are looked at.
+fn find_tiff(bytes: &[u8]) -> Found<'_> {
+    const ARTIST: u16 = 315;
+    const COPYRIGHT: u16 = 33432;
+    const XMP: u16 = 700;
+    const IPTC: u16 = 33723;
+    let texts = Rights {
+        artist: tiff::bytes_of(bytes, ARTIST).and_then(clean),
+        copyright: tiff::bytes_of(bytes, COPYRIGHT).and_then(clean),
+    };
+    Found {
+        exif: None,
+        xmp: tiff::bytes_of(bytes, XMP).map(Cow::Borrowed),
+        iptc: tiff::bytes_of(bytes, IPTC),
+        texts,
     }
 }
 
@@ -92,7 +142,9 @@ fn find_jpeg(bytes: &[u8]) -> Found<'_> {
     while let Ok(segment) = segments.next() {
         let body = segment.body;
         match segment.marker {
-            0xE1 if body.starts_with(b"Exif\0") => found.exif = found.exif.or(body.get(6..)),
+            0xE1 if body.starts_with(b"Exif\0") => {
+                found.exif = found.exif.or(body.get(6..).map(Cow::Borrowed))
+            }
             0xE1 => found.xmp = found.xmp.or(body.strip_prefix(XMP).map(Cow::Borrowed)),
             0xED => {
                 found.iptc = found.iptc.or_else(|| photoshop_iptc(body.strip_prefix(b"Photoshop 3.0\0")?))
@@ -109,7 +161,7 @@ fn find_png(bytes: &[u8]) -> Found<'_> {
     let mut chunks = Chunks::png(bytes);
     while let Ok(chunk) = chunks.next() {
         match &chunk.kind {
-            b"eXIf" => found.exif = found.exif.or(Some(exif::tiff(chunk.data))),
+            b"eXIf" => found.exif = found.exif.or(Some(Cow::Borrowed(exif::tiff(chunk.data)))),
             // Compressed texts are left alone: they are rare and can be bombs.
             b"tEXt" => {
                 let Some(end) = chunk.data.iter().position(|&b| b == 0) else { continue };
@@ -136,7 +188,7 @@ fn find_webp(bytes: &[u8]) -> Found<'_> {
     let mut chunks = Chunks::webp(bytes);
     while let Ok(chunk) = chunks.next() {
         match &chunk.kind {
-            b"EXIF" => found.exif = found.exif.or(Some(exif::tiff(chunk.data))),
+            b"EXIF" => found.exif = found.exif.or(Some(Cow::Borrowed(exif::tiff(chunk.data)))),
             b"XMP " => found.xmp = found.xmp.or(Some(Cow::Borrowed(chunk.data))),
             _ => {}
         }

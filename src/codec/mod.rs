@@ -4,21 +4,29 @@
 //! Untrusted bytes meet [`Limits`] in [`probe()`] before any decoder allocates a pixel.
 
 pub mod avif;
+mod bmp;
+mod cicp;
 pub mod colour;
 pub mod error;
 pub mod fonts;
 mod exif;
+mod flat;
 pub mod frames;
 mod gif;
+mod heic;
+mod ico;
 pub(crate) mod jpeg;
+mod jxl;
 pub mod malloc;
 pub mod metadata;
-mod palette;
+pub mod palette;
 mod png;
 mod probe;
 mod shrink;
 mod sniff;
 mod strip;
+pub mod svg;
+mod tiff;
 mod walk;
 mod webp;
 
@@ -168,7 +176,8 @@ pub struct DecodeRequest {
     /// In stored pixels (before orientation); `None` = the whole picture.
     pub region: Option<Rect>,
     /// The size to which the region will be scaled, in stored orientation; the decoder may deliver anything from
-    /// this size up to the region's own. `None` = full size.
+    /// this size up to the region's own; what is scalable is drawn at this size, also where that is larger. `None` =
+    /// full size.
     pub target: Option<(u32, u32)>,
     /// Checked between rows; decoding stops with [`CodecError::TimedOut`] after it.
     pub deadline: Instant,
@@ -230,20 +239,22 @@ pub fn decode(bytes: &[u8], header: &Header, request: &DecodeRequest) -> Result<
         Format::Png => png::decode(bytes, header, request, region)?,
         Format::Webp => webp::decode(bytes, header, request, region)?,
         Format::Gif => gif::decode(bytes, header, request, region)?,
-        Format::Avif
-        | Format::Heic
-        | Format::Jxl
-        | Format::Tiff
-        | Format::Bmp
-        | Format::Ico
-        | Format::Svg => {
-            return Err(CodecError::Unsupported { format, why: NOT_YET });
-        }
+        Format::Avif => avif::decode(bytes, header, request, region)?,
+        Format::Heic => heic::decode(bytes, header, request, region)?,
+        Format::Jxl => jxl::decode(bytes, header, request, region)?,
+        Format::Bmp => bmp::decode(bytes, header, request, region)?,
+        Format::Ico => ico::decode(bytes, header, request, region)?,
+        Format::Tiff => tiff::decode(bytes, header, request, region)?,
+        Format::Svg => svg::decode(bytes, header, request, region)?,
     };
     let Bitmap { width, height, layout, ref data } = decoded.bitmap;
     let (least_w, least_h) = request.target.unwrap_or((region.width, region.height));
-    let fits = (least_w.min(region.width)..=region.width).contains(&width)
-        && (least_h.min(region.height)..=region.height).contains(&height)
+    let between = |least: u32, own: u32, side: u32| {
+        let least = if format.is_scalable() { least } else { least.min(own) };
+        (least..=own.max(least)).contains(&side)
+    };
+    let fits = between(least_w, region.width, width)
+        && between(least_h, region.height, height)
         && data.len() as u64 == u64::from(width) * u64::from(height) * layout.channels() as u64;
     if fits {
         Ok(decoded)
@@ -284,7 +295,10 @@ pub fn encode(bitmap: &Bitmap, request: &EncodeRequest<'_>) -> Result<Vec<u8>, C
         Format::Webp => webp::encode(bitmap, request),
         Format::Avif => avif::encode(bitmap, request),
         Format::Gif => frames::still_gif(bitmap, request.deadline),
-        Format::Heic | Format::Jxl | Format::Tiff | Format::Bmp | Format::Ico | Format::Svg => {
+        Format::Tiff => flat::tiff(bitmap, request),
+        Format::Bmp => flat::bmp(bitmap),
+        Format::Ico => flat::ico(bitmap, request),
+        Format::Heic | Format::Jxl | Format::Svg => {
             Err(CodecError::Unsupported { format, why: NOT_YET })
         }
     }
@@ -294,22 +308,19 @@ pub fn encode(bitmap: &Bitmap, request: &EncodeRequest<'_>) -> Result<Vec<u8>, C
 pub fn decode_memory(header: &Header, request: &DecodeRequest) -> u64 {
     /// Row buffers, tables, an inflate window.
     const FIXED: u64 = 1 << 20;
-    let (width, height) = (u64::from(header.width), u64::from(header.height));
-    let pixels = width * height;
-    let region = request.region.map_or(pixels, |r| u64::from(r.width) * u64::from(r.height)).min(pixels);
     FIXED
         + match header.format {
             Format::Jpeg => jpeg_memory(header, request),
             Format::Png => png::memory(header, request),
             Format::Webp => webp::memory(header, request),
             Format::Gif => gif::memory(header),
-            Format::Avif
-            | Format::Heic
-            | Format::Jxl
-            | Format::Tiff
-            | Format::Bmp
-            | Format::Ico
-            | Format::Svg => pixels * 4 + region * 4,
+            Format::Avif => avif::memory(header, request),
+            Format::Heic => heic::memory(header, request),
+            Format::Jxl => jxl::memory(header, request),
+            Format::Bmp => bmp::memory(header, request),
+            Format::Ico => ico::memory(header, request),
+            Format::Tiff => tiff::memory(header, request),
+            Format::Svg => svg::memory(header, request),
         }
 }
 
@@ -340,5 +351,7 @@ pub(crate) fn check_deadline(deadline: Instant) -> Result<(), CodecError> {
 
 #[cfg(test)]
 mod corpus_test;
+#[cfg(test)]
+mod inputs_test;
 #[cfg(test)]
 mod tests;

@@ -2,9 +2,9 @@
 //! A prefix that is too short is no error: a remote source reads on. The answer never depends on how long the
 //! prefix was, so that a picture cannot change with the way in which it was fetched.
 
-use super::exif;
 use super::walk::{Block, Blocks, Chunks, Cut, SOS, Segments};
-use super::{CodecError, Format, Header, Limits, NOT_YET, Orientation};
+use super::{CodecError, Format, Header, Limits, Orientation};
+use super::{avif, bmp, exif, heic, ico, jxl, svg, tiff};
 
 /// What [`probe`] could say.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,15 +38,13 @@ pub fn probe(prefix: &[u8], total: u64, limits: &Limits) -> Result<Probe, CodecE
         Format::Png => png(prefix),
         Format::Webp => webp(prefix, whole),
         Format::Gif => gif(prefix, whole, limits),
-        Format::Avif
-        | Format::Heic
-        | Format::Jxl
-        | Format::Tiff
-        | Format::Bmp
-        | Format::Ico
-        | Format::Svg => {
-            return Err(CodecError::Unsupported { format, why: NOT_YET });
-        }
+        Format::Avif => avif::header(prefix, total, limits),
+        Format::Heic => heic::header(prefix, total, limits),
+        Format::Jxl => jxl::header(prefix, total, limits),
+        Format::Bmp => bmp::header(prefix, total),
+        Format::Ico => ico::header(prefix, total, limits),
+        Format::Tiff => tiff::header(prefix, total, limits),
+        Format::Svg => vector(prefix),
     };
     match found {
         Ok(header) => {
@@ -58,15 +56,24 @@ pub fn probe(prefix: &[u8], total: u64, limits: &Limits) -> Result<Probe, CodecE
         }
         Err(Stop::Cut(_)) => broken(format, "it ends within its header"),
         Err(Stop::Broken(reason)) => broken(format, reason),
+        Err(Stop::Codec(error)) => Err(error),
         Err(Stop::Frames(frames)) => Err(CodecError::TooManyFrames { frames, limit: limits.max_frames }),
     }
 }
 
 /// Why no header was found.
-enum Stop {
+pub(super) enum Stop {
     Cut(Cut),
     Broken(&'static str),
     Frames(u32),
+    /// What the format's own reader says.
+    Codec(CodecError),
+}
+
+impl From<CodecError> for Stop {
+    fn from(error: CodecError) -> Self {
+        Self::Codec(error)
+    }
 }
 
 impl From<Cut> for Stop {
@@ -79,7 +86,7 @@ fn broken<T>(format: Format, reason: &str) -> Result<T, CodecError> {
     Err(CodecError::Undecodable { format, reason: reason.to_owned() })
 }
 
-fn check(header: &Header, limits: &Limits) -> Result<(), CodecError> {
+pub(super) fn check(header: &Header, limits: &Limits) -> Result<(), CodecError> {
     if header.width == 0 || header.height == 0 {
         return broken(header.format, "it has no pixels");
     }
@@ -93,11 +100,34 @@ fn check(header: &Header, limits: &Limits) -> Result<(), CodecError> {
     if pixels > limit {
         return Err(CodecError::TooManyPixels { pixels, limit });
     }
-    let summed = pixels.saturating_mul(u64::from(header.frames));
+    // Only the first page of a document is ever decoded.
+    let frames = if header.format == Format::Tiff { 1 } else { header.frames };
+    let summed = pixels.saturating_mul(u64::from(frames));
     if summed > limits.max_pixels_summed {
         return Err(CodecError::TooManyPixels { pixels: summed, limit: limits.max_pixels_summed });
     }
     Ok(())
+}
+
+/// The root element of the text.
+fn vector(prefix: &[u8]) -> Result<Header, Stop> {
+    let text = svg::text_of(prefix);
+    let (width, height) = match svg::Head::read(&text) {
+        Ok(head) => head.pixels(),
+        Err(svg::Stop::Broken(reason)) => return Err(Stop::Broken(reason)),
+        // A packed text may have been cut by less than it lacks.
+        Err(svg::Stop::Cut(cut)) => return Err(Stop::Cut(Cut { needed: cut.needed.max(prefix.len() * 2) })),
+    };
+    Ok(Header {
+        format: Format::Svg,
+        width,
+        height,
+        orientation: Orientation::UPRIGHT,
+        frames: 1,
+        has_alpha: true,
+        depth: 8,
+        progressive: false,
+    })
 }
 
 /// Up to the first scan, because EXIF may stand on either side of the frame header.
@@ -147,7 +177,7 @@ fn jpeg(prefix: &[u8]) -> Result<Header, Stop> {
 }
 
 /// Up to the first pixels; an `eXIf` behind them is not looked at, as libspng and so sharp do it.
-fn png(prefix: &[u8]) -> Result<Header, Stop> {
+pub(super) fn png(prefix: &[u8]) -> Result<Header, Stop> {
     let mut chunks = Chunks::png(prefix);
     let first = chunks.next()?;
     let &[w0, w1, w2, w3, h0, h1, h2, h3, depth, colour, _, _, interlace] = first.data else {

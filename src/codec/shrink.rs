@@ -2,7 +2,7 @@
 //! large original is never held whole. It shrinks to no less than twice the size that is wanted, because the
 //! resampling filter that follows gives the sharpness; its geometry is exact, whole factor or not.
 
-use super::Layout;
+use super::{Bitmap, DecodeRequest, Header, Layout, Rect};
 
 /// From so many pixels on a side is averaged even where that gains less than half (but a fifth), to keep memory
 /// flat; it costs some 5 dB of 54 against filtering alone.
@@ -17,6 +17,45 @@ pub(super) fn size(region: (u32, u32), target: Option<(u32, u32)>) -> (u32, u32)
         if from >= double.saturating_mul(2) || (large && from >= double + double / 4) { double } else { from }
     };
     (side(region.0, target.0), side(region.1, target.1))
+}
+
+/// Changes the samples of a row into those of a layout, at the end of what is there already.
+pub(super) type Convert = fn(&[u8], &mut Vec<u8>);
+
+/// The region of a picture that a decoder gave whole, averaged down towards `target`. Its rows have `samples` bytes a
+/// pixel, which are those of the layout where nothing converts them.
+pub(super) fn cut<'r>(
+    rows: impl Iterator<Item = &'r [u8]>,
+    samples: usize,
+    convert: Option<Convert>,
+    layout: Layout,
+    region: Rect,
+    target: Option<(u32, u32)>,
+) -> Bitmap {
+    let sides = (region.width, region.height);
+    let (width, height) = size(sides, target);
+    let mut averages = Shrink::new(layout, sides, (width, height));
+    let (from, to) = (region.x as usize * samples, (region.x + region.width) as usize * samples);
+    let mut converted = Vec::new();
+    for row in rows.skip(region.y as usize).take(region.height as usize) {
+        let row = &row[from..to];
+        match convert {
+            None => averages.push(row),
+            Some(convert) => {
+                converted.clear();
+                convert(row, &mut converted);
+                averages.push(&converted);
+            }
+        }
+    }
+    Bitmap { width, height, layout, data: averages.finish() }
+}
+
+/// What [`cut`] allocates, in bytes.
+pub(super) fn memory(header: &Header, request: &DecodeRequest) -> u64 {
+    let region = request.region.map_or((header.width, header.height), |r| (r.width, r.height));
+    let (width, height) = size(region, request.target);
+    u64::from(region.0) * 24 + u64::from(width) * u64::from(height) * 4
 }
 
 /// Takes the rows of a picture and keeps its averages.

@@ -1,6 +1,6 @@
 //! What a file is, by its content alone (names and declared types lie), and what each format is called and can do.
 
-use super::Format;
+use super::{Format, svg};
 
 impl Format {
     pub const ALL: [Self; 11] = [
@@ -32,7 +32,7 @@ impl Format {
             [b'B', b'M', ..] => sniff_bmp(bytes),
             // A directory of at least one entry, whose reserved byte is 0.
             [0, 0, 1, 0, low, high, _, _, _, 0, ..] if (*low, *high) != (0, 0) => Some(Self::Ico),
-            _ => is_svg(bytes).then_some(Self::Svg),
+            _ => (is_svg(bytes) || svg::is_packed(bytes, is_svg)).then_some(Self::Svg),
         }
     }
 
@@ -49,7 +49,7 @@ impl Format {
             "tif" | "tiff" => Self::Tiff,
             "bmp" => Self::Bmp,
             "ico" => Self::Ico,
-            "svg" => Self::Svg,
+            "svg" | "svgz" => Self::Svg,
             _ => return None,
         })
     }
@@ -101,8 +101,13 @@ impl Format {
         matches!(self, Self::Jpeg | Self::Webp | Self::Avif | Self::Heic | Self::Jxl)
     }
 
+    /// Whether it has no pixels of its own, so that a larger picture is as sharp.
+    pub(crate) fn is_scalable(self) -> bool {
+        self == Self::Svg
+    }
+
     pub fn can_have_alpha(self) -> bool {
-        !matches!(self, Self::Jpeg)
+        !matches!(self, Self::Jpeg | Self::Bmp)
     }
 
     /// The longest side the file format can express, where that is less than we would ever make.

@@ -1,4 +1,4 @@
-//! Walks over the pieces that picture files are made of: JPEG segments, PNG and RIFF chunks, GIF blocks. Every
+//! Walks over the pieces that picture files are made of: JPEG segments, PNG and RIFF chunks, GIF blocks, ISO boxes. Every
 //! length comes from the file, so every step is checked; what ends early says how many bytes would be needed.
 
 /// The bytes end before the piece does; `needed` is how long they would have to be at least, from their beginning.
@@ -225,4 +225,25 @@ impl<'a> Blocks<'a> {
 
 fn palette_length(flags: u8) -> usize {
     if flags & 0x80 == 0 { 0 } else { 3 << ((flags & 7) + 1) }
+}
+
+/// A box of an ISO media file: its type and content.
+pub(super) type IsoBox<'a> = ([u8; 4], &'a [u8]);
+
+/// The boxes in a row, or `None` where they are no boxes.
+pub(super) fn boxes(mut bytes: &[u8]) -> Option<Vec<IsoBox<'_>>> {
+    let mut found = Vec::new();
+    while !bytes.is_empty() {
+        let size = u32::from_be_bytes(*bytes.first_chunk()?) as u64;
+        let kind = *bytes.get(4..)?.first_chunk()?;
+        let (head, size) = match size {
+            0 => (8, bytes.len() as u64),
+            1 => (16, u64::from_be_bytes(*bytes.get(8..)?.first_chunk()?)),
+            _ => (8, size),
+        };
+        let end = usize::try_from(size).ok()?;
+        found.push((kind, bytes.get(head..end)?));
+        bytes = &bytes[end..];
+    }
+    Some(found)
 }

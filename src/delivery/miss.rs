@@ -55,7 +55,8 @@ impl Order {
         let Self { origin, overlays, plan, .. } = self;
         if plan.output.original {
             let seconds = cost::seconds(&origin.header, plan, decoding);
-            return Estimate { seconds, memory: origin.held() + origin.len };
+            let memory = cost::memory(&origin.header, plan, decoding);
+            return Estimate { seconds, memory: origin.held() + origin.len + memory };
         }
         let headers: Vec<_> = overlays.iter().map(|overlay| overlay.header.clone()).collect();
         let (bytes, seconds) = cost::overlays(plan, &headers);
@@ -149,7 +150,7 @@ impl Kitchen {
         let rendered =
             permit.run(move |deadline| render_with(&bytes, &header, &plan, &others, deadline)).await??;
         if !original {
-            self.metrics.encoded(job.order.plan.output.name());
+            self.metrics.encoded(encoded_name(&job.order.plan, &rendered));
         }
         Ok(self.entry(rendered, None, &job, admitted, Some(fetched)))
     }
@@ -201,7 +202,7 @@ impl Kitchen {
             Ok((rendered, basis(&mezzanine, own)))
         };
         let (rendered, basis) = permit.run(work).await??;
-        self.metrics.encoded(job.order.plan.output.name());
+        self.metrics.encoded(encoded_name(&job.order.plan, &rendered));
         Ok(self.entry(rendered, basis, &job, admitted, Some(fetched)))
     }
 
@@ -216,7 +217,7 @@ impl Kitchen {
         let basis = basis(&mezzanine, need);
         let work = move |deadline| render_from(&mezzanine, &header, &plan, deadline);
         let rendered = permit.run(work).await??;
-        self.metrics.encoded(job.order.plan.output.name());
+        self.metrics.encoded(encoded_name(&job.order.plan, &rendered));
         Ok(self.entry(rendered, basis, &job, admitted, None))
     }
 
@@ -239,7 +240,7 @@ impl Kitchen {
         let _ = order.timing.set(spent);
         Entry {
             body: Bytes::from(rendered.bytes),
-            mime: Cow::Borrowed(order.plan.output.mime()),
+            mime: Cow::Borrowed(order.plan.output.mime_of(rendered.format)),
             width: rendered.width,
             height: rendered.height,
             created_ms: now_ms(),
@@ -263,6 +264,11 @@ impl Kitchen {
             }
         }
     }
+}
+
+/// What it has turned out to be, for metrics.
+fn encoded_name(plan: &Plan, rendered: &Rendered) -> &'static str {
+    if plan.output.rivals.is_empty() { plan.output.name() } else { rendered.format.name() }
 }
 
 /// The size of the common decode that a result was made from, where that is not what it alone would have been given.

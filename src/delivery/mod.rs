@@ -38,8 +38,8 @@ pub use self::policy::Policies;
 use self::respond::{CacheStatus, Content, Extras, Freshness, Picture, Terms, Vary};
 use self::rights::now_s;
 use crate::auth::{Grant, Keys};
-use crate::cache::{Cache, Found, Key, LargeFile, Negative, Outcome};
-use crate::codec::Limits;
+use crate::cache::{Cache, Entry, Found, Key, LargeFile, Negative, Outcome};
+use crate::codec::{Format, Limits};
 use crate::error::{Fault as _, Quota};
 use crate::library::Library;
 use crate::limit::{self, Account, LimitError, Limiter};
@@ -303,6 +303,9 @@ impl Delivery {
         picture.validators.etag = etag.as_ref().unwrap_or(&answer.etag);
         picture.cache_status = Some(status);
         picture.timing = timing.get();
+        if !answer.plan.output.rivals.is_empty() {
+            settle(&mut picture, &asked.target, &found.entry);
+        }
         if precondition == Precondition::NotModifiedIfAny {
             return Ok(respond::not_modified(picture));
         }
@@ -420,19 +423,13 @@ impl Delivery {
     }
 
     fn extras(&self, target: &Target, spec: &Spec, plan: &Plan, client: &Client) -> Extras {
-        let tag = match &target.subject {
-            Subject::Image { id } => id,
-            Subject::Object { source, .. } => source,
-        };
-        let name = target.extras.file_name.as_deref().or(target.name.as_deref());
-        let disposition = (target.extras.download || name.is_some())
-            .then(|| respond::disposition(target.extras.download, Some(&file_name(name, tag, plan))));
+        let tag = tag(target);
         Extras {
             content_dpr: (client.dpr.is_some() && target.spec.varies().dpr)
                 .then(|| respond::content_dpr(client.pixel_ratio().as_f64()))
                 .flatten(),
-            disposition,
-            cache_tag: respond::cache_tags([tag.as_str()]),
+            disposition: disposition(target, plan.output.extension()),
+            cache_tag: respond::cache_tags([tag]),
             link: respond::canonical_link(&format!("{}{}", self.public_url, target.canonical_path(spec))),
         }
     }
@@ -524,9 +521,32 @@ fn cache_status(outcome: Outcome, kept: bool) -> CacheStatus {
     }
 }
 
+/// What the entry alone knows of a picture that could have become one of several formats.
+fn settle(picture: &mut Picture<'_>, target: &Target, entry: &Entry) {
+    if let Ok(mime) = HeaderValue::from_str(&entry.mime) {
+        picture.content_type = mime;
+    }
+    if let Some(format) = Format::ALL.into_iter().find(|format| format.mime() == entry.mime) {
+        picture.extras.disposition = disposition(target, format.extension());
+    }
+}
+
+/// What a cache in front may be told to drop together.
+fn tag(target: &Target) -> &str {
+    match &target.subject {
+        Subject::Image { id } => id,
+        Subject::Object { source, .. } => source,
+    }
+}
+
+fn disposition(target: &Target, extension: &str) -> Option<HeaderValue> {
+    let name = target.extras.file_name.as_deref().or(target.name.as_deref());
+    (target.extras.download || name.is_some())
+        .then(|| respond::disposition(target.extras.download, Some(&file_name(name, tag(target), extension))))
+}
+
 /// The name to save under: as the URL says, or the image's id, always with the extension of what is sent.
-fn file_name(name: Option<&str>, fallback: &str, plan: &Plan) -> String {
-    let extension = plan.output.extension();
+fn file_name(name: Option<&str>, fallback: &str, extension: &str) -> String {
     let name = name.unwrap_or(fallback);
     let stem = match name.rsplit_once('.') {
         Some((stem, last)) if crate::codec::Format::from_name(last).is_some() && !stem.is_empty() => stem,

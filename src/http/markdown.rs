@@ -53,7 +53,7 @@ fn row(out: &mut String, line: &str, cell: &str) {
 
 fn inline(mut text: &str) -> String {
     let mut out = String::new();
-    while let Some(at) = text.find(['`', '*', '[', '<']) {
+    while let Some(at) = text.find(['`', '*', '[', '!', '<']) {
         out.push_str(&escape(&text[..at]));
         text = &text[at..];
         let Some((html, rest)) = mark(text) else {
@@ -83,7 +83,15 @@ fn mark(text: &str) -> Option<(String, &str)> {
     if let Some((id, rest)) = text.strip_prefix("<a id=\"").and_then(|rest| rest.split_once("\"></a>")) {
         return Some((format!("<a id=\"{}\"></a>", escape(id)), rest));
     }
-    let (label, rest) = text.strip_prefix('[')?.split_once("](")?;
+    if let Some((label, rest)) = text.strip_prefix("![").and_then(|rest| rest.split_once("](")) {
+        let (target, rest) = rest.split_once(')')?;
+        return Some((
+            format!("<img src=\"{}\" alt=\"{}\" loading=\"lazy\">", escape(target), escape(label)),
+            rest,
+        ));
+    }
+    let link = text.strip_prefix('[')?.split_once("](");
+    let (label, rest) = link.filter(|(label, _)| !label.contains(']'))?;
     let (target, rest) = rest.split_once(')')?;
     // A document beside this one is a page beside this one.
     let target = target.strip_suffix(".md").unwrap_or(target);
@@ -97,13 +105,13 @@ mod tests {
     #[test]
     fn writes_what_our_documents_use() {
         let html = html(
-            "<!-- made -->\n# A & B\n\nOne `x<y` **two\nlines** *and* [more](transforms.md), [a].\n```\n<b>\n*\n```\n\n\
+            "<!-- made -->\n# A & B\n\nOne `x<y` **two\nlines** *and* [more](transforms.md), [a]!\n![p](q/r.webp)\n```\n<b>\n*\n```\n\n\
              | h | i |\n|---|---|\n| <a id=\"k\"></a>`k` | 1 * 2 |\n",
         );
         assert_eq!(
             html,
             "<h1>A &amp; B</h1>\n<p>One <code>x&lt;y</code> <strong>two\nlines</strong> <em>and</em> \
-             <a href=\"transforms\">more</a>, [a].</p>\n<pre>&lt;b&gt;\n*</pre>\n<div class=\"wide\"><table>\n\
+             <a href=\"transforms\">more</a>, [a]!\n<img src=\"q/r.webp\" alt=\"p\" loading=\"lazy\"></p>\n<pre>&lt;b&gt;\n*</pre>\n<div class=\"wide\"><table>\n\
              <tr><th>h</th><th>i</th></tr>\n<tr><td><a id=\"k\"></a><code>k</code></td><td>1 * 2</td></tr>\n</table></div>\n"
         );
     }

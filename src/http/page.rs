@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 use super::markdown;
 use crate::delivery::body::Body;
 use crate::delivery::conditional::{self, ETag, Precondition, Validators};
+use crate::transform::docs::EXAMPLES;
 
 const PAGE: &str = include_str!("page/page.html");
 const STYLE: &str = include_str!("page/page.css");
@@ -26,7 +27,7 @@ const ERRORS: &str = include_str!("../../docs/errors.md");
 const TRANSFORMS: &str = include_str!("../../docs/transforms.md");
 
 /// Spec, what it asks for, and the width and height at which the page shows the result.
-const EXAMPLES: &[(&str, &str, u16, u16)] = &[
+const SHOWN: &[(&str, &str, u16, u16)] = &[
     ("w_300,fmt_webp", "300 pixels wide, as WebP", 267, 200),
     ("w_300,h_300,c_fill", "fill a square, cut what is over", 200, 200),
     ("w_300,h_300,c_fill,g_e", "the same, but keep the right side", 200, 200),
@@ -47,7 +48,8 @@ pub struct Page {
 
 #[derive(Debug)]
 struct Variant {
-    html: Bytes,
+    bytes: Bytes,
+    mime: HeaderValue,
     etag: ETag,
 }
 
@@ -58,7 +60,7 @@ impl Page {
         let variant = |content: &str| {
             let html = content.replace("{{style}}", STYLE).replace("{{url}}", &url);
             let etag = ETag::strong(&blake3::hash(html.as_bytes()).to_hex()[..32]);
-            Variant { html: html.into(), etag }
+            Variant { bytes: html.into(), mime: HeaderValue::from_static("text/html; charset=utf-8"), etag }
         };
         let hash = base64::engine::general_purpose::STANDARD.encode(Sha256::digest(STYLE));
         let policy = format!(
@@ -66,7 +68,7 @@ impl Page {
              frame-ancestors 'none'"
         );
         Self {
-            demo: variant(&PAGE.replace("{{content}}", &DEMO.replace("{{examples}}", &examples()))),
+            demo: variant(&PAGE.replace("{{content}}", &DEMO.replace("{{examples}}", &shown()))),
             empty: variant(&PAGE.replace("{{content}}", EMPTY)),
             errors: variant(&DOCUMENT.replace("{{content}}", &markdown::html(ERRORS))),
             transforms: variant(&DOCUMENT.replace("{{content}}", &markdown::html(TRANSFORMS))),
@@ -89,6 +91,16 @@ impl Page {
         self.send(&self.transforms, method, request)
     }
 
+    /// One of the pictures that the documents show.
+    pub fn picture(&self, method: &Method, request: &HeaderMap, path: &str) -> Option<Response<Body>> {
+        let name = path.rsplit('/').next()?.strip_suffix(".webp")?;
+        let example = EXAMPLES.iter().find(|example| example.name == name)?;
+        let etag = ETag::strong(&blake3::hash(example.picture).to_hex()[..32]);
+        let mime = HeaderValue::from_static("image/webp");
+        let file = Variant { bytes: Bytes::from_static(example.picture), mime, etag };
+        Some(self.send(&file, method, request))
+    }
+
     fn send(&self, variant: &Variant, method: &Method, request: &HeaderMap) -> Response<Body> {
         let mut response = Response::new(Body::empty());
         let headers = response.headers_mut();
@@ -101,13 +113,13 @@ impl Page {
             }
             Precondition::Failed => *response.status_mut() = StatusCode::PRECONDITION_FAILED,
             Precondition::Proceed => {
-                headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-                headers.insert(CONTENT_LENGTH, HeaderValue::from(variant.html.len()));
+                headers.insert(CONTENT_TYPE, variant.mime.clone());
+                headers.insert(CONTENT_LENGTH, HeaderValue::from(variant.bytes.len()));
                 headers.insert(CONTENT_SECURITY_POLICY, self.policy.clone());
                 headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
                 headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
                 if method != Method::HEAD {
-                    *response.body_mut() = Body::full(variant.html.clone());
+                    *response.body_mut() = Body::full(variant.bytes.clone());
                 }
             }
         }
@@ -115,9 +127,9 @@ impl Page {
     }
 }
 
-fn examples() -> String {
+fn shown() -> String {
     let mut html = String::new();
-    for (spec, meaning, width, height) in EXAMPLES {
+    for (spec, meaning, width, height) in SHOWN {
         // Writing to a string cannot fail.
         let _ = writeln!(
             html,

@@ -35,6 +35,7 @@ pub enum Route {
     Page,
     Errors,
     Transforms,
+    DocsPicture,
     Image,
     Object,
     Ipx,
@@ -58,7 +59,7 @@ use Match::{Below, Exact};
 const READ: &str = "GET, HEAD, OPTIONS";
 
 /// The first row that fits wins.
-const ROUTES: [(Match, Route); 14] = [
+const ROUTES: [(Match, Route); 15] = [
     (Below("/i/"), Route::Image),
     (Below("/r/"), Route::Object),
     (Below("/s/"), Route::Signed),
@@ -69,6 +70,7 @@ const ROUTES: [(Match, Route); 14] = [
     (Exact("/"), Route::Page),
     (Exact("/docs/errors"), Route::Errors),
     (Exact("/docs/transforms"), Route::Transforms),
+    (Below("/docs/pictures/"), Route::DocsPicture),
     (Exact("/healthz"), Route::Health),
     (Exact("/health"), Route::Health),
     (Exact("/readyz"), Route::Ready),
@@ -174,6 +176,10 @@ impl Router {
             Route::Page => Ok(page.answer(&request.method, &request.headers, self.parts.demo)),
             Route::Errors => Ok(page.errors(&request.method, &request.headers)),
             Route::Transforms => Ok(page.transforms(&request.method, &request.headers)),
+            Route::DocsPicture => {
+                let picture = page.picture(&request.method, &request.headers, request.uri.path());
+                Ok(picture.unwrap_or_else(|| no_route(request.uri.path(), &[], &self.asked(request))))
+            }
             Route::Health => Ok(health()),
             Route::Ready | Route::Metrics if !self.is_operator(request) => {
                 Ok(no_route(request.uri.path(), &[], &self.asked(request)))
@@ -285,7 +291,7 @@ impl Route {
     pub fn name(self) -> &'static str {
         match self {
             Self::Page => "page",
-            Self::Errors | Self::Transforms => "docs",
+            Self::Errors | Self::Transforms | Self::DocsPicture => "docs",
             Self::Image => "i",
             Self::Object => "r",
             Self::Ipx => "ipx",

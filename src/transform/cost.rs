@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use crate::codec::{self, Format, Header, avif, frames};
+use crate::codec::{self, Format, Header, avif, frames, palette};
 use crate::transform::mezzanine::Need;
-use crate::transform::plan::{Adjust, Fill, Frames, Op, Plan, Quality};
+use crate::transform::plan::{Adjust, Fill, Frames, Op, Output, Plan, Quality};
 use crate::transform::steps::fold::Folded;
 use crate::transform::steps::overlay;
 use crate::transform::steps::resample;
@@ -26,7 +26,7 @@ pub fn memory(header: &Header, plan: &Plan, decoding: Decoding) -> u64 {
     /// Filter weights, encoder tables and the like.
     const FIXED: u64 = 1 << 20;
     if plan.output.original {
-        return 0;
+        return if header.format == Format::Svg { codec::svg::cleaning_memory() } else { 0 };
     }
     let Some(folded) = Folded::of(header, plan) else { return 0 };
     let mut size = (folded.window.width, folded.window.height);
@@ -83,7 +83,7 @@ pub fn seconds(header: &Header, plan: &Plan, decoding: Decoding) -> f64 {
     /// Probing, tables, allocation: what even the smallest picture costs.
     const FIXED: f64 = 0.0005;
     if plan.output.original {
-        return FIXED;
+        return if header.format == Format::Svg { drawing(0) } else { FIXED };
     }
     let Some(folded) = Folded::of(header, plan) else { return FIXED };
     let request = match decoding {
@@ -103,11 +103,14 @@ pub fn seconds(header: &Header, plan: &Plan, decoding: Decoding) -> f64 {
     }
     let decode = match decoding {
         Decoding::Done(_) => 0.0,
+        // As large as it is drawn, not as it calls itself.
+        _ if header.format == Format::Svg => drawing(kept),
         Decoding::Own | Decoding::Common(_) => decode(header),
     };
     // A size that is not met at once is met after some three more attempts.
     let attempts = if plan.output.max_bytes.is_some() { 4.0 } else { 1.0 };
-    let encode = megapixels(pixels(size)) * encode_seconds(plan) * attempts;
+    let encode =
+        megapixels(pixels(size)) * plan.output.contestants().map(encode_seconds).sum::<f64>() * attempts;
     let moved = megapixels(kept + touched) * 0.008;
     match plan.frames {
         Frames::First => FIXED + decode + worked + moved + encode,
@@ -135,7 +138,13 @@ pub fn overlays(plan: &Plan, others: &[Header]) -> (u64, f64) {
 
 /// The part of it that goes into decoding.
 pub fn decode(header: &Header) -> f64 {
-    megapixels(u64::from(header.width) * u64::from(header.height)) * decode_seconds(header)
+    let stored = u64::from(header.width) * u64::from(header.height);
+    if header.format == Format::Svg { drawing(stored) } else { megapixels(stored) * decode_seconds(header) }
+}
+
+/// A process, and what a drawing usually takes.
+fn drawing(pixels: u64) -> f64 {
+    0.02 + megapixels(pixels) * 0.06
 }
 
 /// In stored orientation, like everything until the last turn.
@@ -167,7 +176,12 @@ fn decode_seconds(header: &Header) -> f64 {
         Format::Webp => 0.010,
         Format::Png if header.has_alpha || header.depth > 8 => 0.018,
         Format::Png => 0.012,
-        _ => 0.015,
+        Format::Avif if header.depth > 8 => 0.12,
+        Format::Avif => 0.07,
+        Format::Heic => 0.14,
+        Format::Jxl => 0.06,
+        Format::Tiff => 0.03,
+        Format::Gif | Format::Bmp | Format::Ico | Format::Svg => 0.015,
     }
 }
 
@@ -186,8 +200,7 @@ fn work_seconds(op: &Op) -> f64 {
 }
 
 /// Seconds a megapixel of the result.
-fn encode_seconds(plan: &Plan) -> f64 {
-    let output = &plan.output;
+fn encode_seconds(output: &Output) -> f64 {
     let effort = f64::from(output.effort);
     match output.format {
         // A palette, and the nearest of its colours for every pixel.
@@ -199,27 +212,40 @@ fn encode_seconds(plan: &Plan) -> f64 {
         // A dozen cosines a pixel, of very few pixels.
         _ if output.told.is_some() => 2.0,
         Format::Avif => avif::seconds_per_megapixel(output.effort),
-        _ if effort <= 2.0 => 0.03,
+        Format::Png if output.quality != Quality::Lossless => 0.45,
+        Format::Tiff => 0.03,
+        Format::Bmp => 0.005,
+        _ if effort <= 2.0 => 0.04,
         _ => 0.12,
     }
 }
 
 /// Bytes a pixel of the result that the encoder needs beside the pixels, its output included.
 fn encoder_bytes(header: &Header, plan: &Plan) -> u64 {
+    plan.output.contestants().map(|output| bytes_in(header, plan, output)).max().unwrap_or(0)
+        // The smallest file so far.
+        + if plan.output.rivals.is_empty() { 0 } else { 3 }
+}
+
+fn bytes_in(header: &Header, plan: &Plan, output: &Output) -> u64 {
     let clear = |op: &Op| match op {
         Op::Canvas { background, .. } => background.is_clear(),
         Op::Tilt { .. } => true,
         Op::Round(_) | Op::Border { .. } | Op::Adjust(Adjust::Opacity(_)) => true,
         _ => false,
     };
-    match plan.output.format {
-        Format::Webp if plan.output.quality == Quality::Lossless => 52,
+    match output.format {
+        Format::Webp if output.quality == Quality::Lossless => 52,
         Format::Webp if header.has_alpha || plan.ops.iter().any(clear) => 20,
-        Format::Avif => avif::bytes_per_pixel(plan.output.effort),
+        Format::Avif => avif::bytes_per_pixel(output.effort),
         // Colours to count, and indices.
         Format::Gif => 16,
+        Format::Png if output.quality != Quality::Lossless => 10 + palette::memory_per_pixel(),
+        // The picture by numbers, and those packed.
+        Format::Png => 8,
+        Format::Tiff | Format::Bmp | Format::Ico => 8,
         // Coefficients of all scans.
-        Format::Jpeg if plan.output.progressive != Some(false) => 14,
+        Format::Jpeg if output.progressive != Some(false) => 14,
         _ => 6,
     }
 }

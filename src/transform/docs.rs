@@ -4,6 +4,64 @@ use std::fmt::Write as _;
 
 use crate::transform::options::{Built, Scope, TABLE, Unsigned};
 
+/// What an option does to a picture.
+pub struct Example {
+    /// The key of the option, and the name of the file.
+    pub name: &'static str,
+    pub spec: &'static str,
+    /// A WebP.
+    pub picture: &'static [u8],
+}
+
+macro_rules! examples {
+    ($($name:literal $spec:literal;)*) => {
+        /// One for every option that shows, in the order of the table.
+        pub const EXAMPLES: &[Example] = &[$(Example {
+            name: $name,
+            spec: $spec,
+            picture: include_bytes!(concat!("../../docs/pictures/", $name, ".webp")),
+        }),*];
+    };
+}
+
+examples! {
+    "ex" "ex_0.4:0:0.6:0.8,w_120";
+    "trim" "w_100,pad_10,b_369/trim,w_120";
+    "w" "w_120";
+    "h" "h_50";
+    "s" "s_80x80";
+    "ar" "w_120,ar_16:9,c_fill";
+    "c" "w_120,h_80,c_pad,b_eee";
+    "g" "w_60,h_80,c_fill,g_auto";
+    "xy" "w_80,h_80,c_fill,g_e,x_30";
+    "dpr" "w_60,dpr_2";
+    "k" "w_20/w_120,el,k_nearest";
+    "a" "w_100,a_15";
+    "flip" "w_120,flip";
+    "flop" "w_120,flop";
+    "bri" "w_120,bri_1.5";
+    "con" "w_120,con_1.6";
+    "sat" "w_120,sat_2";
+    "hue" "w_120,hue_120";
+    "gam" "w_120,gam_2";
+    "gray" "w_120,gray";
+    "sep" "w_120,sep";
+    "neg" "w_120,neg";
+    "tint" "w_120,tint_08f";
+    "duo" "w_120,duo_036:fc6";
+    "blur" "w_120,blur_3";
+    "sharp" "w_120,sharp_2";
+    "pix" "w_120,pix_8";
+    "median" "w_120,median_7";
+    "l" "w_120,l_text:~SGVsbG8sIOS4lueVjA,ls_22,lc_fff,lg_s,ly_4";
+    "r" "w_120,r_20";
+    "bo" "w_112,bo_4:c00";
+    "pad" "w_100,pad_10,b_fc0";
+    "b" "w_120,h_110,c_pad,b_blur";
+    "o" "w_120,o_40";
+    "q" "w_120,q_10";
+}
+
 /// The reference of every option as Markdown.
 pub fn render() -> String {
     let mut page = HEAD.to_owned();
@@ -34,6 +92,12 @@ pub fn render() -> String {
         );
     }
     page.push_str(TAIL);
+    for pair in EXAMPLES.chunks(2) {
+        for Example { name, spec, .. } in pair {
+            let _ = write!(page, "| `{spec}` | ![{name}](pictures/{name}.webp) ");
+        }
+        page.push_str("|\n");
+    }
     page
 }
 
@@ -120,11 +184,23 @@ Cloudinary and IPX strings work as they are, and so do Cloudflare's lists (`widt
 exceptions: without `c` the mode is `limit` · `a` bare, `a_true` and `a_false` mean animated, otherwise an angle ·
 `crop_` with four numbers is a region, otherwise a mode · bare `rotate` applies the EXIF orientation · `w_1` is one
 pixel; fractions lie strictly between 0 and 1.
+
+## What they do
+
+| spec | | spec | |
+|---|---|---|---|
 ";
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use super::*;
+    use crate::codec::{self, Format, Header, Limits, Probe};
+    use crate::transform::options::Key;
+    use crate::transform::plan::Look;
+    use crate::transform::render::{self, look};
+    use crate::transform::{Client, Presets, ResolveLimits, SourceFacts, Spec, SpecError, resolve_looking};
 
     #[test]
     #[expect(clippy::disallowed_methods, reason = "asked for by who runs the tests")]
@@ -132,8 +208,51 @@ mod tests {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/transforms.md");
         if std::env::var_os("UPDATE_DOCS").is_some() {
             std::fs::write(path, render()).unwrap();
+            for Example { name, spec, .. } in EXAMPLES {
+                let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/pictures");
+                std::fs::write(format!("{folder}/{name}.webp"), made(spec)).unwrap();
+            }
         }
         let page = std::fs::read_to_string(path).unwrap_or_default();
         assert!(page == render(), "docs/transforms.md is old: run `UPDATE_DOCS=1 cargo test --lib docs`");
+    }
+
+    /// The photograph of the fixtures as the spec makes it.
+    fn made(spec: &str) -> Vec<u8> {
+        let bytes = include_bytes!("../../fixtures/sources/photo.jpg");
+        let header = header(bytes);
+        let facts = SourceFacts { header: header.clone(), focal: None };
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let spec = Spec::parse(&format!("{spec},f_webp"), &Presets::default()).unwrap();
+        let look = |wanted: &Look| Ok::<_, SpecError>(look(bytes, &header, wanted, &[], deadline).unwrap());
+        let (client, limits) = (Client::default(), ResolveLimits::default());
+        let plan = resolve_looking(&spec, &facts, &client, &limits, look).unwrap();
+        render::render(bytes, &header, &plan, deadline).unwrap().bytes
+    }
+
+    fn header(bytes: &[u8]) -> Header {
+        let probed = codec::probe(bytes, bytes.len() as u64, &Limits::default());
+        let Ok(Probe::Complete(header)) = probed else { panic!("no picture") };
+        header
+    }
+
+    #[test]
+    fn every_example_is_what_its_spec_makes() {
+        for Example { name, spec, picture } in EXAMPLES {
+            let (shown, now) = (header(picture), header(&made(spec)));
+            assert_eq!(
+                (shown.format, shown.width, shown.height),
+                (Format::Webp, now.width, now.height),
+                "{name}"
+            );
+            assert!(now.width <= 128 && now.height <= 128, "{name}");
+        }
+        // What changes pixels has an example, but for what only the source or the client decides.
+        let shown = |key: Key| EXAMPLES.iter().any(|example| example.name == key.name());
+        let steps = TABLE.iter().filter(|row| matches!(row.scope, Scope::Step)).map(|row| row.key);
+        let hidden: Vec<&str> = steps.filter(|key| !shown(*key)).map(Key::name).collect();
+        let expected =
+            ["t", "fit", "x", "y", "el", "lw", "lh", "lo", "lg", "lx", "ly", "lt", "lf", "lc", "ls"];
+        assert_eq!(hidden, expected);
     }
 }

@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use crate::codec::{self, Bitmap, EncodeRequest, Format};
+use crate::codec::{self, Bitmap, EncodeRequest, Format, Layout};
+use crate::error::Fault;
 use crate::transform::chroma;
 use crate::transform::plan::{Output, Subsample};
 use crate::transform::quality::{self, Setting};
@@ -14,7 +15,37 @@ pub(crate) struct Around<'a> {
     pub(crate) icc: Option<&'a [u8]>,
 }
 
+/// The file and what it is; of several formats the one with the fewest bytes.
 pub(crate) fn encode(
+    bitmap: &Bitmap,
+    around: &Around<'_>,
+    output: &Output,
+    deadline: Instant,
+) -> Result<(Vec<u8>, Format), RenderError> {
+    let mut best: Option<(Vec<u8>, Format)> = None;
+    let mut failure = None;
+    for one in output.contestants() {
+        if !output.rivals.is_empty() && bitmap.layout == Layout::Rgba && !one.format.can_have_alpha() {
+            continue;
+        }
+        match encode_as(bitmap, around, one, deadline) {
+            Ok(file) if best.as_ref().is_none_or(|(least, _)| file.len() < least.len()) => {
+                best = Some((file, one.format));
+            }
+            Ok(_) => {}
+            // One that is too large for a format, or for the cap in it, may do in another.
+            Err(error) if error.code() == "result_too_large" => failure = Some(error),
+            Err(error) => return Err(error),
+        }
+    }
+    match (best, failure) {
+        (Some(best), _) => Ok(best),
+        (None, Some(error)) => Err(error),
+        (None, None) => Err(RenderError::Plan("nothing holds its alpha")),
+    }
+}
+
+fn encode_as(
     bitmap: &Bitmap,
     around: &Around<'_>,
     output: &Output,
@@ -35,7 +66,12 @@ pub(crate) fn encode(
         deadline,
     };
     fitted(output.max_bytes, Setting { number, lossless }, |quality| {
-        Ok(codec::encode(bitmap, &EncodeRequest { quality, ..request })?)
+        let request = EncodeRequest { quality, ..request };
+        if output.format == Format::Png && !lossless {
+            let few = codec::palette::reduced(bitmap, quality::colours(quality), deadline)?;
+            return Ok(codec::encode(&few, &request)?);
+        }
+        Ok(codec::encode(bitmap, &request)?)
     })
 }
 

@@ -195,15 +195,15 @@ table! {
     O "o" ["opacity"] number(0, 100), HUNDRED, Step, Now, Signed,
         "Opacity of the result.";
     F "f" ["fmt" "format" "output"] Domain::Format, Some(Value::Format(Wanted::Auto)), Spec,
-        Except("best tiff ico bmp jxl"), Free,
-        "Output format. `auto` goes by the Accept header, `orig` is the original without GPS, serials and thumbnail; so is the original's own format where nothing else is asked. `svg` and `heic` only name originals. `json` tells sides, colours, placeholders and EXIF; `lqip`, `blurhash` and `thumbhash` are one placeholder as text.";
+        Except("jxl"), Free,
+        "Output format. `ico` has at most 256 pixels a side. `auto` goes by the Accept header, `best` is whatever of what the client takes has the fewest bytes at the same quality and costs as much as all of them, `orig` is the original without GPS, serials and thumbnail; so is the original's own format where nothing else is asked. `svg` and `heic` only name originals. `json` tells sides, colours, placeholders and EXIF; `lqip`, `blurhash` and `thumbhash` are one placeholder as text.";
     Q "q" ["quality"] Domain::Quality, Some(Value::Quality(Quality::Auto(AutoQuality::Good))), Spec, Now,
         Rule("snapped to 30 40 50 60 70 75 80 85 90 95; not lossless"),
-        "Quality. `auto` is a perceptual target, not a number, and means `auto:good`.";
+        "Quality. `auto` is a perceptual target, not a number, and means `auto:good`. A `f_png` is lossless with `auto`, `auto:best` and 100; `auto:eco` is the best 256 colours for it, `auto:low` 64, and a number that percentage of 256, at least 64. In the other formats that lose nothing it has no effect.";
     Mb "mb" ["max_bytes" "maxbytes"] whole(256, 100_000_000), None, Spec, Now, Signed,
         "Largest size in bytes: `q` is lowered until the result fits. What cannot fit, lossless results included, is `result_too_large`.";
     Il "il" ["progressive" "interlace"] Domain::FlagOrAuto, Some(Value::Auto), Spec, Except("interlaced PNG"), Free,
-        "Progressive JPEG, interlaced PNG. `auto`: on for JPEG over 10 KB. Without effect where `f_auto` chooses another format.";
+        "Progressive JPEG. PNG is never interlaced. `auto`: on for JPEG over 10 KB. Without effect where `f_auto` chooses another format.";
     Ss "ss" ["subsample"] Domain::Subsample, Some(Value::Subsample(Subsample::Auto)), Spec, Now, Free,
         "Chroma subsampling. `auto`: 4:4:4 where text or saturated edges need it, else 4:2:0. Lossy WebP is 4:2:0 by its nature; there `444` is the conversion that keeps edges sharp.";
     Md "md" ["metadata" "meta"] Domain::Metadata, Some(Value::Metadata(Metadata::Copyright)), Spec, Now, Free,

@@ -203,6 +203,8 @@ pub struct Output {
     pub space: Space,
     /// What the result must not exceed, whatever the quality.
     pub max_bytes: Option<u32>,
+    /// `f_best`: what else it is written as, of which the file with the fewest bytes is kept.
+    pub rivals: Vec<Output>,
     /// Text about the picture instead of the picture; `format` then only says how the pixels are treated.
     pub told: Option<Told>,
 }
@@ -300,6 +302,7 @@ impl Look {
                 flatten: Colour::WHITE,
                 space: Space::Srgb,
                 max_bytes: None,
+                rivals: Vec::new(),
                 told: None,
             },
         }
@@ -342,7 +345,7 @@ impl Interest {
 }
 
 impl Output {
-    /// The media type of the result.
+    /// The media type of the result; of a contest, that of its first format.
     pub fn mime(&self) -> &'static str {
         match self.told {
             None => self.format.mime(),
@@ -360,9 +363,23 @@ impl Output {
         }
     }
 
-    /// As metrics and `/explain` name it.
+    /// As `/explain` names it.
     pub fn name(&self) -> &'static str {
-        self.told.map_or_else(|| self.format.name(), |told| told.form.name())
+        match self.told {
+            Some(told) => told.form.name(),
+            None if self.rivals.is_empty() => self.format.name(),
+            None => "best",
+        }
+    }
+
+    /// All that it is written as.
+    pub fn contestants(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(&self.rivals)
+    }
+
+    /// The media type where it turned out as `format`.
+    pub fn mime_of(&self, format: Format) -> &'static str {
+        if self.told.is_some() { self.mime() } else { format.mime() }
     }
 }
 
@@ -523,7 +540,8 @@ impl fmt::Display for Output {
         if let Some(bytes) = self.max_bytes {
             write!(f, " mb_{bytes}")?;
         }
-        write!(f, " md_{}", self.metadata.word())
+        write!(f, " md_{}", self.metadata.word())?;
+        self.rivals.iter().try_for_each(|rival| write!(f, " or {rival}"))
     }
 }
 

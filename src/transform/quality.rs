@@ -1,6 +1,6 @@
 //! What `q_auto` means: which number on each codec's own scale gives about the same look.
 
-use crate::codec::Format;
+use crate::codec::{Format, palette};
 use crate::transform::plan::{AutoQuality, Quality};
 
 /// A setting that an encoder understands.
@@ -14,14 +14,38 @@ pub struct Setting {
 /// The setting for `quality` in `format`. A format that has no lossless mode takes its best.
 /// `pixels` are those of the result.
 pub fn setting(format: Format, quality: Quality, pixels: u64) -> Setting {
-    let always_lossless =
-        matches!(format, Format::Png | Format::Gif | Format::Tiff | Format::Bmp | Format::Ico);
+    let always_lossless = matches!(format, Format::Gif | Format::Tiff | Format::Bmp | Format::Ico);
     match quality {
+        _ if format == Format::Png => png(quality),
         _ if always_lossless => Setting { number: 100, lossless: true },
         Quality::Lossless => Setting { number: 100, lossless: format != Format::Jpeg },
         Quality::Fixed(number) => Setting { number: number.clamp(1, 100), lossless: false },
         Quality::Auto(class) => Setting { number: auto(format, class, pixels), lossless: false },
     }
+}
+
+/// The number is a share of [`palette::MOST`] colours; [`palette_quality`] says what asks for a palette.
+fn png(quality: Quality) -> Setting {
+    match palette_quality(quality) {
+        Some(Quality::Fixed(number)) => Setting { number: number.max(1), lossless: false },
+        Some(Quality::Auto(AutoQuality::Low)) => Setting { number: 25, lossless: false },
+        Some(_) => Setting { number: 100, lossless: false },
+        None => Setting { number: 100, lossless: true },
+    }
+}
+
+/// What asks for a PNG of few colours: less than all, in so many words.
+pub fn palette_quality(quality: Quality) -> Option<Quality> {
+    match quality {
+        Quality::Fixed(number) => (number < 100).then_some(quality),
+        Quality::Auto(AutoQuality::Eco | AutoQuality::Low) => Some(quality),
+        Quality::Auto(AutoQuality::Best | AutoQuality::Good) | Quality::Lossless => None,
+    }
+}
+
+/// The colours that a number of a PNG stands for.
+pub(crate) fn colours(number: u8) -> usize {
+    (palette::MOST * usize::from(number)).div_ceil(100).clamp(palette::LEAST, palette::MOST)
 }
 
 fn auto(format: Format, class: AutoQuality, pixels: u64) -> u8 {
@@ -73,6 +97,21 @@ mod tests {
     fn lossless_where_the_format_can() {
         assert!(setting(Format::Webp, Quality::Lossless, 1).lossless);
         assert_eq!(setting(Format::Jpeg, Quality::Lossless, 1), Setting { number: 100, lossless: false });
-        assert!(setting(Format::Png, Quality::Fixed(30), 1).lossless);
+        assert!(setting(Format::Tiff, Quality::Fixed(30), 1).lossless);
+    }
+
+    #[test]
+    fn a_png_is_lossless_unless_less_is_asked_for() {
+        use AutoQuality::{Best, Eco, Good, Low};
+        for quality in [Quality::Auto(Best), Quality::Auto(Good), Quality::Lossless, Quality::Fixed(100)] {
+            assert!(setting(Format::Png, quality, 1).lossless, "{quality:?}");
+        }
+        let found = |quality| {
+            let setting = setting(Format::Png, quality, 1);
+            assert!(!setting.lossless, "{quality:?}");
+            colours(setting.number)
+        };
+        assert_eq!([Quality::Auto(Eco), Quality::Auto(Low)].map(found), [256, 64]);
+        assert_eq!([99, 75, 50, 25, 1].map(|number| found(Quality::Fixed(number))), [254, 192, 128, 64, 64]);
     }
 }

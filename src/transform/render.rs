@@ -124,7 +124,7 @@ pub fn render_with(
     deadline: Instant,
 ) -> Result<Rendered, RenderError> {
     if plan.output.original {
-        return original(bytes, header, plan);
+        return original(bytes, header, plan, deadline);
     }
     if plan.frames.is_animated() {
         return animate(bytes, header, plan, others, deadline);
@@ -243,15 +243,15 @@ fn develop(
         return Err(RenderError::Plan("its operations do not lead to its size"));
     }
     let transformed_at = Instant::now();
-    let encoded = match plan.output.told {
+    let (encoded, format) = match plan.output.told {
         None => encode(&bitmap, &Around { exif, icc: working.profile(&bitmap) }, &plan.output, deadline)?,
-        Some(told) => describe::tell(&bitmap, told, original.as_ref(), deadline)?,
+        Some(told) => (describe::tell(&bitmap, told, original.as_ref(), deadline)?, plan.output.format),
     };
     Ok(Rendered {
         bytes: encoded,
         width: bitmap.width,
         height: bitmap.height,
-        format: plan.output.format,
+        format,
         timings: Timings { decode, transform: transformed_at - decoded_at, encode: transformed_at.elapsed() },
     })
 }
@@ -261,10 +261,12 @@ pub(crate) fn in_time(deadline: Instant) -> Result<(), RenderError> {
     if Instant::now() < deadline { Ok(()) } else { Err(CodecError::TimedOut.into()) }
 }
 
-fn original(bytes: &[u8], header: &Header, plan: &Plan) -> Result<Rendered, RenderError> {
+fn original(bytes: &[u8], header: &Header, plan: &Plan, deadline: Instant) -> Result<Rendered, RenderError> {
     let start = Instant::now();
     let (width, height) = header.oriented();
     let bytes = match plan.output.metadata {
+        // Whoever asks, and whatever was signed: its own bytes could act in the name of this server.
+        _ if header.format == Format::Svg => codec::svg::sanitised(bytes, deadline)?,
         Metadata::All => bytes.to_vec(),
         Metadata::Copyright => codec::strip(bytes, header.format)?.into_owned(),
         Metadata::None => codec::strip_rights_too(bytes, header.format)?.into_owned(),
@@ -322,7 +324,7 @@ pub(crate) fn transform<'a>(
         }
     }
     in_time(deadline)?;
-    bitmap = if has_alpha(plan.output.format) {
+    bitmap = if has_alpha(plan.output.format) || !plan.output.rivals.is_empty() {
         without_idle_alpha(bitmap)
     } else {
         flatten(bitmap, working.drawn(plan.output.flatten))
@@ -431,13 +433,15 @@ fn solid(
         // Told from pixels, so it is one of the space that is worked in already.
         Fill::Edges => choices.edges.or_decide(|| Ok::<_, RenderError>(edge_colour(bitmap)))?,
         Fill::Colour(colour) => working.drawn(colour),
-        Fill::Clear | Fill::Soft(_) if has_alpha(output.format) => Colour { r: 0, g: 0, b: 0, a: 0 },
+        Fill::Clear | Fill::Soft(_) if has_alpha(output.format) || !output.rivals.is_empty() => {
+            Colour { r: 0, g: 0, b: 0, a: 0 }
+        }
         Fill::Clear | Fill::Soft(_) => working.drawn(Colour { a: 255, ..output.flatten }),
     })
 }
 
 fn has_alpha(format: Format) -> bool {
-    !matches!(format, Format::Jpeg | Format::Bmp)
+    format.can_have_alpha()
 }
 
 /// The colours in which a plan works and in which its result is.

@@ -13,6 +13,7 @@ use crate::transform::picture::{Anchor, Picture};
 use crate::transform::plan::{
     Adjust, Colour, Fill, Form, Frames, Interest, Kernel, Look, Metadata, Op, Output, Plan, Quality, Subsample, Told,
 };
+use crate::transform::quality::palette_quality;
 use crate::transform::spec::{Entry, Options, Spec};
 use crate::transform::frames::{self, frames};
 use crate::transform::value::{Background, Gravity, Side, Value};
@@ -125,6 +126,9 @@ fn animated(mut plan: Plan, frames: Frames) -> Plan {
     if frames.is_animated() && plan.output.format == Format::Webp {
         plan.output.effort = effort::ANIMATED_WEBP;
     }
+    if frames.is_animated() && plan.output.format == Format::Png {
+        plan.output.quality = Quality::Lossless;
+    }
     Plan { frames, ..plan }
 }
 
@@ -159,14 +163,15 @@ fn lay_out(
         (Orientation::UPRIGHT, (header.width, header.height))
     };
     let focus = source.focal.map(|point| if upright { point } else { as_stored(point, header.orientation) });
-    let must_be_opaque = output.format == Format::Jpeg;
+    // Who holds no alpha takes no part in a contest where there is some.
+    let must_be_opaque = !output.format.can_have_alpha() && output.rivals.is_empty();
     let mut picture = Picture::new(size, focus, header.has_alpha, must_be_opaque, limits.max_result_side);
     picture.seen = seen;
     for step in &spec.steps {
         if let Err(halt) = run(step, &mut picture, size) {
             return Err(match halt {
                 Halt::Look(look) => Halt::Look(Box::new(Look { orientation, ..*look })),
-                halt => halt,
+                halt @ Halt::Spec(_) => halt,
             });
         }
     }
@@ -251,6 +256,7 @@ fn original(spec: &Spec, header: &Header) -> Plan {
             flatten: Colour::WHITE,
             space: Space::Srgb,
             max_bytes: None,
+            rivals: Vec::new(),
             told: None,
         },
     }
@@ -280,13 +286,14 @@ fn told(spec: &Spec, form: Form) -> Output {
         flatten: Colour::WHITE,
         space: Space::Srgb,
         max_bytes: None,
+        rivals: Vec::new(),
         told: Some(Told { form, width: 0, height: 0 }),
     }
 }
 
 /// Which results can say what space they are in.
 fn holds_profiles(format: Format) -> bool {
-    matches!(format, Format::Jpeg | Format::Png | Format::Webp | Format::Avif)
+    matches!(format, Format::Jpeg | Format::Png | Format::Webp | Format::Avif | Format::Tiff)
 }
 
 /// What is written. Settings that the format does not know are set to one value, so that they cannot split keys.
@@ -299,7 +306,35 @@ fn output(spec: &Spec, header: &Header, accepts: Accepts) -> Result<Output, Spec
     if let Some(form) = form(wanted) {
         return Ok(told(spec, form));
     }
-    let format = encoded(wanted).unwrap_or_else(|| negotiated(spec, header, accepts, quality));
+    if wanted == Wanted::Best {
+        let mut formats = contestants(spec, header, accepts, quality).into_iter();
+        let mut first = output_in(spec, formats.next().unwrap_or(Format::Png), quality)?;
+        first.rivals = formats.map(|format| output_in(spec, format, quality)).collect::<Result<_, _>>()?;
+        return Ok(first);
+    }
+    output_in(spec, encoded(wanted).unwrap_or_else(|| negotiated(spec, header, accepts, quality)), quality)
+}
+
+/// `f_best`: what the client takes and what can hold the picture. AVIF is the first if it is one of them.
+fn contestants(spec: &Spec, header: &Header, accepts: Accepts, quality: Quality) -> Vec<Format> {
+    if frames::stay(spec, header) {
+        return vec![negotiated(spec, header, accepts, quality)];
+    }
+    let lossless = quality == Quality::Lossless;
+    let may = |format| match format {
+        Format::Avif => accepts.avif && (!lossless || avif::HAS_LOSSLESS),
+        Format::Webp => accepts.webp,
+        Format::Jpeg => !lossless && !header.has_alpha,
+        _ => true,
+    };
+    [Format::Avif, Format::Webp, Format::Jpeg, Format::Png]
+        .into_iter()
+        .filter(|&format| may(format))
+        .collect()
+}
+
+fn output_in(spec: &Spec, format: Format, quality: Quality) -> Result<Output, SpecError> {
+    let wanted = spec.format();
     let position = spec.whole.entry(Key::Q).and_then(Entry::position);
     let lossless = quality == Quality::Lossless;
     let effort = match format {
@@ -332,15 +367,21 @@ fn output(spec: &Spec, header: &Header, accepts: Accepts) -> Result<Output, Spec
     Ok(Output {
         format,
         original: false,
-        quality: if matches!(format, Format::Png | Format::Gif) { Quality::Lossless } else { quality },
+        quality: match format {
+            // What was negotiated is every pixel, as the client could not take what loses some well.
+            Format::Png if wanted == Wanted::Png => palette_quality(quality).unwrap_or(Quality::Lossless),
+            Format::Png | Format::Gif | Format::Tiff | Format::Bmp | Format::Ico => Quality::Lossless,
+            _ => quality,
+        },
         effort,
         progressive,
         subsample,
-        metadata: spec.metadata(),
+        metadata: if matches!(format, Format::Bmp | Format::Ico) { Metadata::None } else { spec.metadata() },
         // A background that was asked for is drawn by a canvas; this is for what is still transparent behind it.
         flatten: Colour::WHITE,
         space,
         max_bytes,
+        rivals: Vec::new(),
         told: None,
     })
 }

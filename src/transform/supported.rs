@@ -4,7 +4,7 @@
 use crate::codec::avif;
 use crate::transform::error::{Place, SpecError};
 use crate::transform::options::{Built, Key};
-use crate::transform::plan::{Quality, Subsample};
+use crate::transform::plan::{Metadata, Quality, Subsample};
 use crate::transform::spec::{Entry, Options, Spec};
 use crate::transform::value::{Gravity, Value};
 use crate::transform::words::Wanted;
@@ -26,7 +26,12 @@ impl Spec {
             (Wanted::Avif, Value::Subsample(Subsample::S420)) if !avif::HAS_420 => {
                 "this server's AVIF encoder is always 4:4:4"
             }
-            (Wanted::Png, Value::Flag(true)) if *key == Key::Il => "interlaced PNG is not built yet",
+            (Wanted::Png, Value::Flag(true)) if *key == Key::Il => {
+                "PNG is not interlaced here: it would be larger, and nobody sees it come"
+            }
+            (Wanted::Tiff | Wanted::Bmp | Wanted::Ico, Value::Metadata(Metadata::All)) => {
+                "of metadata this format gets artist and copyright at most"
+            }
             _ => return Ok(()),
         };
         let option = format!("{}_{value}", key.name());
@@ -43,11 +48,15 @@ fn supported(Entry { key, value, at, .. }: &Entry) -> Result<(), SpecError> {
             Value::Format(wanted) => matches!(
                 wanted,
                 Wanted::Auto
+                    | Wanted::Best
                     | Wanted::Webp
                     | Wanted::Avif
                     | Wanted::Jpg
                     | Wanted::Png
                     | Wanted::Gif
+                    | Wanted::Tiff
+                    | Wanted::Bmp
+                    | Wanted::Ico
                     | Wanted::Json
                     | Wanted::Lqip
                     | Wanted::Blurhash

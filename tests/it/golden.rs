@@ -10,6 +10,8 @@ use pixedge::codec::{self, Bitmap, DecodeRequest, EncodeRequest, Format, Header,
 use pixedge::transform::render::{Other, Rendered, look, render_with};
 use pixedge::transform::{Client, Presets, Resolution, ResolveLimits, SourceFacts, Spec, resolve_seen};
 
+use crate::support::Home;
+
 /// One line of the table.
 struct Case {
     source: String,
@@ -167,6 +169,9 @@ fn check(case: &Case, accept: bool) -> Result<(), String> {
 fn rendered(source: &str, spec: &str) -> Result<Rendered, String> {
     let bytes = std::fs::read(fixtures().join(source)).map_err(|error| format!("{source}: {error}"))?;
     let header = probed(&bytes)?;
+    if header.format == Format::Svg {
+        return by_the_binary(source, spec);
+    }
     let facts = SourceFacts { header: header.clone(), focal: None };
     let spec = Spec::parse(spec, &Presets::default()).map_err(|error| error.to_string())?;
     let others = spec.named_pictures().map(|named| other(named.id)).collect::<Result<Vec<_>, _>>()?;
@@ -193,13 +198,24 @@ fn other(id: &str) -> Result<Other, String> {
     Ok(Other { header: probed(&bytes)?, bytes: bytes.into() })
 }
 
+/// Only the real program can start itself anew to draw.
+fn by_the_binary(source: &str, spec: &str) -> Result<Rendered, String> {
+    let out = tempfile::tempdir().unwrap();
+    let name = spec.split(['/', ',']).find_map(|option| option.strip_prefix("f_")).unwrap_or("png");
+    let (input, out) = (fixtures().join(source), out.path().join(format!("out.{name}")));
+    Home::new("").run(&["render", input.to_str().unwrap(), spec, out.to_str().unwrap()]);
+    let bytes = std::fs::read(out).unwrap();
+    let Header { format, width, height, .. } = probed(&bytes)?;
+    Ok(Rendered { bytes, width, height, format, timings: Default::default() })
+}
+
 fn probed(bytes: &[u8]) -> Result<Header, String> {
     match codec::probe(bytes, bytes.len() as u64, &Limits::default()) {
         Ok(Probe::Complete(header)) => Ok(header),
         Ok(Probe::NeedMore(_)) => Err("the file is cut".to_owned()),
-        // Nothing decodes AVIF yet, so its header is not read either; the encoder's word has to do.
-        Err(_) if Format::sniff(bytes) == Some(Format::Avif) => Ok(Header {
-            format: Format::Avif,
+        // What is not decoded yet has no header either; the encoder's word has to do.
+        Err(codec::CodecError::Unsupported { format, .. }) => Ok(Header {
+            format,
             width: 0,
             height: 0,
             orientation: codec::Orientation::UPRIGHT,

@@ -202,8 +202,6 @@ fn pictures_that_a_url_names_are_authorised_like_its_own() {
     assert_eq!(get(&format!("/r/free/l_{id}/{object}")), refused(403, "needs_signature"));
     assert_eq!(get(&format!("/r/steps/d_{id}/{object}")), refused(403, "needs_signature"));
     let all = |url: &str, kid: &str| get(&sign(&server, &[url, "--kid", kid]));
-    // Allowed, but not built yet.
-    assert_eq!(all(&format!("/r/free/l_{id}/{object}"), "k1"), refused(400, "unsupported_option"));
     assert_eq!(all(&format!("/r/free/l_nosuchid/{object}"), "k1"), refused(404, "not_found"));
     assert_eq!(all(&format!("/r/free/d_nosuchid/{object}"), "k1"), refused(404, "not_found"));
     // This key signs for sources only.
@@ -211,6 +209,8 @@ fn pictures_that_a_url_names_are_authorised_like_its_own() {
     // The operator's own watermark needs no right, but it has to be there.
     assert_eq!(get(&format!("/r/free/t_mark/{object}")), refused(404, "not_found"));
     assert_eq!(server.count("pixedge_decodes_total"), 0.0);
+    let drawn = server.get(&sign(&server, &[&format!("/r/free/l_{id}/{object}"), "--kid", "k1"]));
+    assert_eq!(drawn.status, 200, "{}", drawn.text());
 }
 
 #[test]

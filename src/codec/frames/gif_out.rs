@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use ::gif::{DisposalMethod, Encoder, Frame, Repeat};
 
-use super::super::palette::{Palette, distance};
 use super::super::{Bitmap, CodecError, Format, Rect, check_deadline};
+use super::colours::{Palette, distance};
 use super::write::{around, bounds, rgba};
 
 /// One index is left for "transparent".

@@ -4,6 +4,7 @@
 mod apng;
 mod apng_out;
 mod canvas;
+mod colours;
 mod gif;
 mod gif_out;
 mod webp;

@@ -2,7 +2,8 @@
 //! certainly hold nothing private, and only there.
 
 use super::super::exif::Rights;
-use super::super::{Format, metadata};
+use super::super::walk::boxes;
+use super::super::{Format, jxl as codec_jxl, metadata};
 
 /// What private thing the file holds or may hold; with `rights_too` also whose it is and what made it.
 pub(super) fn holds(bytes: &[u8], format: Format, rights_too: bool) -> Option<&'static str> {
@@ -15,27 +16,6 @@ pub(super) fn holds(bytes: &[u8], format: Format, rights_too: bool) -> Option<&'
         Format::Svg => Some("markup that has not been sanitised"),
         Format::Jpeg | Format::Png | Format::Webp | Format::Gif => Some("metadata"),
     }
-}
-
-/// A box of an ISO media file: its type and content.
-type IsoBox<'a> = ([u8; 4], &'a [u8]);
-
-/// The boxes in a row, or `None` where they are no boxes.
-fn boxes(mut bytes: &[u8]) -> Option<Vec<IsoBox<'_>>> {
-    let mut found = Vec::new();
-    while !bytes.is_empty() {
-        let size = u32::from_be_bytes(*bytes.first_chunk()?) as u64;
-        let kind = *bytes.get(4..)?.first_chunk()?;
-        let (head, size) = match size {
-            0 => (8, bytes.len() as u64),
-            1 => (16, u64::from_be_bytes(*bytes.get(8..)?.first_chunk()?)),
-            _ => (8, size),
-        };
-        let end = usize::try_from(size).ok()?;
-        found.push((kind, bytes.get(head..end)?));
-        bytes = &bytes[end..];
-    }
-    Some(found)
 }
 
 fn heif(bytes: &[u8]) -> Option<&'static str> {
@@ -68,7 +48,8 @@ fn heif(bytes: &[u8]) -> Option<&'static str> {
 
 fn jxl(bytes: &[u8]) -> Option<&'static str> {
     if bytes.starts_with(&[0xFF, 0x0A]) {
-        return None;
+        let ends = codec_jxl::length(bytes) == Some(bytes.len() as u64);
+        return (!ends).then_some("something behind its pixels");
     }
     let Some(outer) = boxes(bytes) else { return Some("a structure that cannot be followed") };
     let pixels = |kind: &[u8; 4]| matches!(kind, b"JXL " | b"ftyp" | b"jxll" | b"jxli" | b"jxlc" | b"jxlp");
@@ -91,9 +72,34 @@ fn tiff(bytes: &[u8], rights_too: bool) -> Option<&'static str> {
         return unreadable;
     }
     let Some(mut directory) = long(4) else { return unreadable };
+    // Up to where something of the file is known.
+    let mut end = 8;
     for _ in 0..MOST_DIRECTORIES {
         let Some(count) = short(directory).map(usize::from) else { return unreadable };
+        let mut chunks = [Vec::new(), Vec::new()];
         for entry in 0..count {
+            let at = directory + 2 + entry * 12;
+            let (Some(kind), Some(values), Some(value)) = (short(at + 2), long(at + 4), long(at + 8)) else {
+                return unreadable;
+            };
+            let size = match kind {
+                3 | 8 => 2,
+                4 | 9 | 11 => 4,
+                5 | 10 | 12 => 8,
+                _ => 1,
+            };
+            let length = values.saturating_mul(size);
+            let from = if length <= 4 { at + 8 } else { value };
+            end = end.max(from.saturating_add(length));
+            if let Some(273 | 279 | 324 | 325) = short(at)
+                && from.saturating_add(length) <= bytes.len()
+            {
+                let number = |index: usize| {
+                    if size == 2 { short(from + index * 2).map(usize::from) } else { long(from + index * 4) }
+                };
+                let is_length = matches!(short(at), Some(279 | 325));
+                chunks[usize::from(is_length)] = (0..values).filter_map(number).collect();
+            }
             match short(directory + 2 + entry * 12) {
                 // Make, model, software, date, artist, copyright.
                 Some(271 | 272 | 305 | 306 | 315 | 33432) if rights_too => {
@@ -126,8 +132,13 @@ fn tiff(bytes: &[u8], rights_too: bool) -> Option<&'static str> {
                 None => return unreadable,
             }
         }
+        let [offsets, lengths] = chunks;
+        let ends = offsets.iter().zip(&lengths).map(|(offset, length)| offset.saturating_add(*length));
+        end = ends.fold(end.max(directory + 2 + count * 12 + 4), usize::max);
         match long(directory + 2 + count * 12) {
-            Some(0) => return None,
+            Some(0) => {
+                return (bytes.len() > end.next_multiple_of(2)).then_some("something behind its pixels");
+            }
             Some(next) => directory = next,
             None => return unreadable,
         }

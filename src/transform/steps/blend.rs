@@ -32,7 +32,7 @@ pub(crate) fn draw(below: Bitmap, top: &Bitmap, at: (i64, i64), opacity: u8) -> 
         return below;
     }
     // Gray under gray stays one channel; anything else needs colours, and alpha only where there was some.
-    let mut below = if below.layout == Layout::Gray { with_layout(below, Layout::Rgb) } else { below };
+    let mut below = if below.layout == Layout::Gray { with_layout(&below, Layout::Rgb) } else { below };
     let (width, channels) = (below.width as usize, below.layout.channels());
     for y in upper..lower {
         let source = (y as i64 - at.1) as usize * top.width as usize;
@@ -67,17 +67,17 @@ pub(crate) fn rgba(bitmap: &Bitmap, index: usize) -> [u8; 4] {
 
 /// The same picture with an alpha channel.
 pub(crate) fn with_alpha(bitmap: Bitmap) -> Bitmap {
-    if bitmap.layout == Layout::Rgba { bitmap } else { with_layout(bitmap, Layout::Rgba) }
+    if bitmap.layout == Layout::Rgba { bitmap } else { with_layout(&bitmap, Layout::Rgba) }
 }
 
-fn with_layout(bitmap: Bitmap, layout: Layout) -> Bitmap {
+fn with_layout(bitmap: &Bitmap, layout: Layout) -> Bitmap {
     let pixels = bitmap.data.len() / bitmap.layout.channels();
     let channels = layout.channels();
     let mut data = Vec::with_capacity(pixels * channels);
     for index in 0..pixels {
-        data.extend_from_slice(&rgba(&bitmap, index)[..channels]);
+        data.extend_from_slice(&rgba(bitmap, index)[..channels]);
     }
-    Bitmap { layout, data, ..bitmap }
+    Bitmap { width: bitmap.width, height: bitmap.height, layout, data }
 }
 
 #[cfg(test)]

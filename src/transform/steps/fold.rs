@@ -174,6 +174,12 @@ impl<'a> Folded<'a> {
     }
 
     fn target(&self, format: Format, wanted: Rect) -> Option<(u32, u32)> {
+        if format.is_scalable() {
+            self.kernel?;
+            let (ratio_x, ratio_y) = self.ratio();
+            let side = |wanted: u32, ratio: f64| (f64::from(wanted) / ratio).ceil().max(1.0) as u32;
+            return Some((side(wanted.width, ratio_x), side(wanted.height, ratio_y)));
+        }
         if matches!(self.kernel?, Kernel::Nearest) {
             return None;
         }
@@ -241,6 +247,7 @@ mod tests {
             flatten: Colour { r: 255, g: 255, b: 255, a: 255 },
             space: crate::transform::words::Space::Srgb,
             max_bytes: None,
+            rivals: Vec::new(),
             told: None,
         };
         let orientation = Orientation::from_exif(exif);

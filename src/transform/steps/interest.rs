@@ -114,7 +114,7 @@ fn opponent(&[r, g, b]: &[u8; 3]) -> [f64; 3] {
 fn edges(opponents: &[[f64; 3]], width: usize) -> Vec<f64> {
     let light = |index: usize| opponents.get(index).map_or(0.0, |o| o[0]);
     let step = |index: usize| {
-        let right = if (index + 1) % width == 0 { index } else { index + 1 };
+        let right = if (index + 1).is_multiple_of(width) { index } else { index + 1 };
         let below = if index + width < opponents.len() { index + width } else { index };
         (light(index) - light(right)).abs() + (light(index) - light(below)).abs()
     };

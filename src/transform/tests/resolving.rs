@@ -61,7 +61,11 @@ fn specs_that_mean_the_same_picture_share_a_plan() {
     for same in ["flip/flip", "flop/w_9999,c_limit/flop", "a_180/a_90/a_90", "b_red", "b_transparent"] {
         assert_eq!(planned(&photo(), same), planned(&photo(), "_"), "{same}");
     }
-    assert_eq!(planned(&photo(), "f_png,q_80,il_0"), planned(&photo(), "f_png"));
+    assert_eq!(planned(&photo(), "f_png,q_auto:best,il_0"), planned(&photo(), "f_png"));
+    assert_eq!(planned(&photo(), "f_png,q_100"), planned(&photo(), "f_png"));
+    assert_ne!(planned(&photo(), "f_png,q_80"), planned(&photo(), "f_png"), "of fewer colours");
+    assert_eq!(planned(&photo(), "f_tiff,q_80"), planned(&photo(), "f_tiff,il_1"));
+    assert_eq!(planned(&photo(), "f_bmp,md_copyright"), planned(&photo(), "f_bmp,cs_p3,md_none"));
     assert_eq!(planned(&photo(), "w_300/a_90"), planned(&photo(), "w_300,a_90"));
     assert_ne!(planned(&photo(), "w_300/a_90"), planned(&photo(), "a_90/w_300"));
     assert_eq!(
@@ -271,7 +275,9 @@ fn results_have_a_largest_side() {
 
 #[test]
 fn what_is_not_built_is_refused_and_never_ignored() {
-    for text in ["w_9,h_9,c_fill,g_face", "pg_1", "f_gif", "f_tiff", "f_ico", "f_bmp", "f_jxl", "f_best"] {
+    for text in
+        ["w_9,h_9,c_fill,g_face", "pg_1", "f_gif", "f_jxl", "f_png,il_1", "f_tiff,md_all", "w_9,f_svg"]
+    {
         assert_eq!(planned(&photo(), text), "unsupported_option", "{text}");
         assert!(parse(text).unwrap().check_supported().is_err(), "{text}");
     }

@@ -9,7 +9,7 @@ sys.dont_write_bytecode = True
 import compare
 
 thresholds = json.load(open(shared / "corpus/thresholds.json"))["ops"]
-target = {"w300": 300, "cover200": 200, "rot90": 100}
+target = {"w300": 300, "cover200": 200, "rot90": 100, "gray": 100}
 passed, seen = collections.Counter(), collections.Counter()
 for line in open(pairs):
     op, side, reference, candidate = line.rstrip("\n").split("\t")

@@ -228,6 +228,16 @@ impl Server {
         line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
     }
 
+    /// Linux: how many processes it has started that are still there, ended ones included.
+    pub fn children(&self) -> usize {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        let of = |task: std::io::Result<std::fs::DirEntry>| {
+            let children = std::fs::read_to_string(task.unwrap().path().join("children")).unwrap_or_default();
+            children.split_whitespace().count()
+        };
+        tasks.map(of).sum()
+    }
+
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.home.path().join("log.txt")).unwrap_or_default()
     }
