@@ -11,6 +11,7 @@ pub mod error;
 pub mod fonts;
 mod exif;
 mod flat;
+pub mod frames;
 mod gif;
 mod heic;
 mod ico;
@@ -293,10 +294,11 @@ pub fn encode(bitmap: &Bitmap, request: &EncodeRequest<'_>) -> Result<Vec<u8>, C
         Format::Png => png::encode(bitmap, request),
         Format::Webp => webp::encode(bitmap, request),
         Format::Avif => avif::encode(bitmap, request),
+        Format::Gif => frames::still_gif(bitmap, request.deadline),
         Format::Tiff => flat::tiff(bitmap, request),
         Format::Bmp => flat::bmp(bitmap),
         Format::Ico => flat::ico(bitmap, request),
-        Format::Gif | Format::Heic | Format::Jxl | Format::Svg => {
+        Format::Heic | Format::Jxl | Format::Svg => {
             Err(CodecError::Unsupported { format, why: NOT_YET })
         }
     }

@@ -17,7 +17,7 @@ use super::{
 };
 
 /// A profile is a few hundred kilobytes at most; what inflates further is an attack and is left out.
-const AUXILIARY: usize = 4 << 20;
+pub(super) const AUXILIARY: usize = 4 << 20;
 
 pub(super) fn decode(
     bytes: &[u8],

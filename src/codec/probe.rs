@@ -308,11 +308,14 @@ fn gif(prefix: &[u8], whole: bool, limits: &Limits) -> Result<Header, Stop> {
     let short = |at: usize| u32::from(u16::from_le_bytes([head[at], head[at + 1]]));
     let (mut width, mut height) = (short(6), short(8));
     let mut transparent = false;
+    let mut clears = false;
     let mut frames = 0_u32;
     loop {
         match blocks.next() {
             Ok(Block::Extension { label: 0xF9, whole }) => {
-                transparent |= whole.get(3).is_some_and(|flags| flags & 1 == 1)
+                // A transparent colour, or a frame that is cleared behind it.
+                transparent |= whole.get(3).is_some_and(|flags| flags & 1 == 1);
+                clears |= whole.get(3).is_some_and(|flags| flags >> 2 & 7 == 2);
             }
             Ok(Block::Extension { .. }) => {}
             Ok(Block::Image { x, y, width: w, height: h, .. }) => {
@@ -345,7 +348,7 @@ fn gif(prefix: &[u8], whole: bool, limits: &Limits) -> Result<Header, Stop> {
         height,
         orientation: Orientation::UPRIGHT,
         frames,
-        has_alpha: transparent,
+        has_alpha: transparent || clears && frames > 1,
         depth: 8,
         progressive: false,
     })

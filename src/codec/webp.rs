@@ -229,7 +229,7 @@ fn broken(reason: &str) -> CodecError {
     CodecError::Undecodable { format: Format::Webp, reason: reason.to_owned() }
 }
 
-fn icc(bytes: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn icc(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut chunks = Chunks::webp(bytes);
     let extended = chunks.next().ok()?;
     // The profile is the first chunk after the header, if there is one.
@@ -245,7 +245,7 @@ struct Sink {
 }
 
 /// A picture whose planes are freed with its scope.
-struct Picture(sys::WebPPicture);
+pub(super) struct Picture(pub(super) sys::WebPPicture);
 
 impl Drop for Picture {
     fn drop(&mut self) {

@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use crate::codec::{self, Format, Header, avif, palette};
+use crate::codec::{self, Format, Header, avif, frames, palette};
 use crate::transform::mezzanine::Need;
-use crate::transform::plan::{Adjust, Fill, Op, Output, Plan, Quality};
+use crate::transform::plan::{Adjust, Fill, Frames, Op, Output, Plan, Quality};
 use crate::transform::steps::fold::Folded;
 use crate::transform::steps::overlay;
 use crate::transform::steps::resample;
@@ -32,6 +32,7 @@ pub fn memory(header: &Header, plan: &Plan, decoding: Decoding) -> u64 {
     let mut size = (folded.window.width, folded.window.height);
     let now = Instant::now();
     let decoded = match decoding {
+        _ if plan.frames != Frames::First => frames::memory(header),
         Decoding::Own => codec::decode_memory(header, &folded.request(header, now)),
         // With its halves; and what has alpha is copied to be weighed.
         Decoding::Common(need) => codec::decode_memory(header, &need.request(now)) * 4 / 3 * copies(header),
@@ -57,7 +58,20 @@ pub fn memory(header: &Header, plan: &Plan, decoding: Decoding) -> u64 {
     let turned = if folded.turn == Turn::default() && folded.rest.is_empty() { 4 } else { 8 };
     peak.max(pixels(size) * turned).max(pixels(size) * (4 + encoder_bytes(header, plan)))
         + encoder_fixed(plan)
+        + between_frames(plan, pixels(size))
         + FIXED
+}
+
+/// What an encoder of animations holds of other frames than the one it is given.
+fn between_frames(plan: &Plan, pixels: u64) -> u64 {
+    match plan.output.format {
+        _ if !plan.frames.is_animated() => 0,
+        // Three canvases, and the file so far.
+        Format::Webp => pixels * 16,
+        // Canvas, waiting frame, and the colours that a palette is made of.
+        Format::Gif => pixels * 32,
+        _ => pixels * 12,
+    }
 }
 
 fn copies(header: &Header) -> u64 {
@@ -97,7 +111,17 @@ pub fn seconds(header: &Header, plan: &Plan, decoding: Decoding) -> f64 {
     let attempts = if plan.output.max_bytes.is_some() { 4.0 } else { 1.0 };
     let encode =
         megapixels(pixels(size)) * plan.output.contestants().map(encode_seconds).sum::<f64>() * attempts;
-    FIXED + decode + worked + megapixels(kept + touched) * 0.008 + encode
+    let moved = megapixels(kept + touched) * 0.008;
+    match plan.frames {
+        Frames::First => FIXED + decode + worked + moved + encode,
+        // Those before it are composed too.
+        Frames::One(number) => FIXED + decode * f64::from(number + 1) + worked + moved + encode,
+        Frames::All(_) => {
+            // Every attempt reads the frames again.
+            let frame = (decode + worked + moved) * attempts + encode;
+            FIXED + frame * f64::from(plan.frames.count(header))
+        }
+    }
 }
 
 /// Bytes and seconds of decoding the pictures that are drawn on top, whose headers are `others`.
@@ -179,6 +203,8 @@ fn work_seconds(op: &Op) -> f64 {
 fn encode_seconds(output: &Output) -> f64 {
     let effort = f64::from(output.effort);
     match output.format {
+        // A palette, and the nearest of its colours for every pixel.
+        Format::Gif => 0.35,
         Format::Jpeg if output.progressive == Some(false) => 0.006,
         Format::Jpeg => 0.015,
         Format::Webp if output.quality == Quality::Lossless => 1.2,
@@ -212,6 +238,8 @@ fn bytes_in(header: &Header, plan: &Plan, output: &Output) -> u64 {
         Format::Webp if output.quality == Quality::Lossless => 52,
         Format::Webp if header.has_alpha || plan.ops.iter().any(clear) => 20,
         Format::Avif => avif::bytes_per_pixel(output.effort),
+        // Colours to count, and indices.
+        Format::Gif => 16,
         Format::Png if output.quality != Quality::Lossless => 10 + palette::memory_per_pixel(),
         // The picture by numbers, and those packed.
         Format::Png => 8,
@@ -295,6 +323,33 @@ mod tests {
         let memory = |decoding| memory(&header, &small, decoding);
         assert!(memory(Decoding::Own) * 4 < memory(Decoding::Common(need)));
         assert!(memory(Decoding::Done(0)) < memory(Decoding::Own));
+    }
+
+    #[test]
+    fn every_frame_costs() {
+        let animation = |frames, spec: &str| {
+            let header = Header {
+                format: Format::Gif,
+                width: 600,
+                height: 400,
+                orientation: Orientation::UPRIGHT,
+                frames,
+                has_alpha: false,
+                depth: 8,
+                progressive: false,
+            };
+            let facts = SourceFacts { header: header.clone(), focal: None };
+            let spec = Spec::parse(spec, &Presets::default()).unwrap();
+            let plan = resolve(&spec, &facts, &Client::default(), &ResolveLimits::default()).unwrap();
+            (memory(&header, &plan, Decoding::Own), seconds(&header, &plan, Decoding::Own))
+        };
+        let (still, ten, hundred) =
+            (animation(1, "w_300,f_webp"), animation(10, "w_300,f_webp"), animation(100, "w_300,f_webp"));
+        assert!(ten.1 > still.1 * 8.0 && hundred.1 > ten.1 * 9.0, "{still:?} {ten:?} {hundred:?}");
+        assert_eq!(ten.0, hundred.0, "frames are not held");
+        assert!(animation(100, "w_300,f_webp,mf_10").1 < ten.1 * 1.01);
+        assert!(animation(100, "w_300,f_webp,an_0").1 < ten.1);
+        assert!(animation(100, "w_300,f_webp,pg_50").1 > animation(100, "w_300,f_webp,pg_1").1);
     }
 
     #[test]

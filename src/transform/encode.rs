@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::codec::{self, Bitmap, CodecError, EncodeRequest, Format, Layout};
+use crate::codec::{self, Bitmap, EncodeRequest, Format, Layout};
 use crate::error::Fault;
 use crate::transform::chroma;
 use crate::transform::plan::{Output, Subsample};
@@ -53,11 +53,7 @@ fn encode_as(
 ) -> Result<Vec<u8>, RenderError> {
     let pixels = u64::from(bitmap.width) * u64::from(bitmap.height);
     let Setting { number, lossless } = quality::setting(output.format, output.quality, pixels);
-    let full = match output.subsample {
-        Subsample::S444 => true,
-        Subsample::S420 => false,
-        Subsample::Auto => !lossless && has_chroma(output.format) && chroma::needs_full(bitmap),
-    };
+    let full = full_chroma(bitmap, output, lossless);
     let request = EncodeRequest {
         format: output.format,
         quality: number,
@@ -69,21 +65,38 @@ fn encode_as(
         icc: around.icc,
         deadline,
     };
-    let at = |quality| {
+    fitted(output.max_bytes, Setting { number, lossless }, |quality| {
         let request = EncodeRequest { quality, ..request };
         if output.format == Format::Png && !lossless {
             let few = codec::palette::reduced(bitmap, quality::colours(quality), deadline)?;
-            return codec::encode(&few, &request);
+            return Ok(codec::encode(&few, &request)?);
         }
-        codec::encode(bitmap, &request)
-    };
-    match output.max_bytes {
-        None => Ok(at(number)?),
-        Some(cap) if lossless => {
-            let file = at(number)?;
+        Ok(codec::encode(bitmap, &request)?)
+    })
+}
+
+/// What `encode` makes at the quality of `setting`, or at the best below it whose file has no more than `cap` bytes.
+pub(crate) fn fitted(
+    cap: Option<u32>,
+    setting: Setting,
+    mut encode: impl FnMut(u8) -> Result<Vec<u8>, RenderError>,
+) -> Result<Vec<u8>, RenderError> {
+    match cap {
+        None => encode(setting.number),
+        Some(cap) if setting.lossless => {
+            let file = encode(setting.number)?;
             if file.len() as u64 <= cap.into() { Ok(file) } else { Err(over(cap, file.len())) }
         }
-        Some(cap) => within(cap, number, at),
+        Some(cap) => within(cap, setting.number, encode),
+    }
+}
+
+/// Whether chroma is kept for every pixel.
+pub(crate) fn full_chroma(bitmap: &Bitmap, output: &Output, lossless: bool) -> bool {
+    match output.subsample {
+        Subsample::S444 => true,
+        Subsample::S420 => false,
+        Subsample::Auto => !lossless && has_chroma(output.format) && chroma::needs_full(bitmap),
     }
 }
 
@@ -103,7 +116,7 @@ fn over(cap: u32, bytes: usize) -> RenderError {
 fn within(
     cap: u32,
     best: u8,
-    encode: impl Fn(u8) -> Result<Vec<u8>, CodecError>,
+    mut encode: impl FnMut(u8) -> Result<Vec<u8>, RenderError>,
 ) -> Result<Vec<u8>, RenderError> {
     const ATTEMPTS: u32 = 7;
     /// Above this share of the cap a better quality would gain nothing that can be seen.

@@ -12,7 +12,7 @@ use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer
 
 use crate::codec::metadata::Keep;
 use crate::codec::{self, Bitmap, DecodeRequest, Decoded, Header, Layout};
-use crate::transform::plan::{Form, Metadata, Plan};
+use crate::transform::plan::{Frames, Form, Metadata, Plan};
 use crate::transform::render::RenderError;
 use crate::transform::steps::fold::Folded;
 
@@ -41,8 +41,8 @@ impl Need {
         if plan.output.original || says_all || plan.output.metadata == Metadata::All {
             return None;
         }
-        // Their bytes are in nobody's decode.
-        if plan.draws_pictures() {
+        // The pixels of other frames, and the bytes of other pictures, are in nobody's decode.
+        if plan.frames != Frames::First || plan.draws_pictures() {
             return None;
         }
         let folded = Folded::of(header, plan)?;

@@ -73,7 +73,7 @@ macro_rules! table {
     };
 }
 
-use Built::{Except, No as Later, Yes as Now};
+use Built::{Except, Yes as Now};
 use Unsigned::{No as Signed, Rule, Yes as Free};
 
 const ZERO: Option<Value> = Some(Value::Number(Decimal::ZERO));
@@ -95,8 +95,8 @@ const fn number(min: i64, max: i64) -> Domain {
 table! {
     T "t" ["preset" "named" "pr"] Domain::Names, None, Step, Now, Free,
         "Expand presets here. Options beside it win over theirs; of two presets the later name wins.";
-    Pg "pg" ["page" "frame"] whole(0, 9999), ZERO, Spec, Later, Free,
-        "Page or frame.";
+    Pg "pg" ["page" "frame"] whole(0, 9999), None, Spec, Now, Free,
+        "Page or frame, counted from 0, as a still picture.";
     Or "or" ["autoorient" "autorotate"] Domain::Flag, ON, Spec, Now, Free,
         "Apply the EXIF orientation. A bare `rotate` means this.";
     Ex "ex" ["extract" "region"] Domain::Region, None, Step, Now, Signed,
@@ -195,7 +195,7 @@ table! {
     O "o" ["opacity"] number(0, 100), HUNDRED, Step, Now, Signed,
         "Opacity of the result.";
     F "f" ["fmt" "format" "output"] Domain::Format, Some(Value::Format(Wanted::Auto)), Spec,
-        Except("gif jxl"), Free,
+        Except("jxl"), Free,
         "Output format. `ico` has at most 256 pixels a side. `auto` goes by the Accept header, `best` is whatever of what the client takes has the fewest bytes at the same quality and costs as much as all of them, `orig` is the original without GPS, serials and thumbnail; so is the original's own format where nothing else is asked. `svg` and `heic` only name originals. `json` tells sides, colours, placeholders and EXIF; `lqip`, `blurhash` and `thumbhash` are one placeholder as text.";
     Q "q" ["quality"] Domain::Quality, Some(Value::Quality(Quality::Auto(AutoQuality::Good))), Spec, Now,
         Rule("snapped to 30 40 50 60 70 75 80 85 90 95; not lossless"),
@@ -210,8 +210,8 @@ table! {
         "What of EXIF, XMP and IPTC is kept. `all` keeps GPS and serials too and needs the owner or a signature.";
     Cs "cs" ["colorspace" "icc"] Domain::Space, Some(Value::Space(Space::Srgb)), Spec, Now, Free,
         "Colour space of a jpg, png, webp or avif: sRGB without a profile, Display P3 with its profile, or the source's RGB as it is with its own. Other formats are sRGB.";
-    An "an" ["anim" "animated"] Domain::Flag, ON, Spec, Except("animated PNG"), Free,
-        "0 = the first frame. `f_png` of an animation is its first frame unless `an_1` is written. Today every result is a still picture.";
+    An "an" ["anim" "animated"] Domain::Flag, ON, Spec, Now, Free,
+        "0 = the first frame. An animation stays one as WebP and GIF; `f_auto` is one of these then. `f_png` of an animation is its first frame unless `an_1` is written.";
     Mf "mf" ["max_frames" "maxframes"] whole(1, 9999), None, Spec, Now, Free,
         "At most so many frames.";
     D "d" ["default" "fallback"] Domain::Id, None, Spec, Now, Free,

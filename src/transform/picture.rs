@@ -96,6 +96,7 @@ impl Picture<'_> {
     pub(crate) fn trim(&mut self, tolerance: Decimal, colour: Option<Colour>) -> Result<(), Box<Look>> {
         let Some((found, rest)) = self.seen.split_first() else {
             return Err(Box::new(Look {
+                page: 0,
                 orientation: Orientation::UPRIGHT,
                 ops: self.ops.clone(),
                 width: self.size.w as u32,

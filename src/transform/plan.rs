@@ -11,6 +11,7 @@ use crate::transform::words::{Space, Word};
 /// How the bytes of one variant are made from the bytes of its original.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
+    pub frames: Frames,
     /// Applied before `ops`, whose coordinates are those of the upright picture.
     pub orientation: Orientation,
     /// In the order of execution.
@@ -21,9 +22,22 @@ pub struct Plan {
     pub output: Output,
 }
 
+/// Which frames of an animation are made into the result. Stills have but the first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Frames {
+    #[default]
+    First,
+    /// This one alone, counted from 0, where it is not the first.
+    One(u32),
+    /// So many from the first on; `None` = all there are.
+    All(Option<u32>),
+}
+
 /// What has to be seen before a spec can be resolved: where a border ends, in the picture after `ops`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Look {
+    /// Of an animation that stays one, the first frame is looked at.
+    pub page: u32,
     pub orientation: Orientation,
     pub ops: Vec<Op>,
     /// Sides of the picture that is looked at.
@@ -272,6 +286,7 @@ impl Look {
     /// The way to the picture that is looked at.
     pub(crate) fn plan(&self) -> Plan {
         Plan {
+            frames: if self.page == 0 { Frames::First } else { Frames::One(self.page) },
             orientation: self.orientation,
             ops: self.ops.clone(),
             width: self.width,
@@ -385,6 +400,7 @@ impl fmt::Display for Plan {
         if self.output.original {
             return write!(f, "orig -> {}", self.output);
         }
+        self.frames.fmt(f)?;
         if self.orientation != Orientation::UPRIGHT {
             write!(f, "or{} ", self.orientation.exif())?;
         }
@@ -395,9 +411,23 @@ impl fmt::Display for Plan {
     }
 }
 
+impl fmt::Display for Frames {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::First => Ok(()),
+            Self::One(number) => write!(f, "frame {number} "),
+            Self::All(None) => f.write_str("frames all "),
+            Self::All(Some(count)) => write!(f, "frames {count} "),
+        }
+    }
+}
+
 /// As the key of what was seen needs it.
 impl fmt::Display for Look {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.page > 0 {
+            Frames::One(self.page).fmt(f)?;
+        }
         write!(f, "look or{} ", self.orientation.exif())?;
         for op in &self.ops {
             write!(f, "{op} ")?;

@@ -3,9 +3,12 @@
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
+use crate::codec::frames::FrameReader;
 use crate::codec::metadata::Keep;
 use crate::codec::{self, Bitmap, CodecError, Decoded, Format, Header, Layout, Rect, StripError};
 use crate::error::{Detail, Fault, Kind};
+use crate::transform::animate::animate;
+use crate::transform::choices::Choices;
 use crate::transform::describe::{self, Original};
 use crate::transform::encode::{Around, encode};
 use crate::transform::mezzanine::{Mezzanine, Need};
@@ -123,9 +126,12 @@ pub fn render_with(
     if plan.output.original {
         return original(bytes, header, plan, deadline);
     }
+    if plan.frames.is_animated() {
+        return animate(bytes, header, plan, others, deadline);
+    }
     let folded = folded(header, plan)?;
     let start = Instant::now();
-    let Decoded { bitmap, icc } = codec::decode(bytes, header, &folded.request(header, deadline))?;
+    let Decoded { bitmap, icc } = decode(bytes, header, plan, &folded, deadline)?;
     let decode = start.elapsed();
     let keep = match plan.output.metadata {
         Metadata::None => Keep::None,
@@ -153,9 +159,9 @@ pub fn look(
 ) -> Result<Rect, RenderError> {
     let plan = look.plan();
     let folded = folded(header, &plan)?;
-    let Decoded { bitmap, icc } = codec::decode(bytes, header, &folded.request(header, deadline))?;
-    let (bitmap, _) =
-        transform(Cow::Owned(bitmap), icc.as_deref(), header, &plan, others, &folded, deadline)?;
+    let Decoded { bitmap, icc } = decode(bytes, header, &plan, &folded, deadline)?;
+    let scene = Scene { header, plan: &plan, others, folded: &folded, deadline };
+    let (bitmap, _) = transform(Cow::Owned(bitmap), icc.as_deref(), &scene, &mut Choices::default())?;
     Ok(without_border(&bitmap, look.tolerance.as_f64(), look.colour))
 }
 
@@ -189,7 +195,35 @@ struct Pixels<'a> {
     decode: Duration,
 }
 
-fn folded<'p>(header: &Header, plan: &'p Plan) -> Result<Folded<'p>, RenderError> {
+/// The picture, or the frame of it, that the plan is about.
+fn decode(
+    bytes: &[u8],
+    header: &Header,
+    plan: &Plan,
+    folded: &Folded<'_>,
+    deadline: Instant,
+) -> Result<Decoded, RenderError> {
+    let request = folded.request(header, deadline);
+    match plan.frames.first() {
+        0 => Ok(codec::decode(bytes, header, &request)?),
+        number => {
+            let reader = FrameReader::new(bytes, header, deadline)?;
+            let icc = reader.icc().map(<[u8]>::to_vec);
+            Ok(Decoded { bitmap: region_of(reader.nth(number)?.bitmap, folded, header), icc })
+        }
+    }
+}
+
+/// What of a whole canvas a decoder would have given.
+pub(crate) fn region_of(bitmap: Bitmap, folded: &Folded<'_>, header: &Header) -> Bitmap {
+    // Nothing is decoded here, so no deadline counts.
+    match folded.request(header, Instant::now()).region {
+        Some(region) => crop(bitmap, region),
+        None => bitmap,
+    }
+}
+
+pub(crate) fn folded<'p>(header: &Header, plan: &'p Plan) -> Result<Folded<'p>, RenderError> {
     Folded::of(header, plan).ok_or(RenderError::Plan("a crop leaves the picture"))
 }
 
@@ -203,7 +237,8 @@ fn develop(
 ) -> Result<Rendered, RenderError> {
     let Pixels { bitmap, icc, exif, original, decode } = decoded;
     let decoded_at = Instant::now();
-    let (bitmap, working) = transform(bitmap, icc, header, plan, others, folded, deadline)?;
+    let scene = Scene { header, plan, others, folded, deadline };
+    let (bitmap, working) = transform(bitmap, icc, &scene, &mut Choices::default())?;
     if (bitmap.width, bitmap.height) != (plan.width, plan.height) {
         return Err(RenderError::Plan("its operations do not lead to its size"));
     }
@@ -240,15 +275,22 @@ fn original(bytes: &[u8], header: &Header, plan: &Plan, deadline: Instant) -> Re
     Ok(Rendered { bytes, width, height, format: header.format, timings })
 }
 
-fn transform<'a>(
+/// What is the same for every frame.
+pub(crate) struct Scene<'a> {
+    pub(crate) header: &'a Header,
+    pub(crate) plan: &'a Plan,
+    pub(crate) others: &'a [Other],
+    pub(crate) folded: &'a Folded<'a>,
+    pub(crate) deadline: Instant,
+}
+
+pub(crate) fn transform<'a>(
     mut bitmap: Cow<'_, Bitmap>,
     mut icc: Option<&'a [u8]>,
-    header: &Header,
-    plan: &Plan,
-    others: &[Other],
-    folded: &Folded<'_>,
-    deadline: Instant,
+    scene: &Scene<'_>,
+    choices: &mut Choices,
 ) -> Result<(Bitmap, Working<'a>), RenderError> {
+    let &Scene { header, plan, folded, deadline, .. } = scene;
     // One channel is a table look-up, so it need not wait for fewer pixels; the curve of gray profiles differs enough
     // from sRGB's that mixing before it shows.
     if bitmap.layout == Layout::Gray && icc.is_some() {
@@ -274,7 +316,7 @@ fn transform<'a>(
         let adjusts: Vec<Adjust> =
             rest.iter().map_while(Op::adjust).map(|one| drawn(one, &working)).collect();
         if adjusts.is_empty() {
-            (bitmap, turn) = step(bitmap, turn, op, (&plan.output, &working, others), deadline)?;
+            (bitmap, turn) = step(bitmap, turn, op, scene, (&working, &mut *choices))?;
             rest = after;
         } else {
             rest = &rest[adjusts.len()..];
@@ -295,8 +337,8 @@ fn step(
     bitmap: Bitmap,
     turn: Turn,
     op: &Op,
-    (output, working, others): (&Output, &Working<'_>, &[Other]),
-    deadline: Instant,
+    &Scene { plan: Plan { output, .. }, others, deadline, .. }: &Scene<'_>,
+    (working, choices): (&Working<'_>, &mut Choices),
 ) -> Result<(Bitmap, Turn), RenderError> {
     let now = (bitmap.width, bitmap.height);
     let bitmap = match *op {
@@ -319,7 +361,7 @@ fn step(
                     let ground = soft(&bitmap, size, sigma.unwrap_or_default().as_f64(), deadline)?;
                     draw(ground, &bitmap, (at.x.into(), at.y.into()), 255)
                 }
-                fill => canvas(&bitmap, size, at, solid(fill, &bitmap, output, working)),
+                fill => canvas(&bitmap, size, at, solid(fill, &bitmap, output, working, choices)?),
             }
         }
         Op::Overlay(ref on_top) => {
@@ -328,11 +370,12 @@ fn step(
                 enter: &|picture| working.drawn_on(picture),
             };
             let bitmap = turn.apply(bitmap);
-            return Ok((overlay(bitmap, on_top, others, &space, deadline)?, Turn::default()));
+            return Ok((overlay(bitmap, on_top, others, &space, choices, deadline)?, Turn::default()));
         }
         Op::Choose { width, height, by, dx, dy } => {
             let bitmap = turn.apply(bitmap);
-            let (x, y) = most_interesting(&bitmap, (width, height), by, deadline)?;
+            let (x, y) =
+                choices.corners.or_decide(|| most_interesting(&bitmap, (width, height), by, deadline))?;
             let moved = |at: u32, by: i32, free: u32| at.saturating_add_signed(by).min(free);
             let (x, y) = (moved(x, dx, bitmap.width - width), moved(y, dy, bitmap.height - height));
             return Ok((crop(bitmap, Rect { x, y, width, height }), Turn::default()));
@@ -347,7 +390,7 @@ fn step(
                     let ground = soft(&bitmap, size, sigma.unwrap_or_default().as_f64(), deadline)?;
                     draw(ground, &tilted, (0, 0), 255)
                 }
-                fill => canvas(&tilted, size, whole(size), solid(fill, &bitmap, output, working)),
+                fill => canvas(&tilted, size, whole(size), solid(fill, &bitmap, output, working, choices)?),
             };
             return Ok((drawn, Turn::default()));
         }
@@ -379,16 +422,22 @@ fn drawn(adjust: Adjust, working: &Working<'_>) -> Adjust {
 }
 
 /// The one colour behind a picture. An unnamed background is clear where the format can say so.
-fn solid(background: Fill, bitmap: &Bitmap, output: &Output, working: &Working<'_>) -> Colour {
-    match background {
+fn solid(
+    background: Fill,
+    bitmap: &Bitmap,
+    output: &Output,
+    working: &Working<'_>,
+    choices: &mut Choices,
+) -> Result<Colour, RenderError> {
+    Ok(match background {
         // Told from pixels, so it is one of the space that is worked in already.
-        Fill::Edges => edge_colour(bitmap),
+        Fill::Edges => choices.edges.or_decide(|| Ok::<_, RenderError>(edge_colour(bitmap)))?,
         Fill::Colour(colour) => working.drawn(colour),
         Fill::Clear | Fill::Soft(_) if has_alpha(output.format) || !output.rivals.is_empty() => {
             Colour { r: 0, g: 0, b: 0, a: 0 }
         }
         Fill::Clear | Fill::Soft(_) => working.drawn(Colour { a: 255, ..output.flatten }),
-    }
+    })
 }
 
 fn has_alpha(format: Format) -> bool {
@@ -396,7 +445,7 @@ fn has_alpha(format: Format) -> bool {
 }
 
 /// The colours in which a plan works and in which its result is.
-enum Working<'a> {
+pub(crate) enum Working<'a> {
     Srgb,
     /// Display P3, with its profile.
     P3(Vec<u8>),
@@ -423,7 +472,7 @@ impl<'a> Working<'a> {
     }
 
     /// What a result has to carry; grays are the same in sRGB and P3.
-    fn profile(&self, result: &Bitmap) -> Option<&[u8]> {
+    pub(crate) fn profile(&self, result: &Bitmap) -> Option<&[u8]> {
         match self {
             _ if result.layout == Layout::Gray => None,
             Self::Srgb => None,

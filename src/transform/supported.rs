@@ -1,7 +1,7 @@
 //! Which legal options rendering does not know yet. They are refused by name, so that none is ever silently without
 //! effect; `/explain` still says what they would mean.
 
-use crate::codec::{Header, avif};
+use crate::codec::avif;
 use crate::transform::error::{Place, SpecError};
 use crate::transform::options::{Built, Key};
 use crate::transform::plan::{Metadata, Quality, Subsample};
@@ -39,18 +39,6 @@ impl Spec {
     }
 }
 
-/// Every result is a still picture. Who asks an animated PNG of an animation is told so instead of given its first
-/// frame; what else speaks of frames is right for one frame too.
-pub(crate) fn check_frames(spec: &Spec, header: &Header) -> Result<(), SpecError> {
-    match spec.whole.entry(Key::An) {
-        Some(entry) if entry.value == Value::Flag(true) && header.frames > 1 => {
-            let reason = "animated results are not built yet";
-            Err(SpecError::Unsupported(Place::option("an_1", entry.position(), reason)))
-        }
-        _ => Ok(()),
-    }
-}
-
 fn supported(Entry { key, value, at, .. }: &Entry) -> Result<(), SpecError> {
     let built = match key.row().built {
         Built::Yes => true,
@@ -65,6 +53,7 @@ fn supported(Entry { key, value, at, .. }: &Entry) -> Result<(), SpecError> {
                     | Wanted::Avif
                     | Wanted::Jpg
                     | Wanted::Png
+                    | Wanted::Gif
                     | Wanted::Tiff
                     | Wanted::Bmp
                     | Wanted::Ico

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use pixedge::codec::frames::{FrameReader, is_animated};
 use pixedge::codec::{self, Bitmap, DecodeRequest, EncodeRequest, Format, Header, Layout, Limits, Probe};
 use pixedge::transform::render::{Other, Rendered, look, render_with};
 use pixedge::transform::{Client, Presets, Resolution, ResolveLimits, SourceFacts, Spec, resolve_seen};
@@ -88,6 +89,34 @@ fn wide_colours_become_the_same_srgb() {
     }
 }
 
+/// Whatever is done to an animation, it takes as long and is shown as often as before.
+#[test]
+fn animations_keep_their_time() {
+    let time = |bytes: &[u8]| {
+        let header = probed(bytes).unwrap();
+        let mut reader = FrameReader::new(bytes, &header, soon()).unwrap();
+        let mut delays = Vec::new();
+        while let Some(frame) = reader.next().unwrap() {
+            delays.push(frame.delay_ms);
+        }
+        (delays, reader.plays())
+    };
+    for source in ["sources/wheel.gif", "sources/wheel.webp", "sources/wheel.png"] {
+        for spec in ["w_30,f_webp", "w_30,f_gif", "w_30,f_png,an_1", "w_30,h_30,c_fill,g_auto,f_gif"] {
+            let file = rendered(source, spec).unwrap().bytes;
+            assert_eq!(time(&file), (vec![40, 50, 60, 70, 80, 90, 100, 310], 3), "{source} {spec}");
+        }
+        let file = rendered(source, "w_30,f_webp,mf_3").unwrap().bytes;
+        assert_eq!(time(&file), (vec![40, 50, 60], 3), "{source}");
+    }
+}
+
+#[test]
+fn a_frame_that_is_not_there_is_refused_with_their_number() {
+    let error = rendered("sources/wheel.gif", "pg_8,f_png").unwrap_err();
+    assert!(error.contains("pg_8") && error.contains("8 frames"), "{error}");
+}
+
 impl Case {
     fn parse(line: &str) -> Option<Self> {
         if line.trim().is_empty() || line.starts_with('#') {
@@ -124,7 +153,7 @@ fn check(case: &Case, accept: bool) -> Result<(), String> {
     }
     let Some(max_diff) = case.max_diff else { return Ok(()) };
     let picture = pixels(&rendered.bytes);
-    if (picture.width, picture.height) != case.size {
+    if (picture.width, picture.height) != (case.size.0, case.size.1 * header.frames) {
         return Err(format!("holds {}x{} pixels", picture.width, picture.height));
     }
     let golden = case.golden();
@@ -199,8 +228,18 @@ fn probed(bytes: &[u8]) -> Result<Header, String> {
     }
 }
 
-/// As straight RGBA.
+/// As straight RGBA; the frames of an animation one below the other.
 fn pixels(bytes: &[u8]) -> Bitmap {
+    let header = probed(bytes).unwrap();
+    if is_animated(&header) {
+        let mut reader = FrameReader::new(bytes, &header, soon()).unwrap();
+        let mut data = Vec::new();
+        while let Some(frame) = reader.next().unwrap() {
+            data.extend(frame.bitmap.data);
+        }
+        let height = header.height * header.frames;
+        return Bitmap { width: header.width, height, layout: Layout::Rgba, data };
+    }
     let request = DecodeRequest { region: None, target: None, deadline: soon() };
     let decoded = codec::decode(bytes, &probed(bytes).unwrap(), &request).unwrap();
     let bitmap = codec::colour::to_srgb(decoded.bitmap, decoded.icc.as_deref()).unwrap();

@@ -220,7 +220,7 @@ fn visible(region: (u32, u32), wanted: (u32, u32), side: u32) -> (u32, u32) {
 mod tests {
     use super::*;
     use crate::codec::Orientation;
-    use crate::transform::plan::{Colour, Metadata, Output, Quality, Subsample};
+    use crate::transform::plan::{Frames, Colour, Metadata, Output, Quality, Subsample};
 
     fn header(format: Format, width: u32, height: u32) -> Header {
         Header {
@@ -250,7 +250,8 @@ mod tests {
             rivals: Vec::new(),
             told: None,
         };
-        Plan { orientation: Orientation::from_exif(exif), ops, width: 0, height: 0, output }
+        let orientation = Orientation::from_exif(exif);
+        Plan { frames: Frames::First, orientation, ops, width: 0, height: 0, output }
     }
 
     fn resize(width: u32, height: u32) -> Op {

@@ -1,9 +1,11 @@
 //! Drawing another picture or a text on top.
 
 use std::borrow::Cow;
+use std::rc::Rc;
 use std::time::Instant;
 
 use crate::codec::{self, Bitmap, DecodeRequest, Decoded, Header};
+use crate::transform::choices::Choices;
 use crate::transform::geometry::{pull, shift};
 use crate::transform::number::Decimal;
 use crate::transform::plan::{Colour, Drawn, Interest, Kernel, Overlay};
@@ -28,25 +30,29 @@ pub(crate) fn overlay(
     overlay: &Overlay,
     others: &[Other],
     space: &Space<'_>,
+    choices: &mut Choices,
     deadline: Instant,
 ) -> Result<Bitmap, RenderError> {
     let size = (bitmap.width, bitmap.height);
     let opacity = (overlay.opacity.as_f64() * 2.55).round().clamp(0.0, 255.0) as u8;
     // A text whose colour is to be told from what lies below is set twice: its size says where that is.
-    let first = match &overlay.what {
-        Drawn::Picture(number) => {
-            let other = others.get(*number).ok_or(RenderError::Plan("an overlay is missing"))?;
-            (space.enter)(picture(other, (overlay.width, overlay.height), size, deadline)?)
-        }
-        Drawn::Text { .. } => letters(overlay, size, Colour::WHITE, space)?,
-    };
-    let at = place(&bitmap, overlay, (first.width, first.height), deadline)?;
-    let top = match &overlay.what {
-        Drawn::Text { colour: None, .. } if is_light(&bitmap, at, (first.width, first.height)) => {
-            letters(overlay, size, Colour { r: 0, g: 0, b: 0, a: 255 }, space)?
-        }
-        _ => first,
-    };
+    let (top, at) = choices.tops.or_decide(|| {
+        let first = match &overlay.what {
+            Drawn::Picture(number) => {
+                let other = others.get(*number).ok_or(RenderError::Plan("an overlay is missing"))?;
+                (space.enter)(picture(other, (overlay.width, overlay.height), size, deadline)?)
+            }
+            Drawn::Text { .. } => letters(overlay, size, Colour::WHITE, space)?,
+        };
+        let at = place(&bitmap, overlay, (first.width, first.height), deadline)?;
+        let top = match &overlay.what {
+            Drawn::Text { colour: None, .. } if is_light(&bitmap, at, (first.width, first.height)) => {
+                letters(overlay, size, Colour { r: 0, g: 0, b: 0, a: 255 }, space)?
+            }
+            _ => first,
+        };
+        Ok::<_, RenderError>((Rc::new(top), at))
+    })?;
     in_time(deadline)?;
     if !overlay.tile {
         return Ok(draw(bitmap, &top, at, opacity));
