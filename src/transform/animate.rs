@@ -48,13 +48,7 @@ pub(crate) fn animate(
         };
         run(bytes, &scene, &request, &mut timings)
     })?;
-    Ok(Rendered {
-        bytes: file,
-        width: plan.width,
-        height: plan.height,
-        format: plan.output.format,
-        timings,
-    })
+    Ok(Rendered { bytes: file, width: plan.width, height: plan.height, format: plan.output.format, timings })
 }
 
 /// All frames at one quality.
@@ -115,7 +109,8 @@ mod tests {
         for job in jobs.lines() {
             let [source, spec, out] = job.split(' ').collect::<Vec<_>>()[..] else { panic!("{job}") };
             let bytes = std::fs::read(source).unwrap();
-            let Probe::Complete(header) = probe(&bytes, bytes.len() as u64, &Limits::default()).unwrap() else {
+            let Probe::Complete(header) = probe(&bytes, bytes.len() as u64, &Limits::default()).unwrap()
+            else {
                 panic!("cut")
             };
             let facts = SourceFacts { header: header.clone(), focal: None };

@@ -13,8 +13,8 @@ mod write;
 
 use std::time::Instant;
 
-pub use write::FrameWriter;
 pub(super) use gif_out::still as still_gif;
+pub use write::FrameWriter;
 
 use super::{Bitmap, CodecError, Format, Header, Layout, check_deadline};
 
