@@ -99,7 +99,7 @@ impl Writer {
             icc: self.icc.as_deref().filter(|_| first),
             deadline: self.deadline,
         };
-        let file = png::encode(bitmap, &request)?;
+        let file = png::encode_full(bitmap, &request)?;
         self.control = (self.frames.len(), self.sequence, area);
         self.frames.resize(self.frames.len() + CONTROL, 0);
         self.sequence += 1;

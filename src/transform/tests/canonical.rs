@@ -151,7 +151,7 @@ fn what_has_no_effect_is_dropped_and_nothing_else() {
         ("an_1,f_gif", "f_gif"),
         ("lx_5", "lx_5"),
         ("_/_/w_9/_", "w_9"),
-        ("flip_0,q_auto:good,md_copyright,or_1,pg_0,cs_srgb,o_100,pad_0,r_0", "_"),
+        ("flip_0,q_auto:good,md_copyright,or_1,cs_srgb,o_100,pad_0,r_0", "_"),
         ("q_80/w_9/f_png", "w_9,f_png,q_80"),
         ("an_0/flip", "flip_1,an_0"),
     ]);

@@ -1,6 +1,7 @@
 //! The grammar as a whole: the design's vectors, the properties that must hold for every spec, and each rule of
 //! the URL forms, the resolver and the unsigned policy by example.
 
+mod animations;
 mod canonical;
 mod policy;
 mod properties;
