@@ -53,8 +53,8 @@ fn two_hundred_identical_misses_are_one_read_one_decode_one_encode() {
 #[test]
 fn crops_use_a_decode_that_is_there() {
     let server = with_pictures("", 1, 1600, 1200);
-    assert_eq!(server.get("/r/pics/w_700,f_webp/0.jpg").status, 200);
-    for crop in ["w_200,h_200,c_fill", "ex_0.1:0.1:0.5:0.5,w_150", "w_200,h_300,c_thumb,g_e"] {
+    assert_eq!(server.get("/r/pics/w_200,f_webp/0.jpg").status, 200);
+    for crop in ["w_100,h_100,c_fill", "ex_0.1:0.1:0.5:0.5,w_60", "w_80,h_120,c_thumb,g_e"] {
         let reply = server.get(&format!("/r/pics/{crop},f_webp/0.jpg"));
         assert_eq!(reply.status, 200, "{crop}");
     }
