@@ -298,9 +298,7 @@ pub fn encode(bitmap: &Bitmap, request: &EncodeRequest<'_>) -> Result<Vec<u8>, C
         Format::Tiff => flat::tiff(bitmap, request),
         Format::Bmp => flat::bmp(bitmap),
         Format::Ico => flat::ico(bitmap, request),
-        Format::Heic | Format::Jxl | Format::Svg => {
-            Err(CodecError::Unsupported { format, why: NOT_YET })
-        }
+        Format::Heic | Format::Jxl | Format::Svg => Err(CodecError::Unsupported { format, why: NOT_YET }),
     }
 }
 

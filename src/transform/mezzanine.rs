@@ -12,7 +12,7 @@ use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer
 
 use crate::codec::metadata::Keep;
 use crate::codec::{self, Bitmap, DecodeRequest, Decoded, Header, Layout};
-use crate::transform::plan::{Frames, Form, Metadata, Plan};
+use crate::transform::plan::{Form, Frames, Metadata, Plan};
 use crate::transform::render::RenderError;
 use crate::transform::steps::fold::Folded;
 

@@ -5,17 +5,18 @@ use crate::codec::{Format, Header, Orientation, Rect, avif};
 use crate::transform::canonical::mode;
 use crate::transform::client::{Accepts, Client};
 use crate::transform::error::{Place, SpecError};
+use crate::transform::frames::{self, frames};
 use crate::transform::geometry::{Size, Target, place, pull};
 use crate::transform::number::{Decimal, round_div};
 use crate::transform::options::Key;
 use crate::transform::overlays::draw_on_top;
 use crate::transform::picture::{Anchor, Picture};
 use crate::transform::plan::{
-    Adjust, Colour, Fill, Form, Frames, Interest, Kernel, Look, Metadata, Op, Output, Plan, Quality, Subsample, Told,
+    Adjust, Colour, Fill, Form, Frames, Interest, Kernel, Look, Metadata, Op, Output, Plan, Quality,
+    Subsample, Told,
 };
 use crate::transform::quality::palette_quality;
 use crate::transform::spec::{Entry, Options, Spec};
-use crate::transform::frames::{self, frames};
 use crate::transform::value::{Background, Gravity, Side, Value};
 use crate::transform::words::{Mode, Space, Wanted};
 
@@ -208,7 +209,9 @@ fn asks_for_original(spec: &Spec, header: &Header) -> bool {
     let wanted = spec.format();
     let only_format = || {
         let idle = |key| matches!(key, Key::F | Key::Md | Key::An | Key::Mf | Key::Pg);
-        spec.steps.is_empty() && spec.whole.iter().all(|entry| idle(entry.key)) && frames::are_all(spec, header)
+        spec.steps.is_empty()
+            && spec.whole.iter().all(|entry| idle(entry.key))
+            && frames::are_all(spec, header)
     };
     wanted == Wanted::Orig || encoded(wanted) == Some(header.format) && only_format()
 }

@@ -24,7 +24,9 @@ impl<'a> Reader<'a> {
         let canvas = u64::from(header.width) * u64::from(header.height) * 4;
         let mut options = DecodeOptions::new();
         options.set_color_output(ColorOutput::Indexed);
-        options.set_memory_limit(NonZeroU64::new(canvas.max(LEAST)).map_or(MemoryLimit::Unlimited, MemoryLimit::Bytes));
+        options.set_memory_limit(
+            NonZeroU64::new(canvas.max(LEAST)).map_or(MemoryLimit::Unlimited, MemoryLimit::Bytes),
+        );
         let decoder = options.read_info(Cursor::new(bytes)).map_err(undecodable)?;
         let canvas = Canvas::new(header.width, header.height);
         Ok(Self { decoder, header: header.clone(), canvas, pixels: Vec::new() })

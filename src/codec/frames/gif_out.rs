@@ -94,11 +94,8 @@ impl Writer {
             file => file.insert(begin(self.size, self.plays, Palette::of(colours(), COLOURS))?),
         };
         let mut local = None;
-        let palette = if serves(global, colours()) {
-            global
-        } else {
-            local.insert(Palette::of(colours(), COLOURS))
-        };
+        let palette =
+            if serves(global, colours()) { global } else { local.insert(Palette::of(colours(), COLOURS)) };
         let clear = palette.colours.len() as u8;
         let mut indices = Vec::with_capacity(area.width as usize * area.height as usize);
         for at in places() {
@@ -171,8 +168,9 @@ fn spread(
                 indices.push(clear);
                 continue;
             }
-            let wanted: [u8; 3] =
-                std::array::from_fn(|i| (i32::from(pixel[i]) + (here[x + 1][i] + 8).div_euclid(16)).clamp(0, 255) as u8);
+            let wanted: [u8; 3] = std::array::from_fn(|i| {
+                (i32::from(pixel[i]) + (here[x + 1][i] + 8).div_euclid(16)).clamp(0, 255) as u8
+            });
             let index = palette.nearest(wanted);
             indices.push(index);
             let got = palette.colours[usize::from(index)];

@@ -77,7 +77,8 @@ impl Writer {
     }
 
     pub(super) fn push(&mut self, pixels: &[u8], delay_ms: u32) -> Result<(), CodecError> {
-        let mut picture = Picture(sys::WebPPicture::new().map_err(|()| failed("libwebp has another version"))?);
+        let mut picture =
+            Picture(sys::WebPPicture::new().map_err(|()| failed("libwebp has another version"))?);
         picture.0.use_argb = 1;
         (picture.0.width, picture.0.height) = (self.size.0 as c_int, self.size.1 as c_int);
         let stride = picture.0.width * 4;

@@ -29,7 +29,9 @@ impl FrameWriter {
             Format::Gif => Writer::Gif(Box::new(gif_out::Writer::new(size, plays))),
             Format::Webp => Writer::Webp(webp_out::Writer::new(size, plays, request)?),
             Format::Png => Writer::Apng(Box::new(apng_out::Writer::new(size, plays, request))),
-            format => return Err(CodecError::Unsupported { format, why: "it is not written as an animation" }),
+            format => {
+                return Err(CodecError::Unsupported { format, why: "it is not written as an animation" });
+            }
         };
         Ok(Self { writer, request: (format, request.deadline), size })
     }

@@ -220,7 +220,7 @@ fn visible(region: (u32, u32), wanted: (u32, u32), side: u32) -> (u32, u32) {
 mod tests {
     use super::*;
     use crate::codec::Orientation;
-    use crate::transform::plan::{Frames, Colour, Metadata, Output, Quality, Subsample};
+    use crate::transform::plan::{Colour, Frames, Metadata, Output, Quality, Subsample};
 
     fn header(format: Format, width: u32, height: u32) -> Header {
         Header {

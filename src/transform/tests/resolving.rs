@@ -271,9 +271,7 @@ fn results_have_a_largest_side() {
 
 #[test]
 fn what_is_not_built_is_refused_and_never_ignored() {
-    for text in
-        ["w_9,h_9,c_fill,g_face", "f_jxl", "f_png,il_1", "f_tiff,md_all", "w_9,f_svg"]
-    {
+    for text in ["w_9,h_9,c_fill,g_face", "f_jxl", "f_png,il_1", "f_tiff,md_all", "w_9,f_svg"] {
         assert_eq!(planned(&photo(), text), "unsupported_option", "{text}");
         assert!(parse(text).unwrap().check_supported().is_err(), "{text}");
     }
