@@ -152,7 +152,7 @@ fn squares(counts: &[Counted]) -> f64 {
         count += weight;
         for (sum, &sample) in sum.iter_mut().zip(&one.colour) {
             *sum += weight * f64::from(sample);
-            all += weight * f64::from(sample).powi(2);
+            all += weight * (f64::from(sample) * f64::from(sample));
         }
     }
     all - sum.iter().map(|sum| sum * sum).sum::<f64>() / f64::max(count, 1.0)
