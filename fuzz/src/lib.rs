@@ -10,7 +10,8 @@ use pixedge::codec::{self, Bitmap, Header, Layout, Limits, Probe};
 use pixedge::transform::plan::Look;
 use pixedge::transform::render::{self, RenderError};
 use pixedge::transform::{
-    Client, Presets, ResolveLimits, SourceFacts, Spec, SpecError, Target, UrlContext, resolve, resolve_looking,
+    Client, Presets, ResolveLimits, SourceFacts, Spec, SpecError, Target, UrlContext, resolve,
+    resolve_looking,
 };
 
 /// What is made of each picture; its first byte says which.

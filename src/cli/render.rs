@@ -10,7 +10,7 @@ use crate::codec::{CodecError, Format, Probe, probe};
 use crate::config::Config;
 use crate::transform::plan::Look;
 use crate::transform::render::{RenderError, look, render};
-use crate::transform::{Client, ResolveLimits, SourceFacts, Spec, SpecError, Wanted, resolve_looking};
+use crate::transform::{Client, Haste, ResolveLimits, SourceFacts, Spec, SpecError, Wanted, resolve_looking};
 
 pub(super) fn run(config: &Config, input: &Path, spec: &str, output: &Path) -> Result<(), Failure> {
     let limits = app::codec_limits(config);
@@ -31,7 +31,7 @@ pub(super) fn run(config: &Config, input: &Path, spec: &str, output: &Path) -> R
         Probe::NeedMore(_) => return Err(CodecError::NotAnImage.into()),
     };
     let facts = SourceFacts { header: header.clone(), focal: None };
-    let limits = ResolveLimits { max_result_side: config.images.max_result_side };
+    let limits = ResolveLimits { max_result_side: config.images.max_result_side, haste: Haste::Background };
     if let Some(named) = parsed.named_pictures().next() {
         let reason = "is a picture of the library, which this command does not open: ask a server";
         return Err(Failure::usage(format!("`{}_{}` {reason}", named.option, named.id)));

@@ -37,6 +37,8 @@ pub mod effort {
     pub const SMALL: u8 = 10;
     #[cfg(not(feature = "libaom"))]
     pub const LARGE: u8 = 10;
+    /// Where nobody waits.
+    pub const BACKGROUND: u8 = 6;
 }
 
 /// Whether there is a lossless mode.

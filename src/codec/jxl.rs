@@ -1,4 +1,4 @@
-//! JPEG XL in: a still, or the first frame of an animation. The decoder turns it upright by itself and gives eight bits
+//! JPEG XL in: a still, or the first frame of an animation; and lossless JPEG XL out. The decoder turns it upright by itself and gives eight bits
 //! whatever the file has.
 
 use ::jxl::api::{
@@ -10,8 +10,8 @@ use ::jxl::error::Error;
 use super::probe::Stop;
 use super::walk::Cut;
 use super::{
-    CodecError, DecodeRequest, Decoded, Format, Header, Layout, Limits, Orientation, Rect, check_deadline,
-    shrink,
+    Bitmap, CodecError, DecodeRequest, Decoded, Format, Header, Layout, Limits, Orientation, Rect,
+    check_deadline, shrink,
 };
 
 /// Up to the colour profile; an animation to its end, because only there is known how many frames it has.
@@ -205,4 +205,27 @@ fn broken(error: Error) -> CodecError {
 
 fn undecodable(reason: &str) -> CodecError {
     CodecError::Undecodable { format: Format::Jxl, reason: reason.to_owned() }
+}
+
+/// Lossless, on one thread: prediction from the neighbours and a fixed tree, a little smaller than PNG and as fast.
+pub(super) fn encode(bitmap: &Bitmap) -> Result<Vec<u8>, CodecError> {
+    use zune_core::bit_depth::BitDepth;
+    use zune_core::colorspace::ColorSpace;
+    use zune_core::options::EncoderOptions;
+    if bitmap.width < 2 || bitmap.height < 2 {
+        let why = "as JPEG XL it has to be at least two pixels wide and high";
+        return Err(CodecError::Unsupported { format: Format::Jxl, why });
+    }
+    let space = match bitmap.layout {
+        Layout::Gray => ColorSpace::Luma,
+        Layout::Rgb => ColorSpace::RGB,
+        Layout::Rgba | Layout::Cmyk => ColorSpace::RGBA,
+    };
+    let (width, height) = (bitmap.width as usize, bitmap.height as usize);
+    let options = EncoderOptions::new(width, height, space, BitDepth::Eight).set_num_threads(1);
+    let mut bytes = Vec::new();
+    zune_jpegxl::JxlSimpleEncoder::new(&bitmap.data, options)
+        .encode(&mut bytes)
+        .map_err(|error| CodecError::Encode { format: Format::Jxl, reason: format!("{error:?}") })?;
+    Ok(bytes)
 }

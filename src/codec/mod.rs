@@ -298,7 +298,8 @@ pub fn encode(bitmap: &Bitmap, request: &EncodeRequest<'_>) -> Result<Vec<u8>, C
         Format::Tiff => flat::tiff(bitmap, request),
         Format::Bmp => flat::bmp(bitmap),
         Format::Ico => flat::ico(bitmap, request),
-        Format::Heic | Format::Jxl | Format::Svg => Err(CodecError::Unsupported { format, why: NOT_YET }),
+        Format::Jxl => jxl::encode(bitmap),
+        Format::Heic | Format::Svg => Err(CodecError::Unsupported { format, why: NOT_YET }),
     }
 }
 

@@ -77,6 +77,11 @@ impl Bitmaps {
         Wish { bitmaps: Arc::clone(self), original, ticket, need }
     }
 
+    /// What is there already and large enough.
+    pub(crate) fn kept(&self, original: &Key, header: &Header, need: Need) -> Option<Arc<Mezzanine>> {
+        self.kept.get(original).filter(|kept| kept.covers(header, need))
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<Key, Gathering>> {
         self.gatherings.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -83,7 +83,19 @@ impl Kitchen {
     pub(crate) async fn cook(self, order: Order, commit: Commit) -> Result<Entry, DeliveryError> {
         let job = Job { order, commit, arrived: Instant::now() };
         let Order { origin, plan, .. } = &job.order;
-        let Some(need) = Need::of(&origin.header, plan) else { return self.alone(job).await };
+        let Some(need) = Need::of(&origin.header, plan) else {
+            // A part has a decode of its own, unless all of the picture is there.
+            let original = origin.version.original();
+            let part = Need::of_part(&origin.header, plan)
+                .and_then(|need| Some((self.bitmaps.kept(&original, &origin.header, need)?, need)));
+            return match part {
+                Some((mezzanine, need)) => {
+                    self.metrics.bitmap_cache(true);
+                    self.from(mezzanine, need, job).await
+                }
+                None => self.alone(job).await,
+            };
+        };
         let wish = self.bitmaps.wish(origin.version.original(), need);
         let way = wish.way(&origin.header).await?;
         self.metrics.bitmap_cache(matches!(way, Way::Ready(_)));

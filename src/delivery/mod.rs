@@ -46,7 +46,7 @@ use crate::limit::{self, Account, LimitError, Limiter};
 use crate::source::{Source, Sources};
 use crate::telemetry::metrics::Metrics;
 use crate::transform::plan::Plan;
-use crate::transform::{Client, Presets, ResolveLimits, Spec, Subject, Target};
+use crate::transform::{Client, Haste, Presets, ResolveLimits, Spec, Subject, Target};
 use crate::workers::Workers;
 
 /// What the rooms below hand to delivery, and what configuration says about URLs.
@@ -155,7 +155,7 @@ impl Delivery {
             failures: Negative::new(REMEMBERED_FAILURES),
             metrics,
             limiter: parts.limiter,
-            resolve_limits: ResolveLimits { max_result_side: parts.max_result_side },
+            resolve_limits: ResolveLimits { max_result_side: parts.max_result_side, haste: Haste::Waiting },
             cors: parts.cors,
             public_url: parts.public_url,
             library_freshness: parts.library_freshness,

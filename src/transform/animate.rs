@@ -21,7 +21,7 @@ pub(crate) fn animate(
     deadline: Instant,
 ) -> Result<Rendered, RenderError> {
     let folded = folded(header, plan)?;
-    let scene = Scene { header, plan, others, folded: &folded, deadline };
+    let scene = Scene { header, plan, others, folded: &folded, is_whole: false, deadline };
     let keep = match plan.output.metadata {
         Metadata::None => Keep::None,
         Metadata::Copyright => Keep::Copyright,

@@ -29,7 +29,11 @@ pub struct Mezzanine {
 
 /// The size below which a decoder must not go, in stored orientation; `None` = the picture's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Need(Option<(u32, u32)>);
+pub struct Need {
+    size: Option<(u32, u32)>,
+    /// A part of the picture will be looked at, for which nobody would decode all of it.
+    part: bool,
+}
 
 const HALVES: usize = 3;
 
@@ -37,6 +41,26 @@ impl Need {
     /// What a plan needs of a common decode; `None` where it takes one of its own: the region of a crop is its own,
     /// and all metadata are only in the original's bytes.
     pub fn of(header: &Header, plan: &Plan) -> Option<Self> {
+        let folded = Self::folded(header, plan)?;
+        let request = folded.request(header, Instant::now());
+        request.region.is_none().then_some(Self { size: request.target, part: false })
+    }
+
+    /// What a crop needs of the whole picture, should it be there: as many pixels as a decode of its own region has.
+    pub fn of_part(header: &Header, plan: &Plan) -> Option<Self> {
+        let request = Self::folded(header, plan)?.request(header, Instant::now());
+        let region = request.region?;
+        let side = |side: u32, target: u32, region: u32| {
+            (u64::from(side) * u64::from(target)).div_ceil(region.into()).min(side.into()) as u32
+        };
+        let size = request.target.map(|(width, height)| {
+            (side(header.width, width, region.width), side(header.height, height, region.height))
+        });
+        Some(Self { size, part: true })
+    }
+
+    /// The geometry of a plan that only needs pixels which others need too.
+    fn folded<'p>(header: &Header, plan: &'p Plan) -> Option<Folded<'p>> {
         let says_all = plan.output.told.is_some_and(|told| told.form == Form::Json);
         if plan.output.original || says_all || plan.output.metadata == Metadata::All {
             return None;
@@ -45,20 +69,18 @@ impl Need {
         if plan.frames != Frames::First || plan.draws_pictures() {
             return None;
         }
-        let folded = Folded::of(header, plan)?;
-        folded.kernel?;
-        let request = folded.request(header, Instant::now());
-        request.region.is_none().then_some(Self(request.target))
+        Folded::of(header, plan).filter(|folded| folded.kernel.is_some())
     }
 
     /// What is enough for both.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
-        Self(self.0.zip(other.0).map(|(one, two)| (one.0.max(two.0), one.1.max(two.1))))
+        let size = self.size.zip(other.size).map(|(one, two)| (one.0.max(two.0), one.1.max(two.1)));
+        Self { size, part: false }
     }
 
     pub(crate) fn request(self, deadline: Instant) -> DecodeRequest {
-        DecodeRequest { region: None, target: self.0, deadline }
+        DecodeRequest { region: None, target: self.size, deadline }
     }
 }
 
@@ -72,7 +94,7 @@ impl Mezzanine {
 
     /// Whether it is large enough.
     pub fn covers(&self, header: &Header, need: Need) -> bool {
-        let (width, height) = need.0.unwrap_or((header.width, header.height));
+        let (width, height) = need.size.unwrap_or((header.width, header.height));
         self.bitmap.width >= width && self.bitmap.height >= height
     }
 
@@ -95,7 +117,7 @@ impl Mezzanine {
     /// The smallest of the halves that is large enough.
     pub(crate) fn level(&self, need: Need) -> Result<&Bitmap, RenderError> {
         let mut level = &self.bitmap;
-        let Some((width, height)) = need.0.filter(|_| !self.is_own(need)) else { return Ok(level) };
+        let Some((width, height)) = need.size.filter(|_| !self.is_own(need)) else { return Ok(level) };
         // Straight alpha cannot be averaged.
         if !matches!(level.layout, Layout::Gray | Layout::Rgb) {
             return Ok(level);
@@ -173,7 +195,7 @@ mod tests {
     fn pixels(file: &[u8]) -> Bitmap {
         let probe = codec::probe(file, file.len() as u64, &Limits::default()).unwrap();
         let Probe::Complete(header) = probe else { panic!("the result is cut off") };
-        codec::decode(file, &header, &Need(None).request(soon())).unwrap().bitmap
+        codec::decode(file, &header, &Need { size: None, part: false }.request(soon())).unwrap().bitmap
     }
 
     #[test]
@@ -224,11 +246,35 @@ mod tests {
     }
 
     #[test]
+    fn a_crop_of_the_whole_is_nearly_the_crop() {
+        let photo = Photo::open("demo/demo.jpg");
+        let whole = Need { size: None, part: false };
+        let shared = Mezzanine::decode(&photo.bytes, &photo.header, whole, soon()).unwrap();
+        for spec in [
+            "ex_100:50:600:500,w_150,f_png",
+            "w_120,h_200,c_fill,g_e,f_png",
+            "a_90/ex_7:9:300:300,w_90,f_png",
+        ] {
+            let plan = photo.plan(&spec.replace('+', "/"));
+            assert!(Need::of(&photo.header, &plan).is_none(), "{spec}");
+            let need = Need::of_part(&photo.header, &plan).unwrap();
+            assert!(shared.covers(&photo.header, need) && !shared.is_own(need), "{spec}");
+            let alone = pixels(&render(&photo.bytes, &photo.header, &plan, soon()).unwrap().bytes);
+            let from = pixels(&render_from(&shared, &photo.header, &plan, soon()).unwrap().bytes);
+            assert_eq!((alone.width, alone.height, alone.layout), (from.width, from.height, from.layout));
+            let sum: u64 = alone.data.iter().zip(&from.data).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+            let mean = sum as f64 / alone.data.len() as f64;
+            assert!(mean < 1.5, "{spec}: {mean}");
+        }
+    }
+
+    #[test]
     fn halves_are_taken_only_while_they_are_enough() {
         let photo = Photo::open("demo/demo.jpg");
-        let shared = Mezzanine::decode(&photo.bytes, &photo.header, Need(None), soon()).unwrap();
+        let shared =
+            Mezzanine::decode(&photo.bytes, &photo.header, Need { size: None, part: false }, soon()).unwrap();
         let (width, height) = shared.size();
-        let level = |w: u32, h: u32| shared.level(Need(Some((w, h)))).unwrap().width;
+        let level = |w: u32, h: u32| shared.level(Need { size: Some((w, h)), part: false }).unwrap().width;
         assert_eq!(level(width, height), width);
         assert_eq!(level(width / 2 + 1, 1), width);
         assert_eq!(level(width / 2, height / 2), width.div_ceil(2));

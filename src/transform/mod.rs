@@ -47,7 +47,7 @@ pub use number::Decimal;
 pub use plan::Plan;
 pub use presets::Presets;
 pub use query::Extras;
-pub use resolve::{Resolution, ResolveLimits, SourceFacts, resolve, resolve_looking, resolve_seen};
+pub use resolve::{Haste, Resolution, ResolveLimits, SourceFacts, resolve, resolve_looking, resolve_seen};
 pub use spec::{Named, Spec, Varies};
 pub use url::{ObjectPath, Route, Subject, Target, UrlContext, is_image_id};
 pub use value::Value;

@@ -145,7 +145,7 @@ pub fn render_with(
     };
     let original = (told == Some(Form::Json)).then(|| Original::of(bytes, header, plan.output.metadata));
     let (icc, exif) = (icc.as_deref(), exif.as_deref());
-    let decoded = Pixels { bitmap: Cow::Owned(bitmap), icc, exif, original, decode };
+    let decoded = Pixels { bitmap: Cow::Owned(bitmap), icc, exif, original, decode, is_whole: false };
     develop(decoded, header, plan, others, &folded, deadline)
 }
 
@@ -160,7 +160,7 @@ pub fn look(
     let plan = look.plan();
     let folded = folded(header, &plan)?;
     let Decoded { bitmap, icc } = decode(bytes, header, &plan, &folded, deadline)?;
-    let scene = Scene { header, plan: &plan, others, folded: &folded, deadline };
+    let scene = Scene { header, plan: &plan, others, folded: &folded, is_whole: false, deadline };
     let (bitmap, _) = transform(Cow::Owned(bitmap), icc.as_deref(), &scene, &mut Choices::default())?;
     Ok(without_border(&bitmap, look.tolerance.as_f64(), look.colour))
 }
@@ -172,14 +172,15 @@ pub fn render_from(
     plan: &Plan,
     deadline: Instant,
 ) -> Result<Rendered, RenderError> {
-    let need = Need::of(header, plan).ok_or(RenderError::Plan("it needs a decode of its own"))?;
+    let need = Need::of(header, plan).or_else(|| Need::of_part(header, plan));
+    let need = need.ok_or(RenderError::Plan("it needs a decode of its own"))?;
     let exif = match plan.output.metadata {
         Metadata::Copyright => mezzanine.rights.as_deref(),
         Metadata::None | Metadata::All => None,
     };
     let bitmap = Cow::Borrowed(mezzanine.level(need)?);
     let icc = mezzanine.icc.as_deref();
-    let decoded = Pixels { bitmap, icc, exif, original: None, decode: Duration::ZERO };
+    let decoded = Pixels { bitmap, icc, exif, original: None, decode: Duration::ZERO, is_whole: true };
     develop(decoded, header, plan, &[], &folded(header, plan)?, deadline)
 }
 
@@ -193,6 +194,8 @@ struct Pixels<'a> {
     original: Option<Original>,
     /// How long it took.
     decode: Duration,
+    /// Of the whole picture, though the plan needs only a part.
+    is_whole: bool,
 }
 
 /// The picture, or the frame of it, that the plan is about.
@@ -235,9 +238,9 @@ fn develop(
     folded: &Folded<'_>,
     deadline: Instant,
 ) -> Result<Rendered, RenderError> {
-    let Pixels { bitmap, icc, exif, original, decode } = decoded;
+    let Pixels { bitmap, icc, exif, original, decode, is_whole } = decoded;
     let decoded_at = Instant::now();
-    let scene = Scene { header, plan, others, folded, deadline };
+    let scene = Scene { header, plan, others, folded, is_whole, deadline };
     let (bitmap, working) = transform(bitmap, icc, &scene, &mut Choices::default())?;
     if (bitmap.width, bitmap.height) != (plan.width, plan.height) {
         return Err(RenderError::Plan("its operations do not lead to its size"));
@@ -281,6 +284,8 @@ pub(crate) struct Scene<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) others: &'a [Other],
     pub(crate) folded: &'a Folded<'a>,
+    /// The pixels are those of the whole picture, whatever part of it is needed.
+    pub(crate) is_whole: bool,
     pub(crate) deadline: Instant,
 }
 
@@ -298,7 +303,7 @@ pub(crate) fn transform<'a>(
     }
     let mut bitmap = match folded.kernel {
         Some(kernel) => {
-            let placed = folded.place(header, (bitmap.width, bitmap.height));
+            let placed = folded.place(header, (bitmap.width, bitmap.height), scene.is_whole);
             let size = (folded.window.width, folded.window.height);
             resample(bitmap, placed.view, placed.area, size, kernel, deadline)?
         }

@@ -29,7 +29,7 @@ impl Spec {
             (Wanted::Png, Value::Flag(true)) if *key == Key::Il => {
                 "PNG is not interlaced here: it would be larger, and nobody sees it come"
             }
-            (Wanted::Tiff | Wanted::Bmp | Wanted::Ico, Value::Metadata(Metadata::All)) => {
+            (Wanted::Tiff | Wanted::Bmp | Wanted::Ico | Wanted::Jxl, Value::Metadata(Metadata::All)) => {
                 "of metadata this format gets artist and copyright at most"
             }
             _ => return Ok(()),
@@ -57,6 +57,7 @@ fn supported(Entry { key, value, at, .. }: &Entry) -> Result<(), SpecError> {
                     | Wanted::Tiff
                     | Wanted::Bmp
                     | Wanted::Ico
+                    | Wanted::Jxl
                     | Wanted::Json
                     | Wanted::Lqip
                     | Wanted::Blurhash

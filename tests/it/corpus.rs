@@ -49,7 +49,7 @@ fn path(spec: &str, row: &Row) -> String {
 /// What is wrong with an answer, if anything.
 fn complaint(row: &Row, reply: &Reply, spent: Duration) -> Option<String> {
     // Twelve megapixels of HEIC are two seconds of CPU, and other tests want theirs at the same time.
-    if spent > Duration::from_secs(25) {
+    if spent > Duration::from_secs(10) {
         return Some(format!("took {spent:?}"));
     }
     let readable = row.format.as_deref().is_some_and(|format| READ.contains(&format));
@@ -135,7 +135,6 @@ fn pixels_agree_with_the_references() {
     let judged = rows.iter().filter(|row| {
         row.expect == "ok"
             && !row.is_contested()
-            && !REFERENCE_IS_OFF.contains(&row.path.as_str())
             && row.format.as_deref().is_some_and(|format| READ.contains(&format))
     });
     for (number, row) in judged.enumerate() {
@@ -147,9 +146,10 @@ fn pixels_agree_with_the_references() {
             let side = row.width.unwrap_or(0).min(row.height.unwrap_or(0));
             writeln!(
                 pairs,
-                "{op}\t{side}\t{}\t{}",
+                "{op}\t{side}\t{}\t{}\t{}",
                 shared.join("corpus").join(reference).display(),
-                candidate.display()
+                candidate.display(),
+                if REFERENCE_IS_OFF.contains(&row.path.as_str()) { "off" } else { "trusted" },
             )
             .unwrap();
         }

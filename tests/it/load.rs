@@ -51,6 +51,20 @@ fn two_hundred_identical_misses_are_one_read_one_decode_one_encode() {
 }
 
 #[test]
+fn crops_use_a_decode_that_is_there() {
+    let server = with_pictures("", 1, 1600, 1200);
+    assert_eq!(server.get("/r/pics/w_200,f_webp/0.jpg").status, 200);
+    for crop in ["w_100,h_100,c_fill", "ex_0.1:0.1:0.5:0.5,w_60", "w_80,h_120,c_thumb,g_e"] {
+        let reply = server.get(&format!("/r/pics/{crop},f_webp/0.jpg"));
+        assert_eq!(reply.status, 200, "{crop}");
+    }
+    assert_eq!(server.count("pixedge_decodes_total"), 1.0, "{:?}", server.metrics());
+    // More than was decoded is asked of the file.
+    assert_eq!(server.get("/r/pics/ex_0.1:0.1:0.5:0.5,w_700,f_webp/0.jpg").status, 200);
+    assert_eq!(server.count("pixedge_decodes_total"), 2.0);
+}
+
+#[test]
 fn a_srcset_is_one_read_and_one_decode() {
     let server = with_pictures("images: { queue: 60s, timeout: 120s }\n", 2, 4000, 3000);
     let widths = [320, 480, 640, 800, 960, 1280, 1600, 1920];

@@ -83,9 +83,9 @@ impl<'a> Folded<'a> {
         DecodeRequest { region, target: self.target(header.format, wanted), deadline }
     }
 
-    /// Finds the window in the `decoded` size of what [`Self::request`] asked for.
-    pub(crate) fn place(&self, header: &Header, decoded: (u32, u32)) -> Placed {
-        let wanted = self.wanted(header);
+    /// Finds the window in the `decoded` size of what [`Self::request`] asked for, or of the whole picture.
+    pub(crate) fn place(&self, header: &Header, decoded: (u32, u32), is_whole: bool) -> Placed {
+        let wanted = if is_whole { whole((header.width, header.height)) } else { self.wanted(header) };
         let source = self.source();
         let (region, scaled) = (self.region, (f64::from(decoded.0), f64::from(decoded.1)));
         let across = (scaled.0 / f64::from(wanted.width), scaled.1 / f64::from(wanted.height));
@@ -275,7 +275,7 @@ mod tests {
         // 50 px at 1/10 are 500 stored ones, less the filter's 31, on a block's border.
         assert_eq!(request.region, Some(rect(464, 0, 3536 - 464, 3000)));
         assert_eq!(request.target, Some((461, 450)));
-        let placed = folded.place(&header, ((3536 - 464) / 8, 375));
+        let placed = folded.place(&header, ((3536 - 464) / 8, 375), false);
         assert_eq!(placed.view, rect(0, 0, 384, 375));
         assert_eq!(placed.area, Area { left: 4.5, top: 0.0, width: 375.0, height: 375.0 });
     }
@@ -288,7 +288,7 @@ mod tests {
         );
         let folded = Folded::of(&header, &plan).unwrap();
         assert_eq!(folded.request(&header, Instant::now()).region, Some(rect(96, 104, 408, 400)));
-        let placed = folded.place(&header, (102, 100));
+        let placed = folded.place(&header, (102, 100), false);
         assert_eq!(placed.view, rect(1, 0, 100, 100));
         assert_eq!(placed.area, Area { left: 0.0, top: 0.0, width: 100.0, height: 100.0 });
     }
