@@ -65,7 +65,7 @@ fn run(
     let mut writer: Option<FrameWriter> = None;
     for _ in 0..plan.frames.count(scene.header) {
         let begun = Instant::now();
-        let Some(frame) = reader.next()? else { break };
+        let Some(frame) = reader.read()? else { break };
         let decoded = Instant::now();
         let bitmap = region_of(frame.bitmap, scene.folded, scene.header);
         choices.rewind();
@@ -103,28 +103,61 @@ mod tests {
     use crate::transform::render::render;
     use crate::transform::{Client, Presets, ResolveLimits, SourceFacts, Spec, resolve};
 
-    #[test]
-    fn one_off() {
-        let Ok(jobs) = std::env::var("JOBS") else { return };
-        for job in jobs.lines() {
-            let [source, spec, out] = job.split(' ').collect::<Vec<_>>()[..] else { panic!("{job}") };
-            let bytes = std::fs::read(source).unwrap();
-            let Probe::Complete(header) = probe(&bytes, bytes.len() as u64, &Limits::default()).unwrap()
-            else {
-                panic!("cut")
-            };
-            let facts = SourceFacts { header: header.clone(), focal: None };
-            let plan = resolve(
-                &Spec::parse(spec, &Presets::default()).unwrap(),
-                &facts,
-                &Client::default(),
-                &ResolveLimits::default(),
-            )
-            .unwrap();
-            let deadline = Instant::now() + Duration::from_secs(100);
-            let rendered = render(&bytes, &header, &plan, deadline).unwrap();
-            println!("{source} {plan} {} bytes {:?}", rendered.bytes.len(), rendered.timings);
-            std::fs::write(out, rendered.bytes).unwrap();
+    const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/sources/");
+
+    fn header(bytes: &[u8]) -> Header {
+        match probe(bytes, bytes.len() as u64, &Limits::default()).unwrap() {
+            Probe::Complete(header) => header,
+            Probe::NeedMore(_) => panic!("cut"),
         }
+    }
+
+    fn made(name: &str, spec: &str) -> Result<Vec<u8>, RenderError> {
+        let bytes = std::fs::read(format!("{FOLDER}{name}")).unwrap();
+        let header = header(&bytes);
+        let facts = SourceFacts { header: header.clone(), focal: None };
+        let spec = Spec::parse(spec, &Presets::default()).unwrap();
+        let plan = resolve(&spec, &facts, &Client::default(), &ResolveLimits::default()).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        render(&bytes, &header, &plan, deadline).map(|rendered| rendered.bytes)
+    }
+
+    #[test]
+    fn a_cap_on_bytes_is_kept_by_all_frames_together() {
+        let free = made("wheel.gif", "w_60,f_webp,q_90").unwrap();
+        let cap = free.len() * 3 / 4;
+        let capped = made("wheel.gif", &format!("w_60,f_webp,q_90,mb_{cap}")).unwrap();
+        assert!(capped.len() <= cap && header(&capped).frames == 8, "{} of {cap}", capped.len());
+        let error = made("wheel.gif", "w_60,f_gif,mb_300").unwrap_err();
+        assert!(matches!(error, RenderError::OverCap { cap: 300, .. }), "{error}");
+    }
+
+    /// The square wanders up and down beside the wheel: a crop that followed it would show another part each time.
+    #[test]
+    fn what_is_chosen_is_chosen_once() {
+        let file = made("wheel.gif", "w_20,h_20,c_crop,g_entropy,f_png,an_1").unwrap();
+        let still = made("wheel.gif", "w_20,h_20,c_crop,g_entropy,f_png").unwrap();
+        let pixels = |bytes: &[u8]| {
+            let header = header(bytes);
+            let deadline = Instant::now() + Duration::from_secs(60);
+            FrameReader::new(bytes, &header, deadline).unwrap().read().unwrap().unwrap().bitmap.data
+        };
+        assert!(pixels(&file) == pixels(&still));
+        let whole = made("wheel.gif", "f_png,an_1").unwrap();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let third = |bytes: &[u8]| FrameReader::new(bytes, &header(bytes), deadline).unwrap().nth(3).unwrap();
+        let rows = |bitmap: &crate::codec::Bitmap| -> Vec<Vec<u8>> {
+            bitmap.data.chunks_exact(bitmap.width as usize * 4).map(<[u8]>::to_vec).collect()
+        };
+        let (large, small) = (rows(&third(&whole).bitmap), rows(&third(&file).bitmap));
+        let first =
+            rows(&FrameReader::new(&whole, &header(&whole), deadline).unwrap().nth(0).unwrap().bitmap);
+        let start = rows(&FrameReader::new(&file, &header(&file), deadline).unwrap().nth(0).unwrap().bitmap);
+        let corners = |large: &[Vec<u8>], small: &[Vec<u8>]| -> Vec<(usize, usize)> {
+            let fits =
+                |x: usize, y: usize| (0..20).all(|row| large[y + row][x * 4..(x + 20) * 4] == small[row]);
+            (0..=28).flat_map(|y| (0..=44).map(move |x| (x, y))).filter(|&(x, y)| fits(x, y)).collect()
+        };
+        assert_eq!(corners(&first, &start), corners(&large, &small));
     }
 }

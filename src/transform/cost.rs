@@ -204,7 +204,7 @@ fn encode_seconds(output: &Output) -> f64 {
     let effort = f64::from(output.effort);
     match output.format {
         // A palette, and the nearest of its colours for every pixel.
-        Format::Gif => 0.35,
+        Format::Gif => 0.25,
         Format::Jpeg if output.progressive == Some(false) => 0.006,
         Format::Jpeg => 0.015,
         Format::Webp if output.quality == Quality::Lossless => 1.2,

@@ -153,7 +153,7 @@ pub fn resolve_seen(
 
 fn animated(mut plan: Plan, frames: Frames) -> Plan {
     if frames.is_animated() && plan.output.format == Format::Webp {
-        plan.output.effort = effort::ANIMATED_WEBP;
+        plan.output.effort = plan.output.effort.max(effort::ANIMATED_WEBP);
     }
     if frames.is_animated() && plan.output.format == Format::Png {
         plan.output.quality = Quality::Lossless;

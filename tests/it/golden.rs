@@ -96,7 +96,7 @@ fn animations_keep_their_time() {
         let header = probed(bytes).unwrap();
         let mut reader = FrameReader::new(bytes, &header, soon()).unwrap();
         let mut delays = Vec::new();
-        while let Some(frame) = reader.next().unwrap() {
+        while let Some(frame) = reader.read().unwrap() {
             delays.push(frame.delay_ms);
         }
         (delays, reader.plays())
@@ -234,7 +234,7 @@ fn pixels(bytes: &[u8]) -> Bitmap {
     if is_animated(&header) {
         let mut reader = FrameReader::new(bytes, &header, soon()).unwrap();
         let mut data = Vec::new();
-        while let Some(frame) = reader.next().unwrap() {
+        while let Some(frame) = reader.read().unwrap() {
             data.extend(frame.bitmap.data);
         }
         let height = header.height * header.frames;

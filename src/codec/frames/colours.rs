@@ -11,6 +11,7 @@ struct Counted {
 
 /// At most 256 colours and the answers given so far.
 pub(super) struct Palette {
+    /// Sorted.
     pub(super) colours: Vec<[u8; 3]>,
     /// Colour + 1 and answer, by a hash of the colour; 0 = none.
     answers: Vec<(u32, u8)>,
@@ -55,15 +56,32 @@ pub(super) fn distance(one: [u8; 3], other: [u8; 3]) -> u32 {
     square(0) + square(1) + square(2)
 }
 
+/// `colours` are sorted, so those that differ too much in their first sample need not be looked at.
 fn nearest(colours: &[[u8; 3]], colour: [u8; 3]) -> u8 {
+    let middle = colours.partition_point(|candidate| candidate[0] < colour[0]);
     let (mut best, mut least) = (0, u32::MAX);
-    for (index, &candidate) in colours.iter().enumerate() {
-        let distance = distance(candidate, colour);
+    let (mut below, mut above) = (middle, middle);
+    loop {
+        let reach = |candidate: Option<&[u8; 3]>| {
+            candidate.map_or(u32::MAX, |candidate| u32::from(candidate[0].abs_diff(colour[0])).pow(2))
+        };
+        let (down, up) = (below.checked_sub(1), above);
+        let (far_down, far_up) = (reach(down.and_then(|at| colours.get(at))), reach(colours.get(up)));
+        if far_down.min(far_up) >= least {
+            return best as u8;
+        }
+        let at = if far_down <= far_up {
+            below -= 1;
+            below
+        } else {
+            above += 1;
+            up
+        };
+        let distance = distance(colours[at], colour);
         if distance < least {
-            (best, least) = (index, distance);
+            (best, least) = (at, distance);
         }
     }
-    best as u8
 }
 
 /// All colours, or where there are very many, the means of those that are close together.
@@ -134,7 +152,7 @@ fn squares(counts: &[Counted]) -> f64 {
         count += weight;
         for (sum, &sample) in sum.iter_mut().zip(&one.colour) {
             *sum += weight * f64::from(sample);
-            all += weight * f64::from(sample).powi(2);
+            all += weight * (f64::from(sample) * f64::from(sample));
         }
     }
     all - sum.iter().map(|sum| sum * sum).sum::<f64>() / f64::max(count, 1.0)
@@ -177,6 +195,7 @@ fn part(counts: &mut [Counted], from: usize, to: usize) -> Part {
 /// `colours` moved to the middle of what they stand for.
 fn settled(counts: &[Counted], mut colours: Vec<[u8; 3]>) -> Vec<[u8; 3]> {
     const ROUNDS: usize = 3;
+    colours.sort_unstable();
     for _ in 0..ROUNDS {
         let mut sums = vec![[0_u64; 4]; colours.len()];
         for one in counts {
@@ -194,8 +213,8 @@ fn settled(counts: &[Counted], mut colours: Vec<[u8; 3]>) -> Vec<[u8; 3]> {
         if before == colours {
             break;
         }
+        colours.sort_unstable();
     }
-    colours.sort_unstable();
     colours.dedup();
     colours
 }
@@ -226,7 +245,22 @@ mod tests {
     }
 
     #[test]
+    fn what_is_found_is_the_nearest() {
+        let noise =
+            |seed: u32| (0..3000_u32).map(move |i| ((i + seed).wrapping_mul(2_654_435_761)).to_be_bytes());
+        let mut palette = Palette::of(noise(0).map(|[r, g, b, _]| [r, g, b]), 200);
+        for [r, g, b, _] in noise(7777) {
+            let index = usize::from(palette.nearest([r, g, b]));
+            let found = palette.colours[index];
+            let least = palette.colours.iter().map(|&colour| distance(colour, [r, g, b])).min();
+            assert_eq!(Some(distance(found, [r, g, b])), least, "{r} {g} {b}");
+        }
+    }
+
+    #[test]
     fn no_pixels_no_colours() {
-        assert!(Palette::of(std::iter::empty(), 255).colours.is_empty());
+        let mut palette = Palette::of(std::iter::empty(), 255);
+        assert!(palette.colours.is_empty());
+        assert_eq!(palette.nearest([1, 2, 3]), 0);
     }
 }

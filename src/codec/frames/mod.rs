@@ -58,7 +58,7 @@ impl<'a> FrameReader<'a> {
     }
 
     /// The next frame, or none behind the last that is whole.
-    pub fn next(&mut self) -> Result<Option<Frame>, CodecError> {
+    pub fn read(&mut self) -> Result<Option<Frame>, CodecError> {
         if self.ended || self.given >= self.header.frames {
             return Ok(None);
         }
@@ -85,11 +85,11 @@ impl<'a> FrameReader<'a> {
     /// The frame of this number, counted from 0, for somebody who wants no other.
     pub fn nth(mut self, number: u32) -> Result<Frame, CodecError> {
         for _ in 0..number {
-            if self.next()?.is_none() {
+            if self.read()?.is_none() {
                 break;
             }
         }
-        match self.next()? {
+        match self.read()? {
             Some(frame) => Ok(frame),
             None => Err(self.broken(&format!("only {} of its frames are whole", self.given))),
         }
