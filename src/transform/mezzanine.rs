@@ -46,17 +46,11 @@ impl Need {
         request.region.is_none().then_some(Self { size: request.target, part: false })
     }
 
-    /// What a crop needs of the whole picture, should it be there: as many pixels as a decode of its own region has.
+    /// What a crop needs of the whole picture, should it be there.
     pub fn of_part(header: &Header, plan: &Plan) -> Option<Self> {
-        let request = Self::folded(header, plan)?.request(header, Instant::now());
-        let region = request.region?;
-        let side = |side: u32, target: u32, region: u32| {
-            (u64::from(side) * u64::from(target)).div_ceil(region.into()).min(side.into()) as u32
-        };
-        let size = request.target.map(|(width, height)| {
-            (side(header.width, width, region.width), side(header.height, height, region.height))
-        });
-        Some(Self { size, part: true })
+        let folded = Self::folded(header, plan)?;
+        folded.request(header, Instant::now()).region?;
+        Some(Self { size: Some(folded.enough(header)), part: true })
     }
 
     /// The geometry of a plan that only needs pixels which others need too.

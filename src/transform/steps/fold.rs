@@ -173,26 +173,37 @@ impl<'a> Folded<'a> {
         Rect { x, y, width, height }
     }
 
-    fn target(&self, format: Format, wanted: Rect) -> Option<(u32, u32)> {
-        if format.is_scalable() {
-            self.kernel?;
-            let (ratio_x, ratio_y) = self.ratio();
-            let side = |wanted: u32, ratio: f64| (f64::from(wanted) / ratio).ceil().max(1.0) as u32;
-            return Some((side(wanted.width, ratio_x), side(wanted.height, ratio_y)));
-        }
-        if matches!(self.kernel?, Kernel::Nearest) {
-            return None;
-        }
+    /// The size of the whole picture that has enough pixels for the part that is needed of it.
+    pub(crate) fn enough(&self, header: &Header) -> (u32, u32) {
+        let whole = (header.width, header.height);
+        if self.kernel == Some(Kernel::Nearest) { whole } else { self.at_scale(header.format, whole) }
+    }
+
+    /// Sides in the scale of the result, with room for the filter.
+    fn at_scale(&self, format: Format, sides: (u32, u32)) -> (u32, u32) {
         let (ratio_x, ratio_y) = self.ratio();
-        let oversample = if format == Format::Jpeg { OVERSAMPLE } else { 1.0 };
-        if format == Format::Jpeg && u64::from(wanted.width) * u64::from(wanted.height) <= SMALL {
-            return None;
+        if format.is_scalable() {
+            let side = |wanted: u32, ratio: f64| (f64::from(wanted) / ratio).ceil().max(1.0) as u32;
+            return (side(sides.0, ratio_x), side(sides.1, ratio_y));
         }
+        let oversample = if format == Format::Jpeg { OVERSAMPLE } else { 1.0 };
         let side = |wanted: u32, ratio: f64| {
             ((f64::from(wanted) * oversample / ratio).ceil() as u32).clamp(1, wanted)
         };
-        let target = (side(wanted.width, ratio_x), side(wanted.height, ratio_y));
-        (target != (wanted.width, wanted.height)).then_some(target)
+        (side(sides.0, ratio_x), side(sides.1, ratio_y))
+    }
+
+    fn target(&self, format: Format, wanted: Rect) -> Option<(u32, u32)> {
+        let kernel = self.kernel?;
+        let sides = (wanted.width, wanted.height);
+        if format.is_scalable() {
+            return Some(self.at_scale(format, sides));
+        }
+        let is_small = format == Format::Jpeg && u64::from(sides.0) * u64::from(sides.1) <= SMALL;
+        if is_small || kernel == Kernel::Nearest {
+            return None;
+        }
+        Some(self.at_scale(format, sides)).filter(|target| *target != sides)
     }
 }
 
