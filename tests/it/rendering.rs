@@ -18,6 +18,7 @@ fn the_output_s_extension_counts_where_the_spec_leaves_it_open() {
         ("w_20,f_png", "a.png", Format::Png),
         ("f_orig", "a.jpg", Format::Jpeg),
         ("_", "a.jpg", Format::Jpeg),
+        ("w_20", "a.gif", Format::Gif),
     ] {
         home.run(&["render", PHOTO, spec, name]);
         let bytes = std::fs::read(home.path().join(name)).unwrap();
@@ -26,7 +27,7 @@ fn the_output_s_extension_counts_where_the_spec_leaves_it_open() {
     for (spec, name, says) in [
         ("f_orig", "b.webp", "conflict"),
         ("f_png", "b.webp", "conflict"),
-        ("w_20", "b.gif", "unsupported_option"),
+        ("w_20", "b.heic", "unsupported_option"),
         ("w_20", "b.txt", "name the output"),
         ("w_20", "b", "name the output"),
         ("w20", "b.png", "did you mean `w_20`"),
