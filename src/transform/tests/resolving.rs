@@ -25,7 +25,7 @@ fn the_whole_line() {
     turned.header.orientation = Orientation::from_exif(6);
     assert_eq!(
         planned(&turned, "w_300"),
-        "or6 resize 300x400 lanczos3 -> 300x400 webp q_auto:good e2 md_copyright"
+        "or6 resize 300x400 lanczos3 -> 300x400 webp q_auto:good e5 md_copyright"
     );
     assert_eq!(
         planned(&turned, "w_300,or_0,f_jpg,q_80,il,ss_444,md_none"),
