@@ -354,3 +354,5 @@ mod corpus_test;
 mod inputs_test;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod webp_test;

@@ -178,6 +178,12 @@ and revalidated like one.
 never told, and `md_none` leaves all of it out. `/info/<id>` is the `original` of an image with the other fields beside it;
 of a picture that cannot be decoded it tells what the header says.
 
+## Broken files
+
+A JPEG that ends early is shown as far as it goes, as in browsers: the upper part of a baseline one over gray, all of a progressive one with the
+detail that is there. Of an animation that ends early the whole frames are shown. In every other format a file that does not hold all of its pixels is
+`undecodable` (422). What a *source* cuts off on the way is never taken. `d_<id>` names a picture to show instead.
+
 ## Words from elsewhere
 
 Cloudinary and IPX strings work as they are, and so do Cloudflare's lists (`width=80,quality=75,format=auto`). The
