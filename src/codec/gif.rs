@@ -8,6 +8,9 @@ use image::codecs::gif::GifDecoder;
 
 use super::{Bitmap, CodecError, DecodeRequest, Decoded, Format, Header, Layout, Rect, check_deadline};
 
+/// What the decoder may take for the smallest picture, in bytes.
+const LEAST: u64 = 1 << 20;
+
 pub(super) fn decode(
     bytes: &[u8],
     header: &Header,
@@ -17,7 +20,11 @@ pub(super) fn decode(
     let undecodable =
         |error: image::ImageError| CodecError::Undecodable { format: Format::Gif, reason: error.to_string() };
     let file = with_screen(bytes, header);
-    let decoder = GifDecoder::new(Cursor::new(&*file)).map_err(undecodable)?;
+    let mut decoder = GifDecoder::new(Cursor::new(&*file)).map_err(undecodable)?;
+    // Should it ever find another frame than the header did.
+    let mut limits = image::Limits::no_limits();
+    limits.max_alloc = Some(memory(header).max(LEAST));
+    decoder.set_limits(limits).map_err(undecodable)?;
     if decoder.dimensions() != (header.width, header.height) {
         let reason = "the header changed its mind".to_owned();
         return Err(CodecError::Undecodable { format: Format::Gif, reason });

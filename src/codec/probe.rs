@@ -310,6 +310,13 @@ fn gif(prefix: &[u8], whole: bool, limits: &Limits) -> Result<Header, Stop> {
     let mut transparent = false;
     let mut clears = false;
     let mut frames = 0_u32;
+    let mut partial = false;
+    // Browsers and sharp give a first frame that is larger than the screen the room it needs.
+    let mut make_room = |[x, y, w, h]: [u16; 4]| {
+        let (right, bottom) = (u32::from(x) + u32::from(w), u32::from(y) + u32::from(h));
+        partial |= x > 0 || y > 0 || right < width || bottom < height;
+        (width, height) = (width.max(right), height.max(bottom));
+    };
     loop {
         match blocks.next() {
             Ok(Block::Extension { label: 0xF9, whole }) => {
@@ -324,17 +331,17 @@ fn gif(prefix: &[u8], whole: bool, limits: &Limits) -> Result<Header, Stop> {
                     return Err(Stop::Frames(frames));
                 }
                 if frames == 1 {
-                    // Browsers and sharp give a first frame that is larger than the screen the room it needs.
-                    let (right, bottom) = (u32::from(x) + u32::from(w), u32::from(y) + u32::from(h));
-                    transparent |= x > 0 || y > 0 || right < width || bottom < height;
-                    (width, height) = (width.max(right), height.max(bottom));
+                    make_room([x, y, w, h]);
                 }
             }
             Ok(Block::End | Block::Unknown) => break,
             Err(Cut { .. }) if !whole => return Err(Stop::Cut(Cut { needed: usize::MAX })),
             // Cut within a frame: the decoder says whether there is enough of it.
             Err(Cut { .. }) => {
-                frames = frames.max(1);
+                if let Some(place) = blocks.cut_image().filter(|_| frames == 0) {
+                    frames = 1;
+                    make_room(place);
+                }
                 break;
             }
         }
@@ -348,7 +355,7 @@ fn gif(prefix: &[u8], whole: bool, limits: &Limits) -> Result<Header, Stop> {
         height,
         orientation: Orientation::UPRIGHT,
         frames,
-        has_alpha: transparent || clears && frames > 1,
+        has_alpha: transparent || partial || clears && frames > 1,
         depth: 8,
         progressive: false,
     })

@@ -255,3 +255,23 @@ fn a_png_may_carry_more_text_than_pixels() {
         assert!(*strip(&fat, Format::Png).unwrap() == file, "{kind:?}");
     }
 }
+
+/// 43 bytes that once took a gigabyte: what is said of a first frame counts, whether or not its data are there.
+#[test]
+fn a_gif_is_as_large_as_its_first_frame_even_if_that_is_cut() {
+    let file = |width: u16, rest: &[u8]| {
+        let frame = [&[0x2C, 0, 0, 0, 0][..], &width.to_le_bytes(), &[2, 0, 0, 2], rest].concat();
+        [b"GIF89a\x03\0\x01\0\x80\0\0eee\xFF\xFF\xFF".as_slice(), &frame].concat()
+    };
+    let probed = |file: &[u8]| probe(file, file.len() as u64, &Limits::default());
+    for rest in [&[][..], &[9, 1], &[2, 1, 0, 0, 0x3B]] {
+        let header = probed(&file(700, rest));
+        assert!(matches!(&header, Ok(Probe::Complete(h)) if (h.width, h.height) == (700, 2)), "{header:?}");
+    }
+    let limits = Limits { max_pixels: 1000, ..Limits::default() };
+    let cut = file(65_000, &[]);
+    assert!(matches!(probe(&cut, cut.len() as u64, &limits), Err(CodecError::TooManyPixels { .. })));
+    // Nothing of a frame at all.
+    let none = &file(1, &[])[..20];
+    assert!(matches!(probed(none), Err(CodecError::Undecodable { .. })));
+}

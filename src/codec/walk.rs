@@ -212,6 +212,12 @@ impl<'a> Blocks<'a> {
         }
     }
 
+    /// Where the picture stands whose data the file does not hold to their end: x, y, width and height.
+    pub(super) fn cut_image(&self) -> Option<[u16; 4]> {
+        let head = slice(self.bytes, self.at, 10).ok().filter(|head| head[0] == 0x2C)?;
+        Some([1, 3, 5, 7].map(|at| u16::from_le_bytes([head[at], head[at + 1]])))
+    }
+
     fn after_sub_blocks(&self, mut at: usize) -> Result<usize, Cut> {
         loop {
             let length = slice(self.bytes, at, 1)?[0];
