@@ -42,6 +42,13 @@ impl Accounts {
         store::note_failure(&mut tx, &subject.0, failures, locked_until, now).await?;
         Ok(tx.commit().await?)
     }
+
+    /// The password was never looked at: a server that is too busy must not lock anybody out as well.
+    pub(super) async fn unattempt(&self, subject: &Subject) {
+        if let Err(error) = store::take_failure_back(&self.db, &subject.0).await {
+            tracing::warn!(%error, "a sign-in that was not looked at stays counted as failed");
+        }
+    }
 }
 
 /// The attempt succeeded.
@@ -61,7 +68,7 @@ fn network(address: IpAddr) -> IpAddr {
             let bits = u128::from(address) >> 64 << 64;
             IpAddr::V6(bits.into())
         }
-        v4 => v4,
+        IpAddr::V4(address) => IpAddr::V4(address),
     }
 }
 

@@ -30,7 +30,7 @@ pub use manage::{Configured, Quota};
 pub use password::{HashCost, PasswordHash};
 pub use secret::load_or_make;
 pub use session::{Signed, Who};
-pub use token::Token;
+pub use token::{Token, random_password};
 pub use user::{NewUser, Role, Scope, Scopes, User, WordError};
 
 use keys::Uses;

@@ -27,22 +27,23 @@ const LEAST: usize = 32;
 /// Under another name first: `path` is there whole or not at all, and never replaced.
 fn make(path: &Path) -> Result<(), AccountsError> {
     let failed = |source| AccountsError::Secret { path: path.to_owned(), source };
-    let mut bytes = [0; 32];
+    let mut bytes = [0; 36];
     getrandom::fill(&mut bytes).map_err(|error| AccountsError::Random(error.to_string()))?;
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    let own = path.with_extension(format!("{}.tmp", &hex[..8]));
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(|error| AccountsError::Random(error.to_string()))?;
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    // The name and the secret have no byte in common.
+    let (name, secret) = hex.split_at(8);
+    let own = path.with_extension(format!("{name}.tmp"));
     let mut options = std::fs::OpenOptions::new();
     options.create_new(true).write(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(&own).map_err(failed)?;
-    let made = file.write_all(hex.as_bytes()).and_then(|()| file.sync_all());
+    let made = file.write_all(secret.as_bytes()).and_then(|()| file.sync_all());
     let linked = made.and_then(|()| match std::fs::hard_link(&own, path) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-        linked => linked,
+        // Some file systems have no links; there two first starts at once are not told apart.
+        Err(_) => std::fs::rename(&own, path),
+        Ok(()) => Ok(()),
     });
     // A name that stays behind harms nobody.
     let _ = std::fs::remove_file(&own);

@@ -85,7 +85,13 @@ impl Accounts {
         let hash = hash.flatten();
         let subject = Subject::new(user.as_ref().map(|user| user.pk), login, address);
         self.attempt(&subject, now).await?;
-        let verdict = self.hasher.verify(hash.clone(), password).await?;
+        let verdict = match self.hasher.verify(hash.clone(), password).await {
+            Ok(verdict) => verdict,
+            Err(error) => {
+                self.unattempt(&subject).await;
+                return Err(error);
+            }
+        };
         let user = user.filter(|user| verdict.right && user.disabled_at.is_none());
         let user = user.ok_or(AccountsError::WrongPassword)?;
         let mut tx = self.db.write().await?;

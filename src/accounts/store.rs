@@ -167,6 +167,11 @@ pub(super) async fn note_failure(
     Ok(())
 }
 
+pub(super) async fn take_failure_back(db: &Db, subject: &str) -> Result<u64, DbError> {
+    let sql = "UPDATE login_failures SET failures = failures - 1, locked_until = 0 WHERE subject = ?";
+    db.execute(sql, &[subject.into()]).await
+}
+
 pub(super) async fn forget_failures(tx: &mut Tx, subject: &str) -> Result<(), DbError> {
     tx.execute("DELETE FROM login_failures WHERE subject = ?", &[subject.into()]).await.map(|_| ())
 }

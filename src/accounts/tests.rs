@@ -21,6 +21,7 @@ const PASSWORD: &str = "password123";
 /// Accounts over a real database, with hashes that cost next to nothing.
 struct House {
     accounts: Accounts,
+    workers: Workers,
     dir: tempfile::TempDir,
 }
 
@@ -31,8 +32,9 @@ impl House {
         let workers = Workers::start(&workers::Config::default(), Arc::new(Metrics::new())).unwrap();
         let hash = HashCost { memory_kib: 8, passes: 1 };
         let config = Config { registration, hash, ..Config::default() };
-        let accounts = Accounts::new(db, workers, &Secret::new("secret of the tests"), &config).unwrap();
-        Self { accounts, dir }
+        let accounts =
+            Accounts::new(db, workers.clone(), &Secret::new("secret of the tests"), &config).unwrap();
+        Self { accounts, workers, dir }
     }
 
     async fn user(&self, name: &str, role: Role) -> User {

@@ -60,6 +60,11 @@ pub(super) fn hash(text: &str) -> String {
     Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// A password for somebody who brings none: 119 bits, and still to be typed.
+pub fn random_password() -> Result<String, AccountsError> {
+    random_text(20)
+}
+
 const ID_LENGTH: usize = 12;
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 

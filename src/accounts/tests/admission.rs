@@ -138,3 +138,14 @@ async fn the_last_administrator_stays() {
     assert!(third.pk > second.pk, "keys are never given again");
     assert_eq!(accounts.users(0, 10).await.unwrap().len(), 2);
 }
+
+#[tokio::test]
+async fn a_server_that_is_too_busy_locks_nobody_out() {
+    let house = House::new(Registration::Closed).await;
+    house.user("ana", Role::User).await;
+    assert!(house.workers.drain(Duration::from_secs(5)).await);
+    for _ in 0..8 {
+        refused(house.login("ana", PASSWORD, "1.1.1.1", NOW).await, "overloaded");
+    }
+    assert_eq!(house.verified(), 0);
+}
