@@ -5,11 +5,12 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::delivery::answer::variant;
 use crate::delivery::memo::Asked;
 use crate::delivery::miss::Order;
 use crate::delivery::named::{Named, bill_of};
 use crate::delivery::origin::Origin;
-use crate::delivery::{Delivery, DeliveryError, Request, client, variant};
+use crate::delivery::{Delivery, DeliveryError, Request, client};
 use crate::error::{Fault as _, Kind};
 use crate::limit::Account;
 use crate::transform::{Client, Presets, Spec, SpecError};
