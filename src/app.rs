@@ -13,6 +13,7 @@ use futures_util::FutureExt;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 
+use crate::accounts::Accounts;
 use crate::admin::Admin;
 use crate::auth::{BearerKey, Keys};
 use crate::cache::Cache;
@@ -288,6 +289,30 @@ pub async fn admin(config: &Config) -> Result<Admin, AppError> {
     Ok(admin_over(config, library(config).await?))
 }
 
+/// The use cases of accounts, for commands.
+pub async fn accounts(config: &Config) -> Result<Accounts, AppError> {
+    let workers = Workers::start(&worker_config(config), Arc::new(Metrics::new()))
+        .map_err(|error| part("worker threads", error))?;
+    accounts_over(config, database(config).await?, workers)
+}
+
+fn accounts_over(config: &Config, db: Db, workers: Workers) -> Result<Accounts, AppError> {
+    use crate::accounts::{Config as Room, Registration};
+    let auth = &config.auth;
+    let registration = match auth.registration {
+        crate::config::Registration::Open => Registration::Open,
+        crate::config::Registration::Invite => Registration::Invite,
+        crate::config::Registration::Closed => Registration::Closed,
+    };
+    let room = Room { registration, access_token: auth.access_token.0, ..Room::default() };
+    let secret = match &auth.secret {
+        Some(secret) => secret.clone(),
+        None => crate::accounts::load_or_make(&config.data_dir.join("secret.key"))
+            .map_err(|error| part("auth.secret", error))?,
+    };
+    Accounts::new(db, workers, &secret, &room).map_err(|error| part("accounts", error))
+}
+
 fn admin_over(config: &Config, library: Library) -> Admin {
     Admin::new(library, config.sources.keys().cloned())
 }
@@ -379,12 +404,17 @@ fn cache_dir(config: &Config) -> std::path::PathBuf {
     config.cache.path.clone().unwrap_or_else(|| config.data_dir.join("cache"))
 }
 
-async fn library(config: &Config) -> Result<Library, AppError> {
+async fn database(config: &Config) -> Result<Db, AppError> {
     let data_dir = &config.data_dir;
     std::fs::create_dir_all(data_dir)
         .map_err(|error| AppError::DataDir { path: data_dir.display().to_string(), error })?;
     let db = crate::db::Config { url: config.database.url.as_ref().map(|url| url.expose().to_owned()) };
-    let db = Db::open(&db, data_dir).await.map_err(|error| part("database", error))?;
+    Db::open(&db, data_dir).await.map_err(|error| part("database", error))
+}
+
+async fn library(config: &Config) -> Result<Library, AppError> {
+    let data_dir = &config.data_dir;
+    let db = database(config).await?;
     let storages: BTreeMap<String, storage::Config> =
         config.storages.iter().map(|(name, storage)| (name.clone(), storage.to_room())).collect();
     let storages = Storages::open(&storages, &config.storage_default, data_dir, data_dir)

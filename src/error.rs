@@ -17,6 +17,8 @@ pub enum Kind {
     /// There is no such thing, or the caller must not learn that there is.
     NotFound,
     MethodNotAllowed,
+    /// Somebody else was first, or the thing is not in the state for it.
+    Conflict,
     /// It was valid once.
     Expired,
     /// More bytes than the limit.

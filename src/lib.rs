@@ -20,6 +20,7 @@ pub mod workers;
 pub mod admin;
 // The write side.
 pub mod upload;
+pub mod accounts;
 pub mod library;
 pub mod storage;
 pub mod db;

@@ -1,11 +1,13 @@
-//! Who proves a right, and by what: signatures of URLs and the operator's key. Pure: no I/O, no clock, no HTTP; what a
+//! Who proves a right, and by what: signatures of URLs, access tokens and the operator's key. Pure: no I/O, no clock, no HTTP; what a
 //! URL means is for others to say, so that checking a forged one costs microseconds and can be benched alone.
 
+mod access;
 mod bearer;
 mod claim;
 mod error;
 mod keys;
 
+pub use access::{AccessClaims, AccessError, AccessKey};
 pub use bearer::BearerKey;
 pub use claim::{Claim, Scope};
 pub use error::AuthError;

@@ -8,6 +8,7 @@ mod import;
 mod render;
 mod serve;
 mod sign;
+mod user;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -102,6 +103,9 @@ enum Command {
     /// Handles one SVG for the server that starts it
     #[command(name = svg::COMMAND, hide = true)]
     SvgProcess,
+    /// Make accounts, set passwords and list them
+    #[command(subcommand)]
+    User(user::Command),
     /// Look after the cache
     #[command(subcommand)]
     Cache(cache::Command),
@@ -124,6 +128,7 @@ pub fn run() -> ExitCode {
             sign::run(&config, url, &wish)
         }),
         Command::Cache(command) => config(&cli.place, None).and_then(|config| cache::run(&config, command)),
+        Command::User(command) => config(&cli.place, None).and_then(|config| user::run(&config, command)),
         Command::SvgProcess => svg::serve().map_err(Failure::from),
         Command::Explain { spec } => config(&cli.place, None).and_then(|config| explain::run(&config, spec)),
     };

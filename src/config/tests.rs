@@ -284,6 +284,7 @@ const WRONG: &[(&str, &str, &[&str])] = &[
         &["`boss`", "`admin`"],
     ),
     ("auth: { users: [ { name: a, password_hash: xyz } ] }", "auth.users[0].password_hash", &["argon2"]),
+    ("auth: { users: [ { name: a@b, password: longenough } ] }", "auth.users[0].name", &["`email`"]),
     ("auth: { users: [ { name: a, email: b, password: longenough } ] }", "auth.users[0].email", &["`b`"]),
     ("auth: { secret: 0123456789abcdef0123 }", "auth.secret", &["secret_env"]),
     ("keys: [ { kid: k, secret: 0123456789abcdef0123 } ]", "keys[0].secret", &["secret_env"]),

@@ -23,6 +23,7 @@ pub(super) const SQLITE: &[Migration] = &[
         sql: include_str!("migrations/sqlite/0002_image_changes.sql"),
     },
     Migration { version: 3, name: "purges", sql: include_str!("migrations/sqlite/0003_purges.sql") },
+    Migration { version: 4, name: "accounts", sql: include_str!("migrations/sqlite/0004_accounts.sql") },
 ];
 
 pub(super) async fn run(pool: &SqlitePool, migrations: &[Migration]) -> Result<(), DbError> {

@@ -84,7 +84,8 @@ impl Auth {
         }
         for (index, user) in self.users.iter().enumerate() {
             user.validate(&format!("auth.users[{index}]"))?;
-            if self.users[..index].iter().any(|other| other.name == user.name) {
+            let name = user.name.to_lowercase();
+            if self.users[..index].iter().any(|other| other.name.to_lowercase() == name) {
                 return Err(format!("`auth.users[{index}].name`: there is a user `{}` already", user.name));
             }
         }
@@ -98,6 +99,12 @@ impl User {
             return Err(format!(
                 "`{section}.name`: `{}` is not a name of 1 to 64 bytes",
                 self.name.escape_debug()
+            ));
+        }
+        if self.name.contains('@') {
+            return Err(format!(
+                "`{section}.name`: `{}` has an `@`, which tells e-mail addresses from names; put it into `email`",
+                self.name
             ));
         }
         if let Some(email) = &self.email

@@ -1,0 +1,70 @@
+use std::net::IpAddr;
+use std::sync::atomic::Ordering;
+
+use super::*;
+use crate::db;
+use crate::error::{Fault, Kind};
+use crate::telemetry::metrics::Metrics;
+use crate::workers;
+
+mod admission;
+mod keys;
+mod links;
+mod sessions;
+
+/// Some time in 2026.
+const NOW: i64 = 1_790_000_000_000;
+const MINUTE: i64 = 60_000;
+const HOUR: i64 = 60 * MINUTE;
+const PASSWORD: &str = "password123";
+
+/// Accounts over a real database, with hashes that cost next to nothing.
+struct House {
+    accounts: Accounts,
+    workers: Workers,
+    dir: tempfile::TempDir,
+}
+
+impl House {
+    async fn new(registration: Registration) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let db = Db::open(&db::Config::default(), dir.path()).await.unwrap();
+        let workers = Workers::start(&workers::Config::default(), Arc::new(Metrics::new())).unwrap();
+        let hash = HashCost { memory_kib: 8, passes: 1 };
+        let config = Config { registration, hash, ..Config::default() };
+        let accounts =
+            Accounts::new(db, workers.clone(), &Secret::new("secret of the tests"), &config).unwrap();
+        Self { accounts, workers, dir }
+    }
+
+    async fn user(&self, name: &str, role: Role) -> User {
+        let email = format!("{name}@Example.com");
+        let new = NewUser { name, email: Some(&email), password: Some(PASSWORD) };
+        self.accounts.create_user(&new, role, NOW).await.unwrap()
+    }
+
+    async fn login(&self, name: &str, password: &str, from: &str, now: i64) -> Result<Signed, AccountsError> {
+        self.accounts.login(name, password, address(from), now).await
+    }
+
+    fn verified(&self) -> u64 {
+        self.accounts.hasher.verified.load(Ordering::Relaxed)
+    }
+
+    /// The whole database as it lies on the disk.
+    async fn bytes(self) -> Vec<u8> {
+        self.accounts.db.close().await;
+        std::fs::read(self.dir.path().join("pixedge.db")).unwrap()
+    }
+}
+
+fn address(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+#[track_caller]
+fn refused<T>(result: Result<T, AccountsError>, code: &str) -> AccountsError {
+    let Err(error) = result else { panic!("not refused with {code}") };
+    assert_eq!(error.code(), code, "{error}");
+    error
+}
