@@ -14,6 +14,11 @@ pub enum LibraryError {
     IdTaken { id: String },
     #[error("a focal point is two numbers from 0 to 1")]
     Focal,
+    /// A field of a request.
+    #[error("`{field}` {why}")]
+    Field { field: &'static str, why: &'static str },
+    #[error("there is no such share")]
+    NoShare,
     #[error("no randomness for a new id: {0}")]
     Random(String),
     #[error(transparent)]
@@ -25,8 +30,8 @@ pub enum LibraryError {
 impl Fault for LibraryError {
     fn kind(&self) -> Kind {
         match self {
-            Self::NotFound { .. } => Kind::NotFound,
-            Self::IdTaken { .. } | Self::Focal => Kind::BadRequest,
+            Self::NotFound { .. } | Self::NoShare => Kind::NotFound,
+            Self::IdTaken { .. } | Self::Focal | Self::Field { .. } => Kind::BadRequest,
             Self::Random(_) => Kind::Internal,
             Self::Db(error) => error.kind(),
             Self::Storage(error) => error.kind(),
@@ -35,9 +40,9 @@ impl Fault for LibraryError {
 
     fn code(&self) -> &'static str {
         match self {
-            Self::NotFound { .. } => "not_found",
+            Self::NotFound { .. } | Self::NoShare => "not_found",
             Self::IdTaken { .. } => "conflict",
-            Self::Focal => "bad_value",
+            Self::Focal | Self::Field { .. } => "bad_value",
             Self::Random(_) => "internal",
             Self::Db(error) => error.code(),
             Self::Storage(error) => error.code(),
@@ -57,6 +62,7 @@ impl Fault for LibraryError {
         match self {
             Self::Db(error) => error.detail(),
             Self::Storage(error) => error.detail(),
+            Self::Field { field, .. } => Detail { option: Some((*field).to_owned()), ..Detail::default() },
             _ => Detail::default(),
         }
     }

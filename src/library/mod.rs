@@ -6,6 +6,7 @@ mod generations;
 mod id;
 mod image;
 mod known;
+mod shares;
 mod store;
 
 use std::ops::Range;
@@ -24,6 +25,7 @@ pub use generations::Scope;
 pub use id::{IdError, ImageId};
 pub use image::{Image, Page, Sameness, Shape, Visibility};
 pub use image::{NewImage, Stored};
+pub use shares::{NewShare, Share, SharePassword, ShareToken, is_share_token};
 
 use generations::{Generations, Raised};
 use known::Known;

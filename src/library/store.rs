@@ -1,5 +1,7 @@
 //! The statements of the library.
 
+pub(super) mod shares;
+
 use super::generations::Raised;
 use super::{Image, ImageId, LibraryError, NewImage, Page, Sameness, Scope, Shape};
 use crate::db::{Db, DbError, Row, Tx, Value};
