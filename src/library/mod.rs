@@ -8,6 +8,7 @@ mod image;
 mod known;
 mod shares;
 mod store;
+mod views;
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -25,10 +26,12 @@ pub use generations::Scope;
 pub use id::{IdError, ImageId};
 pub use image::{Image, Page, Sameness, Shape, Visibility};
 pub use image::{NewImage, Stored};
+pub use views::{Count, Day};
 pub use shares::{NewShare, Share, SharePassword, ShareToken, is_share_token};
 
 use generations::{Generations, Raised};
 use known::Known;
+use views::Views;
 
 /// Cheap to clone; clones share what they know of generations and images.
 #[derive(Clone)]
@@ -37,13 +40,14 @@ pub struct Library {
     storages: Storages,
     generations: Generations,
     known: Known,
+    views: Views,
 }
 
 impl Library {
     /// Reads the generations once; [`Library::poll`] keeps them current.
     pub async fn new(db: Db, storages: Storages) -> Result<Self, LibraryError> {
         let (generations, known) = (Generations::default(), Known::default());
-        let library = Self { db, storages, generations, known };
+        let library = Self { db, storages, generations, known, views: Views::default() };
         library.poll().await?;
         Ok(library)
     }

@@ -1,6 +1,7 @@
 //! The statements of the library.
 
 pub(super) mod shares;
+pub(super) mod views;
 
 use super::generations::Raised;
 use super::{Image, ImageId, LibraryError, NewImage, Page, Sameness, Scope, Shape};
@@ -12,7 +13,7 @@ macro_rules! select {
         concat!(
             "SELECT pk, id, name, sha256, md5, bytes, format, width, height, orientation, frames, has_alpha, depth, ",
             "progressive, focal_x, focal_y, visibility, storage, object_key, owner, created_at, updated_at, ",
-            "deleted_at, expires_at FROM images ",
+            "deleted_at, expires_at, views, last_viewed_at FROM images ",
             $rest
         )
     };
@@ -240,5 +241,7 @@ fn image(row: &Row) -> Result<Image, DbError> {
         updated_at: row.int("updated_at")?,
         deleted_at: row.opt_int("deleted_at")?,
         expires_at: row.opt_int("expires_at")?,
+        views: row.narrow("views")?,
+        last_viewed_at: row.opt_int("last_viewed_at")?,
     })
 }
