@@ -13,22 +13,26 @@ use futures_util::FutureExt;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 
-use crate::accounts::Accounts;
+use crate::accounts::{Accounts, Configured, Role, Token, Who};
 use crate::admin::Admin;
-use crate::auth::{BearerKey, Keys};
+use crate::auth::{BearerKey, Keys, UnlockKey};
 use crate::cache::Cache;
 use crate::codec::Limits;
 use crate::config::Config;
 use crate::db::Db;
 use crate::delivery::cors::Cors;
+use crate::delivery::door::Door;
+use crate::delivery::hotlink::Hotlink;
 use crate::delivery::respond::Freshness;
 use crate::delivery::{Delivery, Policies};
 use crate::error::with_causes;
+use crate::http::api::{Api, Schemas};
 use crate::http::page::Page;
 use crate::http::purge::Operator;
 use crate::http::ready::Readiness;
 use crate::http::router::{self, Router};
 use crate::http::server::{Server, Stop};
+use crate::http::visitor::Visitors;
 use crate::library::{Library, Visibility};
 use crate::limit::Limiter;
 use crate::source::{CacheControl, Sources};
@@ -36,7 +40,7 @@ use crate::storage::Storages;
 use crate::telemetry::logging;
 use crate::telemetry::metrics::Metrics;
 use crate::transform::{Ladder, Presets};
-use crate::units::Policy;
+use crate::units::{Policy, Secret};
 use crate::upload::Ingest;
 use crate::workers::Workers;
 use crate::{limit, source, storage, workers};
@@ -61,6 +65,11 @@ pub struct App {
     cache: Arc<Cache<crate::delivery::DeliveryError>>,
     workers: Workers,
     limiter: Arc<Limiter>,
+    accounts: Accounts,
+    /// Whom requests without credentials act as, where no account is needed.
+    nobody: Option<Who>,
+    /// The secret of the link that makes the first account, while there is none.
+    set_up: Option<Token>,
     presets: Presets,
     demo: bool,
 }
@@ -90,7 +99,8 @@ impl App {
         crate::net::install_crypto();
         let metrics = Arc::new(Metrics::new());
         let presets = presets(&config)?;
-        let library = library(&config).await?;
+        let db = database(&config).await?;
+        let library = library_over(&config, db.clone()).await?;
         if demo {
             let pictures = DEMO.map(|(id, name, bytes)| (id, name, Bytes::from_static(bytes)));
             ingest_into(&config, library.clone())
@@ -104,7 +114,22 @@ impl App {
             .map_err(|error| part("worker threads", error))?;
         let limiter = Arc::new(Limiter::new(&limit_config(&config)));
         let cache = Arc::new(cache);
-        Ok(Self { config, metrics, library, sources, cache, workers, limiter, presets, demo })
+        let accounts = accounts_over(&config, db, workers.clone())?;
+        let (nobody, set_up) = first_accounts(&config, &accounts).await?;
+        Ok(Self {
+            config,
+            metrics,
+            library,
+            sources,
+            cache,
+            workers,
+            limiter,
+            accounts,
+            nobody,
+            set_up,
+            presets,
+            demo,
+        })
     }
 
     /// Takes the sockets, so that an address that is in use is an error before anything is served.
@@ -125,7 +150,7 @@ impl App {
         Ok(Listening { app: self, public, admin, address, public_url })
     }
 
-    fn delivery(&self, public_url: &str) -> Result<Delivery, AppError> {
+    fn delivery(&self, public_url: &str, door: Arc<dyn Door>) -> Result<Delivery, AppError> {
         let Config { http, images, ipx, library, .. } = &self.config;
         let CacheControl { max_age, stale_while_revalidate } = CacheControl::default();
         Ok(Delivery::new(crate::delivery::Parts {
@@ -139,7 +164,9 @@ impl App {
             max_result_side: images.max_result_side,
             bitmap_cache: usize::try_from(images.bitmap_cache.0).unwrap_or(usize::MAX),
             presets: self.presets.clone(),
-            keys: keys(&self.config),
+            keys: keys(&self.config).with_own(&secret(&self.config)?),
+            door,
+            hotlink: hotlink(&self.config, public_url),
             policies: Policies { library: library.unsigned, ladder: Ladder::new(&images.ladder) },
             ipx_source: ipx.source.clone(),
             ignored_query: http.ignore_query.clone(),
@@ -152,6 +179,17 @@ impl App {
     fn operator(&self) -> Operator {
         let key = self.config.auth.admin_key.as_ref().map(BearerKey::new);
         Operator { admin: admin_over(&self.config, self.library.clone()), key }
+    }
+
+    fn api(&self) -> Result<Api, AppError> {
+        Ok(Api {
+            accounts: self.accounts.clone(),
+            cors: Cors::new(&self.config.http.api_cors)
+                .map_err(|text| AppError::Part { part: "http.api_cors", text })?,
+            nobody: self.nobody.clone(),
+            schemas: Schemas::default(),
+            clock: crate::db::now_ms,
+        })
     }
 
     /// Database, storage and sockets are what a server cannot do without; a cache it can.
@@ -186,31 +224,52 @@ impl Listening {
     pub fn hints(&self) -> Vec<String> {
         let url = self.url();
         if self.app.demo {
-            return vec![
+            let mut hints = vec![
                 format!("{url}/                                   a page with examples"),
                 format!("{url}/i/demo/w_300,fmt_webp              300 px wide, as WebP"),
                 format!("{url}/i/demo/w_400,h_400,c_fill,g_n      a square, keeping the top"),
                 format!("{url}/explain/i/demo/w_5000              what a URL means"),
             ];
+            hints.extend(self.set_up_hint());
+            return hints;
         }
-        vec![format!("{url}/   start page; `pixedge import DIR` adds pictures, `--demo` brings some along")]
+        let mut hints = vec![format!(
+            "{url}/   start page; `pixedge import DIR` adds pictures, `--demo` brings some along"
+        )];
+        hints.extend(self.set_up_hint());
+        hints
+    }
+
+    fn set_up_hint(&self) -> Option<String> {
+        let token = self.app.set_up.as_ref()?;
+        Some(format!(
+            "{}/setup/{}   makes the first account; works once, for a day",
+            self.url(),
+            token.expose()
+        ))
     }
 
     /// Serves until SIGTERM or Ctrl-C, answers what is under way, and keeps the cache.
     pub async fn run(self) -> Result<(), AppError> {
         let Self { app, public, admin, public_url, .. } = self;
         let stop = Stop::new();
+        let unlock = UnlockKey::new(&secret(&app.config)?);
+        let visitors = Arc::new(Visitors::new(app.accounts.clone(), unlock, &public_url));
+        let door: Arc<dyn Door> = Arc::clone(&visitors) as _;
         let parts = Arc::new(router::Parts {
-            delivery: app.delivery(&public_url)?,
+            delivery: app.delivery(&public_url, door)?,
+            visitors,
             metrics: Arc::clone(&app.metrics),
             page: Page::new(&public_url),
             demo: app.demo,
             stop: stop.clone(),
             ready: app.readiness(),
             operator: app.operator(),
+            api: app.api()?,
             trusted_proxies: app.config.http.trusted_proxies.clone(),
         });
         tokio::spawn(watch_purges(app.library.clone()));
+        tokio::spawn(write_down(app.library.clone(), app.accounts.clone()));
         tokio::spawn(sweep_limits(Arc::clone(&app.limiter)));
         tokio::spawn({
             let stop = stop.clone();
@@ -230,6 +289,7 @@ impl Listening {
         tokio::join!(server.serve(public, service(false)), serve_admin);
         app.workers.drain(Duration::from_secs(5)).await;
         app.cache.close().await;
+        written_down(&app.library, &app.accounts).await;
         tracing::info!("stopped");
         Ok(())
     }
@@ -296,6 +356,15 @@ pub async fn accounts(config: &Config) -> Result<Accounts, AppError> {
     accounts_over(config, database(config).await?, workers)
 }
 
+/// The server's own secret, of which every part that needs one derives its own.
+fn secret(config: &Config) -> Result<Secret, AppError> {
+    match &config.auth.secret {
+        Some(secret) => Ok(secret.clone()),
+        None => crate::accounts::load_or_make(&config.data_dir.join("secret.key"))
+            .map_err(|error| part("auth.secret", error)),
+    }
+}
+
 fn accounts_over(config: &Config, db: Db, workers: Workers) -> Result<Accounts, AppError> {
     use crate::accounts::{Config as Room, Registration};
     let auth = &config.auth;
@@ -305,12 +374,41 @@ fn accounts_over(config: &Config, db: Db, workers: Workers) -> Result<Accounts, 
         crate::config::Registration::Closed => Registration::Closed,
     };
     let room = Room { registration, access_token: auth.access_token.0, ..Room::default() };
-    let secret = match &auth.secret {
-        Some(secret) => secret.clone(),
-        None => crate::accounts::load_or_make(&config.data_dir.join("secret.key"))
-            .map_err(|error| part("auth.secret", error))?,
+    Accounts::new(db, workers, &secret(config)?, &room).map_err(|error| part("accounts", error))
+}
+
+/// The accounts of the configuration, and either the one that everybody acts as or the link to the first one.
+async fn first_accounts(
+    config: &Config,
+    accounts: &Accounts,
+) -> Result<(Option<Who>, Option<Token>), AppError> {
+    let failed = |error| part("accounts", error);
+    let configured: Vec<Configured<'_>> = config.auth.users.iter().map(configured_user).collect();
+    let now = crate::db::now_ms();
+    for user in accounts.ensure(&configured, now).await.map_err(failed)? {
+        tracing::info!(user = user.name, role = %user.role, "made the account that the configuration names");
+    }
+    if !config.auth.required {
+        let nobody = accounts.anyone(now).await.map_err(failed)?;
+        tracing::warn!("auth.required is false: whoever reaches this server may upload and delete");
+        return Ok((Some(nobody), None));
+    }
+    Ok((None, accounts.set_up_token(now).await.map_err(failed)?))
+}
+
+fn configured_user(user: &crate::config::User) -> Configured<'_> {
+    let role = match user.role {
+        crate::config::Role::Admin => Role::Admin,
+        crate::config::Role::User => Role::User,
+        crate::config::Role::Guest => Role::Guest,
     };
-    Accounts::new(db, workers, &secret, &room).map_err(|error| part("accounts", error))
+    Configured {
+        name: &user.name,
+        email: user.email.as_deref(),
+        role,
+        password: user.password.as_ref().map(crate::units::Secret::expose),
+        hash: user.password_hash.as_ref().map(crate::units::Secret::expose),
+    }
 }
 
 fn admin_over(config: &Config, library: Library) -> Admin {
@@ -328,6 +426,18 @@ fn ingest_into(config: &Config, library: Library) -> Ingest {
 /// The configured presets, each checked by the grammar.
 pub fn presets(config: &Config) -> Result<Presets, AppError> {
     Presets::new(&config.presets).map_err(|text| AppError::Part { part: "presets", text })
+}
+
+/// Which pages may embed pictures; `None`: everybody's.
+fn hotlink(config: &Config, public_url: &str) -> Option<Hotlink> {
+    use crate::config::{EmptyReferer, HotlinkAnswer};
+    let crate::config::Hotlink { allow, empty_referer, answer } = &config.hotlink;
+    let answer = match answer {
+        HotlinkAnswer::Forbidden => None,
+        HotlinkAnswer::Image(id) => Some(id.clone()),
+    };
+    let empty = *empty_referer == EmptyReferer::Allow;
+    (!allow.is_empty()).then(|| Hotlink::new(allow, public_url, empty, answer))
 }
 
 /// The keys that URLs are signed with.
@@ -413,8 +523,11 @@ async fn database(config: &Config) -> Result<Db, AppError> {
 }
 
 async fn library(config: &Config) -> Result<Library, AppError> {
+    library_over(config, database(config).await?).await
+}
+
+async fn library_over(config: &Config, db: Db) -> Result<Library, AppError> {
     let data_dir = &config.data_dir;
-    let db = database(config).await?;
     let storages: BTreeMap<String, storage::Config> =
         config.storages.iter().map(|(name, storage)| (name.clone(), storage.to_room())).collect();
     let storages = Storages::open(&storages, &config.storage_default, data_dir, data_dir)
@@ -444,6 +557,25 @@ async fn watch_purges(library: Library) {
         if let Err(error) = library.poll().await {
             tracing::warn!(%error, "purges and changes cannot be read");
         }
+    }
+}
+
+/// What is counted in memory is written down often enough that a crash loses little.
+async fn write_down(library: Library, accounts: Accounts) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(3));
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        written_down(&library, &accounts).await;
+    }
+}
+
+async fn written_down(library: &Library, accounts: &Accounts) {
+    if let Err(error) = library.flush_views(crate::db::now_ms()).await {
+        tracing::warn!(error = with_causes(&error), "views cannot be written down");
+    }
+    if let Err(error) = accounts.flush().await {
+        tracing::warn!(error = with_causes(&error), "uses of keys cannot be written down");
     }
 }
 

@@ -12,7 +12,7 @@ use super::body::{BodyFault, json_object};
 use super::context::Asked;
 use super::problem::problem;
 use super::router::json;
-use super::visitor::bearer;
+use super::api::bearer;
 use crate::admin::{Admin, AdminError, Purge, Purged};
 use crate::auth::BearerKey;
 use crate::delivery::body::Body;

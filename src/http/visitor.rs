@@ -11,6 +11,7 @@ use http::HeaderMap;
 use http::header::{AUTHORIZATION, COOKIE, HeaderName};
 use lru::LruCache;
 
+use super::api::bearer;
 use crate::accounts::{Accounts, AccountsError, Scope};
 use crate::auth::UnlockKey;
 use crate::delivery::door::{Door, DoorError, Password, Viewer};
@@ -119,13 +120,6 @@ impl Door for Visitors {
         }
         .boxed()
     }
-}
-
-/// The token of `Authorization: Bearer …`.
-pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = value.split_at_checked("Bearer ".len())?;
-    scheme.eq_ignore_ascii_case("Bearer ").then(|| token.trim_ascii())
 }
 
 fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

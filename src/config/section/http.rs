@@ -30,6 +30,9 @@ pub struct Http {
     pub allow: Vec<Cidr>,
     /// Who is not, whatever `allow` says.
     pub deny: Vec<Cidr>,
+    /// Origins whose scripts may call the API under `/v1`; `*` is every one. Credentials are never sent along by a
+    /// browser itself, so this decides who may read, not who is signed in.
+    pub api_cors: Vec<String>,
     /// Query keys that are ignored instead of refused; a `*` at the end stands for any rest.
     pub ignore_query: Vec<String>,
 }
@@ -46,6 +49,7 @@ impl Default for Http {
             cors: vec!["*".to_owned()],
             allow: Vec::new(),
             deny: Vec::new(),
+            api_cors: Vec::new(),
             ignore_query: Vec::new(),
         }
     }
@@ -90,11 +94,13 @@ impl Http {
                 "`http.max_connections_per_address`: 0 refuses everybody; for no limit write null".to_owned()
             );
         }
-        for (index, origin) in self.cors.iter().enumerate() {
+        let listed = |list| move |(index, origin)| (list, index, origin);
+        let origins = self.cors.iter().enumerate().map(listed("cors"));
+        for (list, index, origin) in origins.chain(self.api_cors.iter().enumerate().map(listed("api_cors"))) {
             let plain = web_url(origin).is_some_and(|url| url.path() == "/" && url.query().is_none());
             if origin != "*" && (!plain || origin.ends_with('/') || origin.contains('#')) {
                 return Err(format!(
-                    "`http.cors[{index}]`: `{origin}` is not `*` or an origin like `https://example.com` (no path, no `/` at the end)"
+                    "`http.{list}[{index}]`: `{origin}` is not `*` or an origin like `https://example.com` (no path, no `/` at the end)"
                 ));
             }
         }
