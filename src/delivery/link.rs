@@ -21,6 +21,11 @@ impl Delivery {
         };
         Ok(format!("{}{path}{query}", self.public_url))
     }
+
+    /// Where somebody who holds the token sees what was shared.
+    pub fn share_link(&self, token: &str) -> String {
+        format!("{}/share/{token}", self.public_url)
+    }
 }
 
 const HALF_DAY: u64 = 12 * 3600;

@@ -9,7 +9,7 @@ use super::{Image, ImageId, Library, LibraryError, Page, store};
 /// What may be told of a share. Times are milliseconds since 1970.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Share {
-    pub(super) pk: i64,
+    pub pk: i64,
     /// What it is called in lists; no right by itself.
     pub id: String,
     pub image_pk: i64,
@@ -93,6 +93,11 @@ impl Library {
             return Ok(None);
         }
         Ok(store::shares::by_hash(&self.db, &hash(token)).await?)
+    }
+
+    /// A share by what it is called.
+    pub async fn share(&self, id: &str) -> Result<Option<Share>, LibraryError> {
+        Ok(store::shares::by_id(&self.db, id).await?)
     }
 
     /// Takes one view. `false`: none is left, or the share has ended meanwhile. Of however many who ask at once, exactly
