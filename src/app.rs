@@ -14,7 +14,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 
 use crate::accounts::{Accounts, Configured, Role, Token, Who};
-use crate::admin::Admin;
+use crate::admin::{Addresses, Admin};
 use crate::auth::{BearerKey, Keys, UnlockKey};
 use crate::cache::Cache;
 use crate::codec::Limits;
@@ -66,6 +66,7 @@ pub struct App {
     workers: Workers,
     limiter: Arc<Limiter>,
     accounts: Accounts,
+    addresses: Addresses,
     /// Whom requests without credentials act as, where no account is needed.
     nobody: Option<Who>,
     /// The secret of the link that makes the first account, while there is none.
@@ -114,6 +115,9 @@ impl App {
             .map_err(|error| part("worker threads", error))?;
         let limiter = Arc::new(Limiter::new(&limit_config(&config)));
         let cache = Arc::new(cache);
+        let addresses = Addresses::new(db.clone(), &config.http.allow, &config.http.deny)
+            .await
+            .map_err(|error| part("http.allow", error))?;
         let accounts = accounts_over(&config, db, workers.clone())?;
         let (nobody, set_up) = first_accounts(&config, &accounts).await?;
         Ok(Self {
@@ -125,6 +129,7 @@ impl App {
             workers,
             limiter,
             accounts,
+            addresses,
             nobody,
             set_up,
             presets,
@@ -260,6 +265,7 @@ impl Listening {
         let parts = Arc::new(router::Parts {
             delivery: app.delivery(&public_url, door)?,
             visitors,
+            addresses: app.addresses.clone(),
             metrics: Arc::clone(&app.metrics),
             page: Page::new(&public_url),
             demo: app.demo,
@@ -269,7 +275,7 @@ impl Listening {
             api: app.api()?,
             trusted_proxies: app.config.http.trusted_proxies.clone(),
         });
-        tokio::spawn(watch_purges(app.library.clone()));
+        tokio::spawn(watch_changes(app.library.clone(), app.addresses.clone()));
         tokio::spawn(write_down(app.library.clone(), app.accounts.clone()));
         tokio::spawn(sweep_limits(Arc::clone(&app.limiter)));
         tokio::spawn({
@@ -549,7 +555,7 @@ fn part(part: &'static str, error: impl std::error::Error + 'static) -> AppError
 }
 
 /// Purges and changes by other processes are seen within a second.
-async fn watch_purges(library: Library) {
+async fn watch_changes(library: Library, addresses: Addresses) {
     // Twice as often as promised, so that an answer that takes its time is in time.
     let mut ticks = tokio::time::interval(Duration::from_millis(500));
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -557,6 +563,9 @@ async fn watch_purges(library: Library) {
         ticks.tick().await;
         if let Err(error) = library.poll().await {
             tracing::warn!(%error, "purges and changes cannot be read");
+        }
+        if let Err(error) = addresses.poll().await {
+            tracing::warn!(%error, "the lists of addresses cannot be read");
         }
     }
 }

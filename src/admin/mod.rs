@@ -1,6 +1,7 @@
 //! The operator's use cases. What they need to know of the configuration is handed to them; who may call them is for the
 //! shells to check.
 
+mod addresses;
 mod error;
 mod purge;
 
@@ -8,6 +9,7 @@ use std::collections::BTreeSet;
 
 use crate::library::Library;
 
+pub use addresses::{AddressRule, Addresses, Verdict};
 pub use error::AdminError;
 pub use purge::{Purge, Purged};
 

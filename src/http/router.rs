@@ -25,6 +25,7 @@ use super::ready::Readiness;
 use super::server::Stop;
 use super::share;
 use super::visitor::Visitors;
+use crate::admin::Addresses;
 use crate::delivery::body::Body;
 use crate::delivery::respond::Vary;
 use crate::delivery::{self, Delivery};
@@ -97,6 +98,7 @@ pub struct Parts {
     pub trusted_proxies: Vec<Cidr>,
     pub operator: Operator,
     pub visitors: Arc<Visitors>,
+    pub addresses: Addresses,
     pub api: Api,
 }
 
@@ -116,6 +118,12 @@ impl Router {
     async fn answer(self, request: Head, body: Body) -> Response<Body> {
         let path = request.uri.path();
         let found = ROUTES.iter().find(|(pattern, _)| pattern.fits(path)).map(|(_, route)| *route);
+        if self.shuts_out(found, &request) {
+            let response = problem(&ShellFault::Address, &self.asked(&request));
+            self.parts.metrics.refused("address");
+            self.parts.metrics.request(found.map_or("none", Route::name), response.status().as_u16());
+            return response;
+        }
         if found == Some(Route::Api) && !is_nameless(&request) {
             return Box::pin(self.api(request, body)).await;
         }
@@ -130,6 +138,16 @@ impl Router {
         };
         self.parts.metrics.request(found.map_or("none", Route::name), response.status().as_u16());
         response
+    }
+
+    /// Whether nothing is said to this address. Whoever watches over the server may always ask whether it lives, and the
+    /// operator's own listener is for those who reach it.
+    fn shuts_out(&self, found: Option<Route>, request: &Head) -> bool {
+        let addresses = &self.parts.addresses;
+        addresses.is_used()
+            && !self.admin
+            && found != Some(Route::Health)
+            && !addresses.admits(self.client(request))
     }
 
     /// The future of a request is moved as a whole several times before it first runs, so what a hit does not need is
