@@ -48,7 +48,8 @@ impl Addresses {
     pub async fn new(db: Db, allow: &[Cidr], deny: &[Cidr]) -> Result<Self, AdminError> {
         let allow = allow.iter().map(|block| (Verdict::Allow, *block));
         let configured = allow.chain(deny.iter().map(|block| (Verdict::Deny, *block))).collect();
-        let addresses = Self { db, configured, gate: Arc::default(), is_used: Arc::default(), seen: Arc::default() };
+        let addresses =
+            Self { db, configured, gate: Arc::default(), is_used: Arc::default(), seen: Arc::default() };
         addresses.poll().await?;
         Ok(addresses)
     }

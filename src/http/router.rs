@@ -166,7 +166,17 @@ impl Router {
             _ if is_nameless(request) => problem(&ShellFault::Host, &self.asked(request)),
             (None, _) => no_route(
                 request.uri.path(),
-                &["/i/", "/r/", "/_ipx/", "/share/", "/info/", "/explain/", "/v1/", "/docs/errors", "/healthz"],
+                &[
+                    "/i/",
+                    "/r/",
+                    "/_ipx/",
+                    "/share/",
+                    "/info/",
+                    "/explain/",
+                    "/v1/",
+                    "/docs/errors",
+                    "/healthz",
+                ],
                 &self.asked(request),
             ),
             (Some(Route::Purge), &Method::OPTIONS) => purge::options(),
@@ -242,14 +252,16 @@ impl Router {
         let Parts { delivery, visitors, .. } = &*self.parts;
         let client = self.client(request);
         let outcome = match request.method {
-            Method::GET | Method::HEAD => {
-                delivery.shared(self.asks(request, client)).await.map_err(|error| Box::new(error) as Box<dyn Fault>)
-            }
+            Method::GET | Method::HEAD => delivery
+                .shared(self.asks(request, client))
+                .await
+                .map_err(|error| Box::new(error) as Box<dyn Fault>),
             Method::POST => share::unlock(delivery, visitors, request, body, client).await,
             Method::OPTIONS => return share::options(),
             _ => return wrong_method(&request.method, share::ALLOWED, &self.asked(request)),
         };
-        let mut response = outcome.unwrap_or_else(|fault| share::refused(&*fault, request, self.asked(request)));
+        let mut response =
+            outcome.unwrap_or_else(|fault| share::refused(&*fault, request, self.asked(request)));
         if request.method == Method::HEAD {
             *response.body_mut() = Body::empty();
         }

@@ -26,8 +26,8 @@ pub use generations::Scope;
 pub use id::{IdError, ImageId};
 pub use image::{Image, Page, Sameness, Shape, Visibility};
 pub use image::{NewImage, Stored};
-pub use views::{Count, Day};
 pub use shares::{NewShare, Share, SharePassword, ShareToken, is_share_token};
+pub use views::{Count, Day};
 
 use generations::{Generations, Raised};
 use known::Known;

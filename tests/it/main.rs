@@ -16,6 +16,7 @@ mod limits;
 mod load;
 mod named;
 mod nginx;
+mod originals;
 mod purge;
 mod quality;
 mod read_path;
