@@ -208,7 +208,7 @@ impl Router {
 
     async fn read(&self, route: Route, request: &Head) -> Response<Body> {
         let Parts { delivery, page, .. } = &*self.parts;
-        let asks = self.asks(request, self.client(request));
+        let asks = asks(request, self.client(request));
         let outcome = match route {
             Route::Image | Route::Object | Route::Ipx | Route::Signed => delivery.picture(asks).await,
             Route::Explain => {
@@ -253,7 +253,7 @@ impl Router {
         let client = self.client(request);
         let outcome = match request.method {
             Method::GET | Method::HEAD => delivery
-                .shared(self.asks(request, client))
+                .shared(asks(request, client))
                 .await
                 .map_err(|error| Box::new(error) as Box<dyn Fault>),
             Method::POST => share::unlock(delivery, visitors, request, body, client).await,
@@ -268,14 +268,6 @@ impl Router {
         response
     }
 
-    fn asks<'a>(&self, request: &'a Head, client: IpAddr) -> delivery::Request<'a> {
-        delivery::Request {
-            method: &request.method,
-            path: request.uri.path(),
-            query: request.uri.query(),
-            headers: &request.headers,
-            client,
-        }
     }
 
     /// JSON that scripts of other origins may read as they may the picture it is about.
@@ -348,6 +340,16 @@ impl tower::Service<Request<Body>> for Router {
 /// RFC 9112 §3.2
 fn is_nameless(request: &Head) -> bool {
     request.version == http::Version::HTTP_11 && request.headers.get_all(HOST).iter().count() != 1
+}
+
+fn asks(request: &Head, client: IpAddr) -> delivery::Request<'_> {
+    delivery::Request {
+        method: &request.method,
+        path: request.uri.path(),
+        query: request.uri.query(),
+        headers: &request.headers,
+        client,
+    }
 }
 
 /// Reads a body that nobody wants, if it is a small one.

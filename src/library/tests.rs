@@ -276,6 +276,8 @@ fn a_row_that_was_read_before_a_change_is_not_kept() {
         updated_at: 0,
         deleted_at: None,
         expires_at: None,
+        views: 0,
+        last_viewed_at: None,
     };
     let row = Arc::new(row);
     known.put(&row, before);
