@@ -28,7 +28,7 @@ struct House {
 impl House {
     async fn new(registration: Registration) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let db = Db::open(&db::Config::default(), dir.path()).await.unwrap();
+        let db = db::testing::open(dir.path()).await;
         let workers = Workers::start(&workers::Config::default(), Arc::new(Metrics::new())).unwrap();
         let hash = HashCost { memory_kib: 8, passes: 1 };
         let config = Config { registration, hash, ..Config::default() };

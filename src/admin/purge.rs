@@ -124,7 +124,6 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::db::Db;
     use crate::error::Fault as _;
     use crate::library::Library;
     use crate::storage::{LOCAL, Storages};
@@ -132,7 +131,7 @@ mod tests {
     #[tokio::test]
     async fn only_what_there_is_can_be_purged() {
         let dir = tempfile::tempdir().unwrap();
-        let db = Db::open(&crate::db::Config::default(), dir.path()).await.unwrap();
+        let db = crate::db::testing::open(dir.path()).await;
         let storages = Storages::open(&BTreeMap::new(), LOCAL, dir.path(), dir.path()).await.unwrap();
         let library = Library::new(db, storages).await.unwrap();
         let admin = Admin::new(library, ["photos".to_owned()]);
