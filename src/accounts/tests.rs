@@ -51,10 +51,11 @@ impl House {
         self.accounts.hasher.verified.load(Ordering::Relaxed)
     }
 
-    /// The whole database as it lies on the disk.
+    /// The whole database as a file.
     async fn bytes(self) -> Vec<u8> {
-        self.accounts.db.close().await;
-        std::fs::read(self.dir.path().join("pixedge.db")).unwrap()
+        let file = self.dir.path().join("copy.db");
+        db::backup::write(&self.accounts.db, &file, &[], &mut |_| {}).await.unwrap();
+        std::fs::read(file).unwrap()
     }
 }
 

@@ -43,6 +43,12 @@ pub enum DbError {
     /// A row holds what our own code would never have written.
     #[error("column `{column}` holds an impossible value: {why}")]
     Corrupt { column: &'static str, why: String },
+    #[error("{} is no backup of pixedge", path.display())]
+    NoBackup { path: PathBuf },
+    #[error("{} exists already; name another file, or remove it first", path.display())]
+    Exists { path: PathBuf },
+    #[error("the database is not empty (table `{table}` has rows); give --replace to lose what it holds")]
+    NotEmpty { table: &'static str },
     /// Ours: the transaction went on after a statement that failed.
     #[error("the transaction was over when this was asked of it")]
     Over,

@@ -1,6 +1,7 @@
 //! The pool, the migrations and the one door to SQL. Each room keeps its own statements in its `store.rs`; what all
 //! of them must obey stands in `docs/decisions/0003-database.md`.
 
+pub mod backup;
 mod error;
 mod migrate;
 mod mysql;
