@@ -172,7 +172,7 @@ mod tests {
     #[tokio::test]
     async fn lists_are_joined_and_followed_by_other_processes() {
         let dir = tempfile::tempdir().unwrap();
-        let db = async || Db::open(&crate::db::Config::default(), dir.path()).await.unwrap();
+        let db = async || crate::db::testing::open(dir.path()).await;
         let here = Addresses::new(db().await, &[], &[block("192.0.2.0/24")]).await.unwrap();
         let there = Addresses::new(db().await, &[], &[]).await.unwrap();
         let admits = |addresses: &Addresses, text: &str| addresses.admits(text.parse().unwrap());

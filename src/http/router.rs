@@ -18,6 +18,7 @@ use serde::Serialize;
 use super::api::{self, Api};
 use super::client::{is_this_machine, resolved_client};
 use super::context::{Asked, Context};
+use super::links;
 use super::page::Page;
 use super::problem::{ShellFault, is_kept, no_route, problem, wrong_method};
 use super::purge::{self, Operator};
@@ -52,6 +53,7 @@ pub enum Route {
     Share,
     Purge,
     Api,
+    Link,
 }
 
 /// How a path is compared.
@@ -65,7 +67,7 @@ use Match::{Below, Exact};
 const READ: &str = "GET, HEAD, OPTIONS";
 
 /// The first row that fits wins.
-const ROUTES: [(Match, Route); 18] = [
+const ROUTES: &[(Match, Route)] = &[
     (Below("/i/"), Route::Image),
     (Below("/r/"), Route::Object),
     (Below("/s/"), Route::Signed),
@@ -76,6 +78,9 @@ const ROUTES: [(Match, Route); 18] = [
     (Below("/_ipx/"), Route::Ipx),
     (Below("/info/"), Route::Info),
     (Below("/explain/"), Route::Explain),
+    (Below(links::SET_UP), Route::Link),
+    (Below(links::RECOVER), Route::Link),
+    (Below(links::GOODBYE), Route::Link),
     (Exact("/"), Route::Page),
     (Exact("/docs/errors"), Route::Errors),
     (Exact("/docs/transforms"), Route::Transforms),
@@ -154,7 +159,7 @@ impl Router {
     /// boxed here and below: with everything inline a hit copied 160 KB.
     async fn follow(&self, found: Option<Route>, request: &Head, body: Body) -> Response<Body> {
         let body = match found {
-            Some(Route::Purge | Route::Share) => body,
+            Some(Route::Purge | Route::Link | Route::Share) => body,
             // Nobody reads it. HTTP/1 drains what is left of it after the answer, if nothing holds it; HTTP/2 tells only
             // who reads to its end whether the request was well-formed (RFC 9113 §8.1.1).
             _ if request.version == http::Version::HTTP_2 && !body.is_end_stream() => {
@@ -188,6 +193,17 @@ impl Router {
                 }
             }
             (Some(Route::Share), _) => Box::pin(self.share(request, body)).await,
+            (Some(Route::Link), &Method::GET | &Method::HEAD | &Method::POST) => {
+                let client = self.client(request);
+                match self.parts.delivery.pay(client) {
+                    Ok(()) => {
+                        let (accounts, now) = (&self.parts.api.accounts, (self.parts.api.clock)());
+                        let asked = self.asked(request);
+                        Box::pin(links::answer(accounts, request, body, (client, now), &asked)).await
+                    }
+                    Err(error) => problem(&error, &self.asked(request)),
+                }
+            }
             (Some(_), &Method::OPTIONS) => self.parts.delivery.preflight(&request.headers, READ),
             (Some(route), &Method::GET | &Method::HEAD) => self.read(route, request).await,
             (Some(route), method) => wrong_method(method, route.methods(), &self.asked(request)),
@@ -232,7 +248,7 @@ impl Router {
             }
             Route::Ready => Ok(Box::pin(self.ready()).await),
             Route::Metrics => Ok(self.metrics()),
-            Route::Purge | Route::Share | Route::Api => {
+            Route::Purge | Route::Share | Route::Api | Route::Link => {
                 Ok(wrong_method(&request.method, route.methods(), &self.asked(request)))
             }
         };
@@ -266,8 +282,6 @@ impl Router {
             *response.body_mut() = Body::empty();
         }
         response
-    }
-
     }
 
     /// JSON that scripts of other origins may read as they may the picture it is about.
@@ -390,6 +404,7 @@ impl Route {
             Self::Share => "share",
             Self::Purge => "purge",
             Self::Api => "api",
+            Self::Link => "link",
         }
     }
 
@@ -398,6 +413,7 @@ impl Route {
         match self {
             Self::Purge => purge::ALLOWED,
             Self::Share => share::ALLOWED,
+            Self::Link => links::ALLOWED,
             _ => READ,
         }
     }
