@@ -18,5 +18,6 @@ pub mod router;
 mod seats;
 pub mod server;
 mod share;
+mod viewer;
 pub mod visitor;
 mod watch;
