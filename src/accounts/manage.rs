@@ -2,7 +2,7 @@
 
 use super::session::end_sessions;
 use super::user::check_password;
-use super::{Accounts, AccountsError, NewUser, PasswordHash, Role, User, store};
+use super::{Accounts, AccountsError, NewUser, PasswordHash, Role, User, Who, store};
 use crate::db::Tx;
 
 /// An account that the configuration names.
@@ -15,6 +15,9 @@ pub struct Configured<'a> {
     /// Instead of a password.
     pub hash: Option<&'a str>,
 }
+
+/// The name of the account that everybody acts as.
+const ANYONE: &str = "anyone";
 
 /// What somebody may store; `None` = as much as there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -62,6 +65,16 @@ impl Accounts {
         Ok(made)
     }
 
+    /// The account that everybody acts as where none is needed: it has no password and no administrator's rights.
+    pub async fn anyone(&self, now: i64) -> Result<Who, AccountsError> {
+        let one = Configured { name: ANYONE, email: None, role: Role::User, password: None, hash: None };
+        self.ensure(&[one], now).await?;
+        let mut user = self.user_by_login(ANYONE).await?;
+        // Whatever somebody made of it since.
+        user.role = Role::User;
+        Ok(Who { scopes: user.role.scopes(), user, key: None })
+    }
+
     /// Another password, by somebody who need not know the old one; ends all sessions.
     pub async fn set_password(&self, user: i64, password: &str, now: i64) -> Result<(), AccountsError> {
         check_password(password)?;
@@ -95,8 +108,9 @@ impl Accounts {
     }
 
     pub async fn set_quota(&self, user: i64, quota: Quota, now: i64) -> Result<(), AccountsError> {
-        let int = |value: Option<u64>| value.map(|value| i64::try_from(value).unwrap_or(i64::MAX));
-        store::set_quota(&self.db, user, int(quota.bytes), int(quota.files), now).await
+        let mut tx = self.db.write().await?;
+        store::set_quota(&mut tx, user, quota, now).await?;
+        Ok(tx.commit().await?)
     }
 
     /// Its sessions, keys and links go with it; its pictures are for the caller to put into the trash, before.
@@ -125,6 +139,20 @@ impl Accounts {
     /// In the order in which they came, after the key `after`.
     pub async fn users(&self, after: i64, limit: u32) -> Result<Vec<User>, AccountsError> {
         Ok(store::list(&self.db, after, limit.min(1000)).await?)
+    }
+
+    /// The same of those whose name begins with `prefix`, in any case.
+    pub async fn users_named(
+        &self,
+        prefix: &str,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<User>, AccountsError> {
+        Ok(store::list_named(&self.db, prefix, after, limit.min(1000)).await?)
+    }
+
+    pub async fn count(&self) -> Result<u64, AccountsError> {
+        Ok(store::count(&self.db).await?)
     }
 
     async fn insert(

@@ -124,6 +124,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::accounts::Accounts;
     use crate::error::Fault as _;
     use crate::library::Library;
     use crate::storage::{LOCAL, Storages};
@@ -133,8 +134,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let db = crate::db::testing::open(dir.path()).await;
         let storages = Storages::open(&BTreeMap::new(), LOCAL, dir.path(), dir.path()).await.unwrap();
-        let library = Library::new(db, storages).await.unwrap();
-        let admin = Admin::new(library, ["photos".to_owned()]);
+        let library = Library::new(db.clone(), storages).await.unwrap();
+        let admin = Admin::new(db.clone(), Accounts::for_tests(db), library, ["photos".to_owned()]);
         let rows = [
             ("source", "photos", "source photos"),
             ("source", "other", "not_found"),
