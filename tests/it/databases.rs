@@ -1,7 +1,7 @@
 //! The binary on each engine: start, accounts, a backup under way and its way to another engine.
 
-use crate::support::engines;
 use crate::support::Home;
+use crate::support::engines;
 
 #[test]
 fn a_backup_moves_to_every_engine() {
