@@ -13,13 +13,13 @@ use futures_util::FutureExt;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 
-use crate::accounts::{Accounts, Configured, Role, Token, Who};
+use crate::accounts::{self, Accounts, Configured, Role, Token, Who};
 use crate::admin::{Addresses, Admin};
 use crate::auth::{BearerKey, Keys, UnlockKey};
 use crate::cache::Cache;
 use crate::codec::Limits;
 use crate::config::Config;
-use crate::db::Db;
+use crate::db::{Db, backup};
 use crate::delivery::cors::Cors;
 use crate::delivery::door::Door;
 use crate::delivery::hotlink::Hotlink;
@@ -527,6 +527,30 @@ pub fn logging(config: &Config) -> logging::Config {
 
 fn cache_dir(config: &Config) -> std::path::PathBuf {
     config.cache.path.clone().unwrap_or_else(|| config.data_dir.join("cache"))
+}
+
+/// Writes the database into a new file.
+pub async fn backup(
+    config: &Config,
+    file: &Path,
+    without_secrets: bool,
+    progress: &mut (dyn FnMut(backup::Progress) + Send),
+) -> Result<(), AppError> {
+    let db = database(config).await?;
+    let blank: &[&str] = if without_secrets { &accounts::BLANK } else { &[] };
+    backup::write(&db, file, blank, progress).await.map_err(|error| part("backup", error))
+}
+
+/// Fills the database from a file.
+pub async fn restore(
+    config: &Config,
+    file: &Path,
+    replace: bool,
+    progress: &mut (dyn FnMut(backup::Progress) + Send),
+) -> Result<(), AppError> {
+    let db = database(config).await?;
+    let done = backup::restore(&db, file, &config.data_dir, replace, progress).await;
+    done.map_err(|error| part("restore", error))
 }
 
 async fn database(config: &Config) -> Result<Db, AppError> {

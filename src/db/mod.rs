@@ -233,7 +233,7 @@ impl Tx {
     }
 
     pub async fn rows(&mut self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>, DbError> {
-        in_tx!(self, sql.into_sql_str(), values, rows)
+        self.all(sql.into_sql_str(), values).await
     }
 
     /// Returns how many rows the statement matched.
@@ -246,7 +246,7 @@ impl Tx {
     }
 
     pub async fn rows_of(&mut self, query: &Query) -> Result<Vec<Row>, DbError> {
-        in_tx!(self, composed(query), query.values(), rows)
+        self.all(composed(query), query.values()).await
     }
 
     pub async fn execute_of(&mut self, query: &Query) -> Result<u64, DbError> {
@@ -262,6 +262,10 @@ impl Tx {
             Inner::Postgres(tx) => tx.commit().await,
             Inner::Mysql(tx) => tx.commit().await,
         }?)
+    }
+
+    async fn all(&mut self, sql: SqlStr, values: &[Value]) -> Result<Vec<Row>, DbError> {
+        in_tx!(self, sql, values, rows)
     }
 
     async fn run(&mut self, sql: SqlStr, values: &[Value]) -> Result<u64, DbError> {

@@ -11,6 +11,7 @@ mod accounts;
 mod administration;
 mod architecture;
 mod corpus;
+mod databases;
 mod golden;
 mod http2;
 mod limits;
