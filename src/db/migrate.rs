@@ -24,6 +24,7 @@ pub(super) const SQLITE: &[Migration] = &[
     },
     Migration { version: 3, name: "purges", sql: include_str!("migrations/sqlite/0003_purges.sql") },
     Migration { version: 4, name: "accounts", sql: include_str!("migrations/sqlite/0004_accounts.sql") },
+    Migration { version: 5, name: "queue", sql: include_str!("migrations/sqlite/0005_queue.sql") },
 ];
 
 pub(super) async fn run(pool: &SqlitePool, migrations: &[Migration]) -> Result<(), DbError> {
