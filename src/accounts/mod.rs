@@ -95,6 +95,11 @@ impl Accounts {
         let swept = store::tokens::sweep(&self.db, now - DAY).await?;
         Ok(swept + store::sweep_failures(&self.db, now - DAY).await?)
     }
+
+    /// How many rows [`Self::sweep`] would remove now.
+    pub async fn sweepable(&self, now: i64) -> Result<u64, AccountsError> {
+        Ok(store::tokens::sweepable(&self.db, now - DAY).await?)
+    }
 }
 
 const DAY: i64 = 86_400_000;

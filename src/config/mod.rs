@@ -40,6 +40,7 @@ pub use section::database::Database;
 pub use section::http::Http;
 pub use section::images::Images;
 pub use section::ipx::Ipx;
+pub use section::jobs::Jobs;
 pub use section::keys::Key;
 pub use section::library::{Library, Visibility};
 pub use section::limits::{Limit, Limits};
@@ -84,6 +85,7 @@ pub struct Config {
     pub library: Library,
     pub uploads: Uploads,
     pub cleanup: Cleanup,
+    pub jobs: Jobs,
     pub auth: Auth,
     pub keys: Vec<Key>,
     pub mail: Mail,
@@ -123,6 +125,7 @@ impl Default for Config {
             library: Library::default(),
             uploads: Uploads::default(),
             cleanup: Cleanup::default(),
+            jobs: Jobs::default(),
             auth: Auth::default(),
             keys: Vec::new(),
             mail: Mail::default(),
@@ -211,6 +214,7 @@ impl Config {
             self.limits.validate(),
             self.uploads.validate(),
             self.cleanup.validate(),
+            self.jobs.validate(),
             self.auth.validate(),
             self.mail.validate(),
             self.backup.validate(),

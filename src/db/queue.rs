@@ -190,14 +190,27 @@ pub async fn retry(db: &Db, id: &str, now: i64) -> Result<bool, DbError> {
 
 /// Removes jobs that ended before `before`; those that failed are for somebody to see and stay until `failed_before`.
 pub async fn sweep(db: &Db, before: i64, failed_before: i64) -> Result<u64, DbError> {
+    let sql = "DELETE FROM jobs WHERE state = ? AND due_at < ?";
     let mut gone = 0;
-    for (state, before) in
-        [(State::Completed, before), (State::Cancelled, before), (State::Failed, failed_before)]
-    {
-        let sql = "DELETE FROM jobs WHERE state = ? AND due_at < ?";
+    for (state, before) in ended(before, failed_before) {
         gone += db.execute(sql, &[state.as_str().into(), before.into()]).await?;
     }
     Ok(gone)
+}
+
+/// How many [`sweep`] would remove.
+pub async fn sweepable(db: &Db, before: i64, failed_before: i64) -> Result<u64, DbError> {
+    let sql = "SELECT COUNT(*) AS jobs FROM jobs WHERE state = ? AND due_at < ?";
+    let mut found = 0;
+    for (state, before) in ended(before, failed_before) {
+        let row = db.row(sql, &[state.as_str().into(), before.into()]).await?;
+        found += row.map_or(Ok(0), |row| row.narrow::<u64>("jobs"))?;
+    }
+    Ok(found)
+}
+
+fn ended(before: i64, failed_before: i64) -> [(State, i64); 3] {
+    [(State::Completed, before), (State::Cancelled, before), (State::Failed, failed_before)]
 }
 
 /// When something regular is due; `first` if it was never planned, which is then remembered.

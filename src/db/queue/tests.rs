@@ -248,6 +248,7 @@ async fn the_list_is_paged_by_key_and_filtered_and_old_ones_are_swept() {
     );
     assert_eq!(sweep(&db, 100, 100).await.unwrap(), 0);
     assert_eq!(sweep(&db, 101, 50).await.unwrap(), 1);
+    assert_eq!(sweepable(&db, 101, 101).await.unwrap(), 1);
     assert_eq!(sweep(&db, 101, 101).await.unwrap(), 1);
     assert_eq!(list(&db, &Filter::default(), 10).await.unwrap().len(), 3);
 }
