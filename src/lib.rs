@@ -26,6 +26,7 @@ pub mod accounts;
 pub mod library;
 pub mod storage;
 pub mod db;
+pub mod mail;
 pub mod net;
 // Base: every room may use these.
 pub mod error;

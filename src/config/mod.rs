@@ -196,6 +196,7 @@ impl Config {
         self.database.derive(&self.data_dir, base);
         self.cache.derive(&self.data_dir, base);
         self.log.derive(base);
+        self.mail.derive(base);
         self.storages.values_mut().for_each(|storage| storage.derive(base));
         self.sources.values_mut().for_each(|source| source.derive(base));
         let objects = || Storage::folder(self.data_dir.join("objects"));

@@ -4,6 +4,7 @@
 
 mod attempt;
 mod cleanup;
+mod mail;
 mod runner;
 mod schedule;
 mod work;
@@ -11,6 +12,7 @@ mod work;
 use std::time::Duration;
 
 pub use cleanup::{Cleanup, CleanupJob, Report, Step, accounts_step, queue_step};
+pub use mail::MailJob;
 pub use runner::Runner;
 pub use schedule::{Plan, When};
 pub use work::{Failure, Job, Progress, Work};
