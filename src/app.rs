@@ -59,6 +59,7 @@ pub enum AppError {
 pub struct App {
     config: Config,
     metrics: Arc<Metrics>,
+    db: Db,
     library: Library,
     sources: Sources,
     cache: Arc<Cache<crate::delivery::DeliveryError>>,
@@ -119,6 +120,7 @@ impl App {
         Ok(Self {
             config,
             metrics,
+            db,
             library,
             sources,
             cache,
@@ -177,7 +179,8 @@ impl App {
 
     fn operator(&self) -> Operator {
         let key = self.config.auth.admin_key.as_ref().map(BearerKey::new);
-        Operator { admin: admin_over(&self.config, self.library.clone()), key }
+        let admin = admin_over(&self.config, self.db.clone(), self.accounts.clone(), self.library.clone());
+        Operator { admin, key }
     }
 
     fn api(&self) -> Result<Api, AppError> {
@@ -354,7 +357,12 @@ pub async fn ingest(config: &Config) -> Result<Ingest, AppError> {
 
 /// The operator's use cases, for commands.
 pub async fn admin(config: &Config) -> Result<Admin, AppError> {
-    Ok(admin_over(config, library(config).await?))
+    let db = database(config).await?;
+    let workers = Workers::start(&worker_config(config), Arc::new(Metrics::new()))
+        .map_err(|error| part("worker threads", error))?;
+    let accounts = accounts_over(config, db.clone(), workers)?;
+    let library = library_over(config, db.clone()).await?;
+    Ok(admin_over(config, db, accounts, library))
 }
 
 /// The use cases of accounts, for commands.
@@ -415,8 +423,8 @@ fn configured_user(user: &crate::config::User) -> Configured<'_> {
     }
 }
 
-fn admin_over(config: &Config, library: Library) -> Admin {
-    Admin::new(library, config.sources.keys().cloned())
+fn admin_over(config: &Config, db: Db, accounts: Accounts, library: Library) -> Admin {
+    Admin::new(db, accounts, library, config.sources.keys().cloned())
 }
 
 fn ingest_into(config: &Config, library: Library) -> Ingest {

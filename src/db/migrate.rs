@@ -21,6 +21,7 @@ pub(super) const ALL: &[Migration] = &[
     Migration { version: 3, name: "purges", sql: include_str!("migrations/0003_purges.sql") },
     Migration { version: 4, name: "accounts", sql: include_str!("migrations/0004_accounts.sql") },
     Migration { version: 5, name: "queue", sql: include_str!("migrations/0005_queue.sql") },
+    Migration { version: 10, name: "admin", sql: include_str!("migrations/0010_admin.sql") },
 ];
 
 pub(super) async fn run(pool: &SqlitePool, migrations: &[Migration]) -> Result<(), DbError> {
