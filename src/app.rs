@@ -65,7 +65,6 @@ pub struct App {
     cache: Arc<Cache<crate::delivery::DeliveryError>>,
     workers: Workers,
     limiter: Arc<Limiter>,
-    db: Db,
     accounts: Accounts,
     /// Whom requests without credentials act as, where no account is needed.
     nobody: Option<Who>,
@@ -126,7 +125,6 @@ impl App {
             cache,
             workers,
             limiter,
-            db,
             accounts,
             nobody,
             set_up,

@@ -3,6 +3,7 @@
 
 mod audit;
 mod error;
+mod jobs;
 mod purge;
 mod store;
 mod users;
@@ -15,6 +16,8 @@ use crate::library::Library;
 
 pub use audit::{Actor, Entry, Wanted};
 pub use error::AdminError;
+// The shells know no database.
+pub use crate::db::queue::{Filter as JobFilter, Job, State as JobState};
 pub use purge::{Purge, Purged};
 pub use users::UserChange;
 

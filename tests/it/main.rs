@@ -12,6 +12,7 @@ mod architecture;
 mod corpus;
 mod golden;
 mod http2;
+mod jobs;
 mod limits;
 mod load;
 mod named;

@@ -12,6 +12,7 @@ mod endpoint;
 mod keys;
 mod openapi;
 mod schema;
+mod tasks;
 mod time;
 
 use std::sync::Arc;
@@ -47,7 +48,7 @@ pub struct Api {
 
 /// Every endpoint, by subject.
 const SUBJECTS: &[&[Endpoint]] =
-    &[accounts::ENDPOINTS, keys::ENDPOINTS, admin::ENDPOINTS, openapi::ENDPOINTS];
+    &[accounts::ENDPOINTS, keys::ENDPOINTS, admin::ENDPOINTS, tasks::ENDPOINTS, openapi::ENDPOINTS];
 
 fn endpoints() -> impl Iterator<Item = &'static Endpoint> {
     SUBJECTS.iter().copied().flatten()
