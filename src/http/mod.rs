@@ -8,6 +8,7 @@ mod connection;
 pub mod context;
 mod exchange;
 mod frames;
+mod links;
 mod markdown;
 pub mod page;
 pub mod problem;

@@ -18,6 +18,7 @@ use serde::Serialize;
 use super::api::{self, Api};
 use super::client::{is_this_machine, resolved_client};
 use super::context::{Asked, Context};
+use super::links;
 use super::page::Page;
 use super::problem::{ShellFault, is_kept, no_route, problem, wrong_method};
 use super::purge::{self, Operator};
@@ -48,6 +49,7 @@ pub enum Route {
     Signed,
     Purge,
     Api,
+    Link,
 }
 
 /// How a path is compared.
@@ -61,7 +63,7 @@ use Match::{Below, Exact};
 const READ: &str = "GET, HEAD, OPTIONS";
 
 /// The first row that fits wins.
-const ROUTES: [(Match, Route); 17] = [
+const ROUTES: &[(Match, Route)] = &[
     (Below("/i/"), Route::Image),
     (Below("/r/"), Route::Object),
     (Below("/s/"), Route::Signed),
@@ -71,6 +73,9 @@ const ROUTES: [(Match, Route); 17] = [
     (Below("/_ipx/"), Route::Ipx),
     (Below("/info/"), Route::Info),
     (Below("/explain/"), Route::Explain),
+    (Below(links::SET_UP), Route::Link),
+    (Below(links::RECOVER), Route::Link),
+    (Below(links::GOODBYE), Route::Link),
     (Exact("/"), Route::Page),
     (Exact("/docs/errors"), Route::Errors),
     (Exact("/docs/transforms"), Route::Transforms),
@@ -131,7 +136,7 @@ impl Router {
     /// boxed here and below: with everything inline a hit copied 160 KB.
     async fn follow(&self, found: Option<Route>, request: &Head, body: Body) -> Response<Body> {
         let body = match found {
-            Some(Route::Purge) => body,
+            Some(Route::Purge | Route::Link) => body,
             // Nobody reads it. HTTP/1 drains what is left of it after the answer, if nothing holds it; HTTP/2 tells only
             // who reads to its end whether the request was well-formed (RFC 9113 §8.1.1).
             _ if request.version == http::Version::HTTP_2 && !body.is_end_stream() => {
@@ -151,6 +156,17 @@ impl Router {
                 // A key that can be tried at any rate can be guessed.
                 match self.parts.delivery.pay(self.client(request)) {
                     Ok(()) => Box::pin(self.parts.operator.purge(request, body, self.asked(request))).await,
+                    Err(error) => problem(&error, &self.asked(request)),
+                }
+            }
+            (Some(Route::Link), &Method::GET | &Method::HEAD | &Method::POST) => {
+                let client = self.client(request);
+                match self.parts.delivery.pay(client) {
+                    Ok(()) => {
+                        let (accounts, now) = (&self.parts.api.accounts, (self.parts.api.clock)());
+                        let asked = self.asked(request);
+                        Box::pin(links::answer(accounts, request, body, (client, now), &asked)).await
+                    }
                     Err(error) => problem(&error, &self.asked(request)),
                 }
             }
@@ -204,7 +220,7 @@ impl Router {
             }
             Route::Ready => Ok(Box::pin(self.ready()).await),
             Route::Metrics => Ok(self.metrics()),
-            Route::Purge | Route::Api => {
+            Route::Purge | Route::Api | Route::Link => {
                 Ok(wrong_method(&request.method, route.methods(), &self.asked(request)))
             }
         };
@@ -328,6 +344,7 @@ impl Route {
             Self::Signed => "s",
             Self::Purge => "purge",
             Self::Api => "api",
+            Self::Link => "link",
         }
     }
 
@@ -335,6 +352,7 @@ impl Route {
     fn methods(self) -> &'static str {
         match self {
             Self::Purge => purge::ALLOWED,
+            Self::Link => links::ALLOWED,
             _ => READ,
         }
     }

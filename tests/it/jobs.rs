@@ -117,7 +117,8 @@ fn another_worker_takes_over_what_a_killed_one_left() {
 #[test]
 fn mail_goes_out_by_the_server_and_is_tried_again_when_put_off() {
     const TEST: &str = "mail_goes_out_by_the_server_and_is_tried_again_when_put_off";
-    let (Some(_), Some(python)) = (installed(TEST, "venv/bin/aiosmtpd"), installed(TEST, "venv/bin/python")) else {
+    let (Some(_), Some(python)) = (installed(TEST, "venv/bin/aiosmtpd"), installed(TEST, "venv/bin/python"))
+    else {
         return;
     };
     let sink = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/support/smtp_sink.py");
@@ -142,10 +143,7 @@ fn mail_goes_out_by_the_server_and_is_tried_again_when_put_off() {
     while server.metrics().get("pixedge_jobs_total{kind=\"mail\",state=\"completed\"}") != Some(&1.0) {
         assert!(since.elapsed() < Duration::from_secs(10), "{:?}", server.metrics());
     }
-    assert_eq!(
-        server.metrics().get("pixedge_jobs_total{kind=\"mail\",state=\"retried\"}"),
-        Some(&1.0)
-    );
+    assert_eq!(server.metrics().get("pixedge_jobs_total{kind=\"mail\",state=\"retried\"}"), Some(&1.0));
     assert!(!server.log().contains(TOKEN));
 }
 
