@@ -126,7 +126,7 @@ fn mail_goes_out_by_the_server_and_is_tried_again_when_put_off() {
     let port = free_port();
     let arguments = [sink.to_str().unwrap(), &port.to_string()];
     let _sink = Daemon::in_folder(python, &arguments, folder.path(), port);
-    let server = Home::new(&config(port)).start();
+    let server = Home::new(&format!("auth: {{ registration: open }}\n{}", config(port))).start();
     let outside = Outside::of(server.home());
     let id = outside.order_mail("zh-CN");
     let job = outside.until(&id, State::Completed);
@@ -145,6 +145,26 @@ fn mail_goes_out_by_the_server_and_is_tried_again_when_put_off() {
     }
     assert_eq!(server.metrics().get("pixedge_jobs_total{kind=\"mail\",state=\"retried\"}"), Some(&1.0));
     assert!(!server.log().contains(TOKEN));
+
+    // The whole way: who lost a password asks for a link, and it opens the page.
+    let register = json!({"username": "ana", "password": "password123", "email": "ana@example.org"});
+    let registered = server.json("POST", "/v1/register", "", register);
+    assert_eq!(registered.status, 201, "{}", registered.text());
+    let ask = |email: &str| server.json("POST", "/v1/recovery", "", json!({"email": email})).status;
+    assert_eq!((ask("nobody@example.org"), ask("ana@example.org")), (202, 202));
+    let second = folder.path().join("2.eml");
+    let since = Instant::now();
+    while !second.exists() {
+        assert!(since.elapsed() < Duration::from_secs(30), "{}", server.log());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // Quoted-printable breaks lines.
+    let mail = std::fs::read_to_string(second).unwrap().replace("=\r\n", "").replace("=\n", "");
+    let link = mail.split_once("https://img.example.com/recover/").unwrap().1;
+    let token: String = link.chars().take_while(|c| c.is_ascii_alphanumeric() || "-_".contains(*c)).collect();
+    let page = server.get(&format!("/recover/{token}"));
+    assert!(page.status == 200 && page.text().contains("ana"), "{}", page.text());
+    assert!(!folder.path().join("3.eml").exists());
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod answer;
 mod call;
 mod endpoint;
 mod keys;
+mod mail;
 mod openapi;
 mod schema;
 mod tasks;
@@ -47,8 +48,14 @@ pub struct Api {
 }
 
 /// Every endpoint, by subject.
-const SUBJECTS: &[&[Endpoint]] =
-    &[accounts::ENDPOINTS, keys::ENDPOINTS, admin::ENDPOINTS, tasks::ENDPOINTS, openapi::ENDPOINTS];
+const SUBJECTS: &[&[Endpoint]] = &[
+    accounts::ENDPOINTS,
+    keys::ENDPOINTS,
+    admin::ENDPOINTS,
+    tasks::ENDPOINTS,
+    mail::ENDPOINTS,
+    openapi::ENDPOINTS,
+];
 
 fn endpoints() -> impl Iterator<Item = &'static Endpoint> {
     SUBJECTS.iter().copied().flatten()
