@@ -4,6 +4,7 @@
 mod steps;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use sqlx::{AssertSqlSafe, SqlSafeStr};
