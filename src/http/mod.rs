@@ -17,4 +17,5 @@ pub mod ready;
 pub mod router;
 mod seats;
 pub mod server;
+mod viewer;
 mod watch;

@@ -24,6 +24,7 @@ use super::problem::{ShellFault, is_kept, no_route, problem, wrong_method};
 use super::purge::{self, Operator};
 use super::ready::Readiness;
 use super::server::Stop;
+use super::viewer;
 use crate::delivery::body::Body;
 use crate::delivery::respond::Vary;
 use crate::delivery::{self, Delivery};
@@ -50,6 +51,7 @@ pub enum Route {
     Purge,
     Api,
     Link,
+    Viewer,
 }
 
 /// How a path is compared.
@@ -79,6 +81,8 @@ const ROUTES: &[(Match, Route)] = &[
     (Exact("/"), Route::Page),
     (Exact("/docs/errors"), Route::Errors),
     (Exact("/docs/transforms"), Route::Transforms),
+    (Exact("/docs"), Route::Viewer),
+    (Below("/docs/api/"), Route::Viewer),
     (Below("/docs/pictures/"), Route::DocsPicture),
     (Exact("/healthz"), Route::Health),
     (Exact("/health"), Route::Health),
@@ -214,6 +218,10 @@ impl Router {
                 let picture = page.picture(&request.method, &request.headers, request.uri.path());
                 Ok(picture.unwrap_or_else(|| no_route(request.uri.path(), &[], &self.asked(request))))
             }
+            Route::Viewer => {
+                let found = viewer::answer(&request.method, &request.headers, request.uri.path());
+                Ok(found.unwrap_or_else(|| no_route(request.uri.path(), &[], &self.asked(request))))
+            }
             Route::Health => Ok(health()),
             Route::Ready | Route::Metrics if !self.is_operator(request) => {
                 Ok(no_route(request.uri.path(), &[], &self.asked(request)))
@@ -332,7 +340,7 @@ impl Route {
     pub fn name(self) -> &'static str {
         match self {
             Self::Page => "page",
-            Self::Errors | Self::Transforms | Self::DocsPicture => "docs",
+            Self::Errors | Self::Transforms | Self::DocsPicture | Self::Viewer => "docs",
             Self::Image => "i",
             Self::Object => "r",
             Self::Ipx => "ipx",
