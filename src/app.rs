@@ -1,6 +1,8 @@
 //! The composition root: builds each part once from the configuration, hands each only what it needs, and stops them in
 //! order.
 
+pub mod jobs;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
@@ -280,6 +282,17 @@ impl Listening {
         });
         tokio::spawn(watch_changes(app.library.clone(), app.addresses.clone()));
         tokio::spawn(write_down(app.library.clone(), app.accounts.clone()));
+        let parts_of_jobs = jobs::Parts {
+            db: app.db.clone(),
+            accounts: app.accounts.clone(),
+            metrics: Arc::clone(&app.metrics),
+            public_url: public_url.clone(),
+        };
+        let runner = jobs::runner(&app.config, parts_of_jobs)?;
+        let runner = tokio::spawn({
+            let stop = stop.clone();
+            runner.run(async move { stop.asked().await })
+        });
         tokio::spawn(sweep_limits(Arc::clone(&app.limiter)));
         tokio::spawn({
             let stop = stop.clone();
@@ -297,6 +310,10 @@ impl Listening {
             }
         };
         tokio::join!(server.serve(public, service(false)), serve_admin);
+        // What is in work is finished or given back before its threads go.
+        if runner.await.is_err() {
+            tracing::error!("the runner of jobs panicked");
+        }
         app.workers.drain(Duration::from_secs(5)).await;
         app.cache.close().await;
         written_down(&app.library, &app.accounts).await;

@@ -4,6 +4,7 @@
 mod addresses;
 mod audit;
 mod error;
+mod jobs;
 mod purge;
 mod store;
 mod users;
@@ -17,6 +18,8 @@ use crate::library::Library;
 pub use addresses::{AddressRule, Addresses, Verdict};
 pub use audit::{Actor, Entry, Wanted};
 pub use error::AdminError;
+// The shells know no database.
+pub use crate::db::queue::{Filter as JobFilter, Job, State as JobState};
 pub use purge::{Purge, Purged};
 pub use users::UserChange;
 

@@ -14,6 +14,7 @@ mod corpus;
 mod databases;
 mod golden;
 mod http2;
+mod jobs;
 mod limits;
 mod load;
 mod named;

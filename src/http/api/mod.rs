@@ -10,9 +10,11 @@ mod answer;
 mod call;
 mod endpoint;
 mod keys;
+mod mail;
 mod openapi;
 mod schema;
 mod shares;
+mod tasks;
 mod time;
 
 use std::sync::Arc;
@@ -51,6 +53,14 @@ pub struct Api {
 /// Every endpoint, by subject.
 const SUBJECTS: &[&[Endpoint]] =
     &[accounts::ENDPOINTS, keys::ENDPOINTS, shares::ENDPOINTS, admin::ENDPOINTS, openapi::ENDPOINTS];
+const SUBJECTS: &[&[Endpoint]] = &[
+    accounts::ENDPOINTS,
+    keys::ENDPOINTS,
+    admin::ENDPOINTS,
+    tasks::ENDPOINTS,
+    mail::ENDPOINTS,
+    openapi::ENDPOINTS,
+];
 
 fn endpoints() -> impl Iterator<Item = &'static Endpoint> {
     SUBJECTS.iter().copied().flatten()
