@@ -24,6 +24,12 @@ pub struct KeyError {
     expected: &'static str,
 }
 
+impl KeyError {
+    pub(super) fn new(given: &str, expected: &'static str) -> Self {
+        Self { given: given.to_owned(), expected }
+    }
+}
+
 impl ObjectKey {
     /// `extension` is the sniffed format's: 1–5 lower-case letters and digits.
     pub fn for_content(hash: &ContentHash, extension: &'static str) -> Self {

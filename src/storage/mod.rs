@@ -5,7 +5,12 @@ mod config;
 mod error;
 pub mod fs;
 mod key;
+mod owned;
+mod presign;
+mod probe;
 mod remote;
+mod seal;
+mod staged;
 mod transport;
 
 use std::collections::BTreeMap;
@@ -25,7 +30,14 @@ pub(crate) use config::is_name;
 pub use config::{Config, LOCAL, Scheme};
 pub use error::StorageError;
 pub use key::{ContentHash, KeyError, Md5, ObjectKey};
-pub use remote::{Bounds, Remote};
+pub use owned::{Credential, OWNED, OwnedScheme, Settings, SettingsError};
+pub use presign::Presigned;
+pub use probe::{Problem, Step, Trouble};
+pub use remote::{Bounds, Reach, Remote};
+pub use seal::{Seal, SealError};
+pub use staged::{Listed, Staged, StagedKey};
+
+use presign::Presigner;
 
 /// Bytes that arrive in pieces; an error ends them.
 pub type ByteStream = BoxStream<'static, Result<Bytes, StorageError>>;
@@ -44,6 +56,8 @@ pub struct Storage {
     dal: Operator,
     /// Reads of local objects go past OpenDAL, in one hop.
     local: Option<fs::Root>,
+    /// S3 with keys.
+    presigner: Option<Arc<Presigner>>,
 }
 
 impl Storages {
@@ -97,20 +111,30 @@ impl Storage {
                     .root(&root.to_string_lossy())
                     .atomic_write_dir(&root.join(TEMPORARY).to_string_lossy());
                 let dal = Operator::new(dal).map_err(failed)?;
-                let storage = Self { name: name_, dal, local: Some(fs::Root::new(&root)) };
+                let storage = Self { name: name_, dal, local: Some(fs::Root::new(&root)), presigner: None };
                 storage.sweep_temporary().await;
                 Ok(storage)
             }
             (Scheme::Memory, _) => {
                 let dal = Operator::new(services::Memory::default()).map_err(failed)?;
-                Ok(Self { name: name_, dal, local: None })
+                Ok(Self { name: name_, dal, local: None, presigner: None })
             }
             (scheme, root) => {
                 let root = root.as_deref().unwrap_or(Path::new("")).to_string_lossy();
                 let dal = config.remote.open(scheme, &root, config.bounds()).map_err(failed)?;
-                Ok(Self { name: name_, dal, local: None })
+                Ok(Self::over(name, dal, config))
             }
         }
+    }
+
+    /// A store on the network.
+    fn over(name: &str, dal: Operator, config: &Config) -> Self {
+        let root = config.root.as_deref().unwrap_or(Path::new("")).to_string_lossy();
+        let presigner = match config.scheme {
+            Scheme::S3 => Presigner::of(&config.remote, &root).map(Arc::new),
+            _ => None,
+        };
+        Self { name: name.into(), dal, local: None, presigner }
     }
 
     pub fn name(&self) -> &str {
@@ -216,18 +240,9 @@ impl Storage {
         self.local.as_ref().map(|root| root.path().join(key.as_str()))
     }
 
-    /// Writes, reads and deletes a small object, for `check` and `/readyz`.
+    /// Whether the storage works, for `/readyz` and `pixedge check`; the error says what is wrong.
     pub async fn check(&self) -> Result<(), StorageError> {
-        let mut bytes = [0; 32];
-        getrandom::fill(&mut bytes)
-            .map_err(|error| StorageError::from_io(&self.name, std::io::Error::other(error.to_string())))?;
-        let hash = ContentHash(Sha256::digest(bytes).into());
-        let key = ObjectKey::for_content(&hash, "check");
-        let content = Bytes::copy_from_slice(&bytes);
-        self.put_bytes(&key, content.clone()).await?;
-        let read = self.read(&key, 32).await;
-        self.delete(&key).await?;
-        if read? == content { Ok(()) } else { Err(StorageError::Changed) }
+        self.probe().await.map_err(|trouble| StorageError::Broken { name: self.name.to_string(), trouble })
     }
 
     async fn copy(
@@ -266,22 +281,25 @@ impl Storage {
         if same { Ok(whole.into()) } else { Err(StorageError::Changed) }
     }
 
-    /// A WebDAV server shows what it has of an object while it is being sent, so that happens under another name.
     async fn write_whole(&self, key: &ObjectKey, bytes: Bytes) -> Result<(), StorageError> {
-        let failed = |error| self.failed(key, error);
+        self.write_now(key.as_str(), bytes).await.map_err(|error| self.failed(key, error))
+    }
+
+    /// A WebDAV server shows what it has of an object while it is being sent, so that happens under another name.
+    async fn write_now(&self, path: &str, bytes: Bytes) -> opendal::Result<()> {
         if self.dal.info().scheme() != Scheme::Webdav.name() {
-            return self.dal.write(key.as_str(), bytes).await.map_err(failed).map(|_| ());
+            return self.dal.write(path, bytes).await.map(|_| ());
         }
-        let mut random = [0; 8];
+        let mut random = [0; 16];
         getrandom::fill(&mut random)
-            .map_err(|error| StorageError::from_io(&self.name, std::io::Error::other(error.to_string())))?;
-        let unfinished = format!("{TEMPORARY}/{:016x}", u64::from_ne_bytes(random));
-        self.dal.write(&unfinished, bytes).await.map_err(failed)?;
-        let renamed = self.dal.rename(&unfinished, key.as_str()).await;
+            .map_err(|error| opendal::Error::new(opendal::ErrorKind::Unexpected, error.to_string()))?;
+        let unfinished = format!("{TEMPORARY}/{:032x}", u128::from_ne_bytes(random));
+        self.dal.write(&unfinished, bytes).await?;
+        let renamed = self.dal.rename(&unfinished, path).await;
         if renamed.is_err() {
             let _ = self.dal.delete(&unfinished).await;
         }
-        renamed.map_err(failed)
+        renamed
     }
 
     /// Content-addressed and written whole: an object of the right name and length is the right one.
