@@ -24,6 +24,7 @@ mod signatures;
 mod sources;
 mod ssrf;
 mod still;
+mod storages;
 mod support;
 mod svg;
 mod validators;
