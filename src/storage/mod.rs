@@ -41,6 +41,7 @@ pub type ByteStream = BoxStream<'static, Result<Bytes, StorageError>>;
 pub struct Storages {
     all: Arc<BTreeMap<String, Storage>>,
     default: String,
+    crash: CrashPoint,
 }
 
 /// One place for objects; cheap to clone.
@@ -78,7 +79,7 @@ impl Storages {
                 "storage_default names `{default}`, which is not listed in storages"
             )));
         }
-        Ok(Self { all: Arc::new(all), default: default.to_owned() })
+        Ok(Self { all: Arc::new(all), default: default.to_owned(), crash: CrashPoint::default() })
     }
 
     /// Where new objects go.
@@ -94,13 +95,17 @@ impl Storages {
         self.all.values()
     }
 
+    pub fn crash(&self) -> &CrashPoint {
+        &self.crash
+    }
+
     /// The same, which die at this point. For tests of what a crash leaves.
     #[must_use]
     pub fn dying_at(&self, crash: &CrashPoint) -> Self {
         let dying = |(name, storage): (&String, &Storage)| {
             (name.clone(), Storage { crash: crash.clone(), ..storage.clone() })
         };
-        Self { all: Arc::new(self.all.iter().map(dying).collect()), default: self.default.clone() }
+        Self { all: Arc::new(self.all.iter().map(dying).collect()), default: self.default.clone(), crash: crash.clone() }
     }
 }
 
@@ -340,11 +345,6 @@ impl Storage {
             Some(root) => root.path().join(TEMPORARY),
             None => self.spool.to_path_buf(),
         }
-    }
-
-    /// For those who use this storage and can be told to die in between.
-    pub fn crash(&self) -> &CrashPoint {
-        &self.crash
     }
 
     fn failed(&self, key: &ObjectKey, error: opendal::Error) -> StorageError {
