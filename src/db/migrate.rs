@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
-use sqlx::SqlitePool;
+use sqlx::{AssertSqlSafe, SqlitePool};
 
-use super::{DbError, now_ms};
+use super::{DbError, Engine, now_ms, schema};
 
 pub(super) struct Migration {
     pub version: i64,
@@ -14,16 +14,13 @@ pub(super) struct Migration {
     pub sql: &'static str,
 }
 
-/// In the order of their versions, without gaps.
-pub(super) const SQLITE: &[Migration] = &[
-    Migration { version: 1, name: "library", sql: include_str!("migrations/sqlite/0001_library.sql") },
-    Migration {
-        version: 2,
-        name: "image_changes",
-        sql: include_str!("migrations/sqlite/0002_image_changes.sql"),
-    },
-    Migration { version: 3, name: "purges", sql: include_str!("migrations/sqlite/0003_purges.sql") },
-    Migration { version: 4, name: "accounts", sql: include_str!("migrations/sqlite/0004_accounts.sql") },
+/// In the order of their versions; numbers may be missing.
+pub(super) const ALL: &[Migration] = &[
+    Migration { version: 1, name: "library", sql: include_str!("migrations/0001_library.sql") },
+    Migration { version: 2, name: "image_changes", sql: include_str!("migrations/0002_image_changes.sql") },
+    Migration { version: 3, name: "purges", sql: include_str!("migrations/0003_purges.sql") },
+    Migration { version: 4, name: "accounts", sql: include_str!("migrations/0004_accounts.sql") },
+    Migration { version: 6, name: "objects", sql: include_str!("migrations/0006_objects.sql") },
 ];
 
 pub(super) async fn run(pool: &SqlitePool, migrations: &[Migration]) -> Result<(), DbError> {
@@ -71,7 +68,10 @@ async fn apply(pool: &SqlitePool, migration: &Migration) -> Result<(), sqlx::Err
     if done.is_some() {
         return Ok(());
     }
-    sqlx::raw_sql(migration.sql).execute(&mut *tx).await?;
+    for statement in schema::statements(Engine::Sqlite, migration.sql) {
+        // Nothing but our own files, put together here.
+        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut *tx).await?;
+    }
     sqlx::query("INSERT INTO schema_migrations (version, name, checksum, applied_at) VALUES (?, ?, ?, ?)")
         .bind(migration.version)
         .bind(migration.name)

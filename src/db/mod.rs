@@ -3,6 +3,8 @@
 
 mod error;
 mod migrate;
+mod query;
+mod schema;
 mod value;
 
 use std::path::{Path, PathBuf};
@@ -13,9 +15,10 @@ use sqlx::sqlite::{
     SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
-use sqlx::{Sqlite, Transaction};
+use sqlx::{AssertSqlSafe, SqlSafeStr, Sqlite, Transaction};
 
 pub use error::DbError;
+pub use query::Query;
 pub use value::{Row, Value};
 
 /// Where the rows are kept.
@@ -44,7 +47,7 @@ pub struct Tx {
 impl Config {
     pub fn validate(&self) -> Result<(), String> {
         match &self.url {
-            Some(url) => Engine::of(url).map(|_| ()),
+            Some(url) => Target::of(url).map(|_| ()),
             None => Ok(()),
         }
     }
@@ -53,11 +56,11 @@ impl Config {
 impl Db {
     /// Opens the database, makes it if there is none, and brings its tables up to this binary's version.
     pub async fn open(config: &Config, data_dir: &Path) -> Result<Self, DbError> {
-        let path = match config.url.as_deref().map(|url| Engine::of(url).map_err(DbError::Url)).transpose()? {
+        let path = match config.url.as_deref().map(|url| Target::of(url).map_err(DbError::Url)).transpose()? {
             None => data_dir.join("pixedge.db"),
-            Some(Engine::Sqlite(path)) => path,
-            Some(Engine::Postgres) => return Err(DbError::NotBuilt { engine: "PostgreSQL" }),
-            Some(Engine::Mysql) => return Err(DbError::NotBuilt { engine: "MySQL" }),
+            Some(Target::Sqlite(path)) => path,
+            Some(Target::Postgres) => return Err(DbError::NotBuilt { engine: "PostgreSQL" }),
+            Some(Target::Mysql) => return Err(DbError::NotBuilt { engine: "MySQL" }),
         };
         make_file(&path)?;
         let options = connect_options(&path);
@@ -95,7 +98,7 @@ impl Db {
             .max_lifetime(None)
             .connect_with(options.clone())
             .await?;
-        migrate::run(&writer, migrate::SQLITE).await?;
+        migrate::run(&writer, migrate::ALL).await?;
         Ok(writer)
     }
 
@@ -108,9 +111,22 @@ impl Db {
         Ok(bound(sql, values).fetch_all(&self.readers).await?.into_iter().map(Row).collect())
     }
 
+    /// The first row of a statement that was put together.
+    pub async fn row_of(&self, query: &Query) -> Result<Option<Row>, DbError> {
+        Ok(composed(query).fetch_optional(&self.readers).await?.map(Row))
+    }
+
+    pub async fn rows_of(&self, query: &Query) -> Result<Vec<Row>, DbError> {
+        Ok(composed(query).fetch_all(&self.readers).await?.into_iter().map(Row).collect())
+    }
+
     /// One statement that writes, in a transaction of its own; returns how many rows it touched.
     pub async fn execute(&self, sql: &'static str, values: &[Value]) -> Result<u64, DbError> {
         Ok(bound(sql, values).execute(&self.writer).await?.rows_affected())
+    }
+
+    pub async fn execute_of(&self, query: &Query) -> Result<u64, DbError> {
+        Ok(composed(query).execute(&self.writer).await?.rows_affected())
     }
 
     /// Begins a transaction that holds the write lock from its start, so that what it reads is still true when it
@@ -144,6 +160,18 @@ impl Tx {
         Ok(bound(sql, values).execute(&mut *self.inner).await?.rows_affected())
     }
 
+    pub async fn row_of(&mut self, query: &Query) -> Result<Option<Row>, DbError> {
+        Ok(composed(query).fetch_optional(&mut *self.inner).await?.map(Row))
+    }
+
+    pub async fn rows_of(&mut self, query: &Query) -> Result<Vec<Row>, DbError> {
+        Ok(composed(query).fetch_all(&mut *self.inner).await?.into_iter().map(Row).collect())
+    }
+
+    pub async fn execute_of(&mut self, query: &Query) -> Result<u64, DbError> {
+        Ok(composed(query).execute(&mut *self.inner).await?.rows_affected())
+    }
+
     pub async fn commit(self) -> Result<(), DbError> {
         Ok(self.inner.commit().await?)
     }
@@ -159,13 +187,23 @@ const READERS: u32 = 4;
 const READ_WAIT: Duration = Duration::from_secs(5);
 const WRITE_WAIT: Duration = Duration::from_secs(15);
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(test), expect(dead_code, reason = "the migrations are ready before the drivers are"))]
 enum Engine {
+    Sqlite,
+    Postgres,
+    MariaDb,
+    MySql,
+}
+
+/// What `database.url` names.
+enum Target {
     Sqlite(PathBuf),
     Postgres,
     Mysql,
 }
 
-impl Engine {
+impl Target {
     fn of(url: &str) -> Result<Self, String> {
         let wrong = || {
             "database.url must begin with `sqlite:`, `postgres://` or `mysql://`; leave it out for SQLite in \
@@ -218,7 +256,12 @@ fn connect_options(path: &Path) -> SqliteConnectOptions {
         .pragma("temp_store", "MEMORY")
 }
 
-fn bound<'q>(sql: &'static str, values: &[Value]) -> sqlx::query::Query<'q, Sqlite, SqliteArguments> {
+fn composed<'q>(query: &Query) -> sqlx::query::Query<'q, Sqlite, SqliteArguments> {
+    // A `Query` is made of parts of the source alone.
+    bound(AssertSqlSafe(query.sql().to_owned()), query.values())
+}
+
+fn bound<'q>(sql: impl SqlSafeStr, values: &[Value]) -> sqlx::query::Query<'q, Sqlite, SqliteArguments> {
     values.iter().fold(sqlx::query(sql), |query, value| match value {
         Value::Null => query.bind(None::<i64>),
         Value::Int(value) => query.bind(*value),

@@ -1,5 +1,6 @@
 //! The images that we keep: their rows, the generations that a purge raises, and the way from a row to its bytes.
 
+mod admit;
 mod config;
 mod error;
 mod generations;
@@ -7,6 +8,8 @@ mod id;
 mod image;
 mod known;
 mod store;
+mod sweep;
+mod usage;
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -24,6 +27,8 @@ pub use generations::Scope;
 pub use id::{IdError, ImageId};
 pub use image::{Image, Page, Sameness, Shape, Visibility};
 pub use image::{NewImage, Stored};
+pub use sweep::{SweepPlan, Swept};
+pub use usage::{Quota, Reservation, Usage};
 
 use generations::{Generations, Raised};
 use known::Known;
@@ -82,35 +87,9 @@ impl Library {
         Ok(store::count(&self.db, now_ms()).await?)
     }
 
-    /// Records an image under a new id, or under the one that it brings.
-    pub async fn insert(&self, new: &NewImage) -> Result<Image, LibraryError> {
-        let mut tx = self.db.write().await?;
-        let image = store::insert(&mut tx, new, now_ms()).await?;
-        tx.commit().await?;
-        Ok(image)
-    }
-
-    /// Records an image unless its owner has the same one already, which is then returned with `true`; out of the
-    /// trash and with the new expiry, as if it had just come. Of two who bring the same at once, one is second.
-    pub async fn insert_once(&self, new: &NewImage, same: Sameness) -> Result<(Image, bool), LibraryError> {
-        let now = now_ms();
-        let mut tx = self.db.write().await?;
-        let done = match store::same(&mut tx, new, same).await? {
-            Some(image) => (store::renew(&mut tx, image, new.expires_at, now).await?, true),
-            None => (store::insert(&mut tx, new, now).await?, false),
-        };
-        tx.commit().await?;
-        self.known.forget(done.0.id.as_str());
-        Ok(done)
-    }
-
-    /// Puts other content under an existing id; the id, its key and its owner stay.
-    pub async fn replace(&self, id: &ImageId, new: &NewImage) -> Result<Image, LibraryError> {
-        let mut tx = self.db.write().await?;
-        let image = store::replace(&mut tx, id, new, now_ms()).await?;
-        tx.commit().await?;
-        self.known.forget(id.as_str());
-        Ok(image)
+    /// All that the file says of itself, as a JSON object; for its owner alone.
+    pub async fn exif(&self, image: &Image) -> Result<Option<String>, LibraryError> {
+        Ok(store::exif(&self.db, image.pk).await?)
     }
 
     /// The point that should stay when the picture is cropped: fractions of its upright width and height.

@@ -7,8 +7,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::config::{Config, Scheme};
-use super::remote::{Reach, Remote};
-use super::{Storage, StorageError};
+use super::remote::Remote;
 use crate::units::{Secret, Span};
 
 /// How names of users' storages begin in rows of images; names from the configuration hold no such letter.
@@ -115,7 +114,7 @@ impl Settings {
         }
     }
 
-    fn to_config(&self, credential: &Credential, timeout: Duration) -> Config {
+    pub(super) fn to_config(&self, credential: &Credential, timeout: Duration) -> Config {
         let secret = Some(credential.0.clone());
         let mut remote = Remote { endpoint: self.endpoint.clone(), ..Remote::default() };
         match self.scheme {
@@ -153,24 +152,6 @@ impl OwnedScheme {
             Self::S3 => Scheme::S3,
             Self::Webdav => Scheme::Webdav,
         }
-    }
-}
-
-impl Storage {
-    /// A user's storage under the name that rows of images know it by. Nothing is asked of it yet.
-    pub fn owned(
-        name: &str,
-        settings: &Settings,
-        credential: &Credential,
-        reach: &Reach,
-        timeout: Duration,
-    ) -> Result<Self, StorageError> {
-        let wrong = |error: SettingsError| StorageError::Config(error.to_string());
-        settings.validate(credential).map_err(wrong)?;
-        let config = settings.to_config(credential, timeout);
-        let dal = config.remote.open_guarded(config.scheme, &settings.root, config.bounds(), reach);
-        let dal = dal.map_err(|error| StorageError::from_dal(name, "", error))?;
-        Ok(Self::over(name, dal, &config))
     }
 }
 

@@ -1,43 +1,18 @@
-//! Objects on their way in: written under a name of their own while nobody knows yet what they are, and promoted to the
-//! key of their content or discarded. What is forgotten is swept.
+//! Objects that somebody else puts into a storage: under a name of their own while nobody knows yet what they are, and
+//! promoted to the key of their content or discarded. What is forgotten is swept.
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use bytes::Bytes;
-use futures_util::{Stream, StreamExt, TryStreamExt};
+use futures_util::{StreamExt, TryStreamExt};
 
 use super::presign::Presigned;
-use super::{ByteStream, KeyError, ObjectKey, Scheme, Storage, StorageError, TEMPORARY, WRITE_PIECE};
+use super::{ByteStream, KeyError, ObjectKey, Scheme, Storage, StorageError, TEMPORARY};
 
 /// The name of an object that has no key yet; random, so that nobody meets somebody else's.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct StagedKey(String);
-
-/// An object that is being written. Dropped without [`Staged::finish`] it leaves at most a temporary object behind,
-/// which the sweep takes.
-pub struct Staged {
-    storage: Storage,
-    key: StagedKey,
-    len: u64,
-    sink: Sink,
-}
-
-enum Sink {
-    Writer(Box<opendal::Writer>),
-    /// A server that takes an object in one request only.
-    Pieces(Vec<Bytes>),
-}
-
-/// An object in a listing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed {
-    pub key: ObjectKey,
-    pub bytes: u64,
-    /// Milliseconds since 1970, where the store tells.
-    pub modified_ms: Option<i64>,
-}
 
 impl StagedKey {
     pub fn as_str(&self) -> &str {
@@ -73,75 +48,7 @@ impl fmt::Display for StagedKey {
     }
 }
 
-impl Staged {
-    pub fn key(&self) -> &StagedKey {
-        &self.key
-    }
-
-    /// Bytes written so far.
-    pub fn len(&self) -> u64 {
-        self.len
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    pub async fn write(&mut self, piece: Bytes) -> Result<(), StorageError> {
-        self.len += piece.len() as u64;
-        match &mut self.sink {
-            Sink::Writer(writer) => {
-                writer.write(piece).await.map_err(|error| self.storage.staged_failed(&self.key, error))
-            }
-            Sink::Pieces(pieces) => {
-                pieces.push(piece);
-                Ok(())
-            }
-        }
-    }
-
-    /// The object is there now, under its own name only.
-    pub async fn finish(self) -> Result<StagedKey, StorageError> {
-        let Self { storage, key, sink, .. } = self;
-        let done = match sink {
-            Sink::Writer(mut writer) => match writer.close().await {
-                Ok(_) => Ok(()),
-                Err(error) => {
-                    let _ = writer.abort().await;
-                    Err(error)
-                }
-            },
-            Sink::Pieces(pieces) => {
-                storage.dal.write(&key.path(), opendal::Buffer::from(pieces)).await.map(|_| ())
-            }
-        };
-        done.map_err(|error| storage.staged_failed(&key, error))?;
-        Ok(key)
-    }
-
-    pub async fn abort(self) -> Result<(), StorageError> {
-        match self.sink {
-            Sink::Writer(mut writer) => {
-                writer.abort().await.map_err(|error| self.storage.staged_failed(&self.key, error))
-            }
-            Sink::Pieces(_) => Ok(()),
-        }
-    }
-}
-
 impl Storage {
-    /// Begins an object whose content is not known yet.
-    pub async fn stage(&self) -> Result<Staged, StorageError> {
-        let key = self.staged_key()?;
-        let sink = if self.dal.info().capability().write_can_multi {
-            let writer = self.dal.writer_with(&key.path()).chunk(WRITE_PIECE).await;
-            Sink::Writer(Box::new(writer.map_err(|error| self.staged_failed(&key, error))?))
-        } else {
-            Sink::Pieces(Vec::new())
-        };
-        Ok(Staged { storage: self.clone(), key, len: 0, sink })
-    }
-
     /// A name for an object that somebody else will bring by [`Storage::presign_put`].
     pub fn staged_key(&self) -> Result<StagedKey, StorageError> {
         StagedKey::random().map_err(|error| StorageError::from_io(&self.name, error))
@@ -195,16 +102,21 @@ impl Storage {
 
     /// Puts a finished object of `len` bytes under the key of its content, in one step; an object that is there
     /// already stays. That the content is the key's is the caller's word, who hashed it.
-    pub async fn promote(&self, staged: &StagedKey, key: &ObjectKey, len: u64) -> Result<(), StorageError> {
+    pub async fn promote_staged(
+        &self,
+        staged: &StagedKey,
+        key: &ObjectKey,
+        len: u64,
+    ) -> Result<(), StorageError> {
         if self.holds(key, len).await? {
-            return self.discard(staged).await;
+            return self.discard_staged(staged).await;
         }
         self.shift(staged, key.as_str()).await?;
         self.sync_folders(key).await
     }
 
     /// Discarding what is not there is no error.
-    pub async fn discard(&self, key: &StagedKey) -> Result<(), StorageError> {
+    pub async fn discard_staged(&self, key: &StagedKey) -> Result<(), StorageError> {
         self.dal.delete(&key.path()).await.map_err(|error| self.staged_failed(key, error))
     }
 
@@ -239,35 +151,6 @@ impl Storage {
         Ok(swept)
     }
 
-    /// Every object, in no order; what is no object of ours is left out.
-    pub async fn list(
-        &self,
-    ) -> Result<impl Stream<Item = Result<Listed, StorageError>> + Send + 'static, StorageError> {
-        let storage = self.clone();
-        let entries = self.dal.lister_with("").recursive(true).await;
-        let entries = entries.map_err(|error| StorageError::from_dal(&self.name, "", error))?;
-        Ok(entries.filter_map(move |entry| {
-            let storage = storage.clone();
-            async move { storage.listed(entry).await.transpose() }
-        }))
-    }
-
-    async fn listed(&self, entry: opendal::Result<opendal::Entry>) -> Result<Option<Listed>, StorageError> {
-        let entry = entry.map_err(|error| StorageError::from_dal(&self.name, "", error))?;
-        let Ok(key) = entry.path().parse::<ObjectKey>() else { return Ok(None) };
-        let (_, mut metadata) = entry.into_parts();
-        // A listing of a folder holds names only.
-        if metadata.last_modified().is_none() {
-            metadata = match self.dal.stat(key.as_str()).await {
-                Ok(metadata) => metadata,
-                Err(error) if error.kind() == opendal::ErrorKind::NotFound => return Ok(None),
-                Err(error) => return Err(self.failed(&key, error)),
-            };
-        }
-        let modified_ms = metadata.last_modified().map(|modified| modified.into_inner().as_millisecond());
-        Ok(Some(Listed { key, bytes: metadata.content_length(), modified_ms }))
-    }
-
     /// To another path, which shows nothing or everything meanwhile.
     async fn shift(&self, from: &StagedKey, to: &str) -> Result<(), StorageError> {
         let failed = |error| self.staged_failed(from, error);
@@ -282,7 +165,7 @@ impl Storage {
             let content = self.dal.read(&source).await.map_err(failed)?;
             self.dal.write(to, content).await.map_err(failed)?;
         }
-        self.discard(from).await
+        self.discard_staged(from).await
     }
 
     fn staged_failed(&self, key: &StagedKey, error: opendal::Error) -> StorageError {

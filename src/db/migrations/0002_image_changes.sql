@@ -2,12 +2,12 @@
 -- which of them are old. The counter is raised first in each transaction: its row lock makes the numbers follow the
 -- order of the commits on every engine.
 CREATE TABLE counters (
-    name TEXT NOT NULL PRIMARY KEY,
-    value INTEGER NOT NULL
+    name {id} NOT NULL PRIMARY KEY,
+    value {int} NOT NULL
 );
 INSERT INTO counters (name, value) VALUES ('image_changes', 0);
 
 CREATE TABLE image_changes (
-    seq INTEGER NOT NULL PRIMARY KEY,
-    id TEXT NOT NULL
+    seq {int} NOT NULL PRIMARY KEY,
+    id {id} NOT NULL
 );
