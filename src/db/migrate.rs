@@ -21,6 +21,7 @@ pub(super) const ALL: &[Migration] = &[
     Migration { version: 3, name: "purges", sql: include_str!("migrations/0003_purges.sql") },
     Migration { version: 4, name: "accounts", sql: include_str!("migrations/0004_accounts.sql") },
     Migration { version: 6, name: "objects", sql: include_str!("migrations/0006_objects.sql") },
+    Migration { version: 9, name: "storages", sql: include_str!("migrations/0009_storages.sql") },
 ];
 
 pub(super) async fn run(pool: &SqlitePool, migrations: &[Migration]) -> Result<(), DbError> {

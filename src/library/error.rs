@@ -6,6 +6,8 @@ use crate::db::DbError;
 use crate::error::{Detail, Fault, Kind};
 use crate::storage::StorageError;
 
+use super::owned::OwnedError;
+
 #[derive(Debug, thiserror::Error)]
 pub enum LibraryError {
     #[error("there is no image `{id}`")]
@@ -29,6 +31,8 @@ pub enum LibraryError {
     Db(#[from] DbError),
     #[error(transparent)]
     Storage(#[from] StorageError),
+    #[error(transparent)]
+    Owned(#[from] OwnedError),
 }
 
 impl Fault for LibraryError {
@@ -41,6 +45,7 @@ impl Fault for LibraryError {
             Self::Random(_) => Kind::Internal,
             Self::Db(error) => error.kind(),
             Self::Storage(error) => error.kind(),
+            Self::Owned(error) => error.kind(),
         }
     }
 
@@ -54,6 +59,7 @@ impl Fault for LibraryError {
             Self::Random(_) => "internal",
             Self::Db(error) => error.code(),
             Self::Storage(error) => error.code(),
+            Self::Owned(error) => error.code(),
         }
     }
 
@@ -61,6 +67,7 @@ impl Fault for LibraryError {
         match self {
             Self::Db(error) => error.message(),
             Self::Storage(error) => error.message(),
+            Self::Owned(error) => error.message(),
             Self::Random(_) => Cow::Borrowed("something went wrong on our side; the log has the request id"),
             _ => Cow::Owned(self.to_string()),
         }
@@ -70,6 +77,7 @@ impl Fault for LibraryError {
         match self {
             Self::Db(error) => error.detail(),
             Self::Storage(error) => error.detail(),
+            Self::Owned(error) => error.detail(),
             Self::Busy => Detail { retry_after: Some(5), ..Detail::default() },
             _ => Detail::default(),
         }

@@ -7,6 +7,7 @@ mod generations;
 mod id;
 mod image;
 mod known;
+mod owned;
 mod store;
 mod sweep;
 mod usage;
@@ -18,7 +19,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::db::{Db, now_ms};
-use crate::storage::{ByteStream, ContentHash, Storage, Storages};
+use crate::storage::{ByteStream, ContentHash, OWNED, Storage, Storages};
 
 pub use crate::storage::Md5;
 pub use config::Config;
@@ -27,11 +28,13 @@ pub use generations::Scope;
 pub use id::{IdError, ImageId};
 pub use image::{Image, Page, Sameness, Shape, Visibility};
 pub use image::{NewImage, Stored};
+pub use owned::{OwnedConfig, OwnedError, OwnedInput, OwnedStorage};
 pub use sweep::{SweepPlan, Swept};
 pub use usage::{Quota, Reservation, Usage};
 
 use generations::{Generations, Raised};
 use known::Known;
+use owned::Instances;
 
 /// Cheap to clone; clones share what they know of generations and images.
 #[derive(Clone)]
@@ -40,13 +43,15 @@ pub struct Library {
     storages: Storages,
     generations: Generations,
     known: Known,
+    owned: Arc<Instances>,
 }
 
 impl Library {
     /// Reads the generations once; [`Library::poll`] keeps them current.
     pub async fn new(db: Db, storages: Storages) -> Result<Self, LibraryError> {
         let (generations, known) = (Generations::default(), Known::default());
-        let library = Self { db, storages, generations, known };
+        let owned = Arc::new(Instances::new(None, OwnedConfig::default()));
+        let library = Self { db, storages, generations, known, owned };
         library.poll().await?;
         Ok(library)
     }
@@ -107,23 +112,27 @@ impl Library {
 
     /// The original, unless it is larger than `limit` bytes.
     pub async fn read(&self, image: &Image, limit: u64) -> Result<Bytes, LibraryError> {
-        Ok(self.storage(image)?.read(&image.key, limit).await?)
+        Ok(self.storage(image).await?.read(&image.key, limit).await?)
     }
 
     /// Bytes of a range that lies within the original.
     pub async fn read_range(&self, image: &Image, range: Range<u64>) -> Result<Bytes, LibraryError> {
-        Ok(self.storage(image)?.read_range(&image.key, range).await?)
+        Ok(self.storage(image).await?.read_range(&image.key, range).await?)
     }
 
     /// The original or a part of it in pieces, never whole in memory.
     pub async fn stream(&self, image: &Image, range: Option<Range<u64>>) -> Result<ByteStream, LibraryError> {
         let range = range.unwrap_or(0..image.bytes);
-        Ok(self.storage(image)?.stream(&image.key, range).await?)
+        Ok(self.storage(image).await?.stream(&image.key, range).await?)
     }
 
     /// Where the original lies, if it is a file of this machine.
     pub fn path(&self, image: &Image) -> Result<Option<PathBuf>, LibraryError> {
-        Ok(self.storage(image)?.path(&image.key))
+        // Users' own storages are on the network.
+        if image.storage.starts_with(OWNED) {
+            return Ok(None);
+        }
+        Ok(self.storages.get(&image.storage)?.path(&image.key))
     }
 
     pub fn storages(&self) -> &Storages {
@@ -163,7 +172,7 @@ impl Library {
             self.known.learn(changed.as_deref(), upto);
         }
         self.generations.learn(store::purged_since(&self.db, self.generations.seen()).await?);
-        Ok(())
+        self.poll_storages().await
     }
 
     /// Whether the database answers.
@@ -171,8 +180,8 @@ impl Library {
         Ok(self.db.ping().await?)
     }
 
-    fn storage(&self, image: &Image) -> Result<&Storage, LibraryError> {
-        Ok(self.storages.get(&image.storage)?)
+    async fn storage(&self, image: &Image) -> Result<Storage, LibraryError> {
+        self.storage_named(&image.storage).await
     }
 }
 

@@ -1,6 +1,7 @@
 //! The statements of the library.
 
 pub(super) mod objects;
+pub(super) mod owned;
 pub(super) mod usage;
 
 use super::generations::Raised;
@@ -30,6 +31,17 @@ pub(super) async fn by_id_in(tx: &mut Tx, id: &ImageId) -> Result<Option<Image>,
 pub(super) async fn exif(db: &Db, pk: i64) -> Result<Option<String>, DbError> {
     let row = db.row("SELECT exif FROM images WHERE pk = ?", &[pk.into()]).await?;
     row.map_or(Ok(None), |row| row.opt_text("exif"))
+}
+
+/// Whether any image lies in the storage.
+pub(super) async fn any_in(db: &Db, storage: &str) -> Result<bool, DbError> {
+    Ok(any_key_in(db, storage).await?.is_some())
+}
+
+/// The key of some image's object there.
+pub(super) async fn any_key_in(db: &Db, storage: &str) -> Result<Option<String>, DbError> {
+    let sql = "SELECT object_key FROM images WHERE storage = ? ORDER BY pk LIMIT 1";
+    db.row(sql, &[storage.into()]).await?.map(|row| row.text("object_key")).transpose()
 }
 
 /// Ends a row for good.

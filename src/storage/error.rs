@@ -27,6 +27,10 @@ pub enum StorageError {
     Timeout { name: String },
     #[error("storage `{name}`: {trouble}")]
     Broken { name: String, trouble: Trouble },
+    #[error(
+        "the credentials of storage `{name}` were sealed with another `auth.secret`; its owner has to enter them again"
+    )]
+    Locked { name: String },
     #[error("storage `{name}` cannot be put to by others: that takes s3 with keys")]
     NoPresigning { name: String },
     #[error("storage `{name}` failed")]
@@ -91,7 +95,9 @@ impl Fault for StorageError {
                 Kind::Internal
             }
             // A row promised this object.
-            Self::Missing { .. } | Self::Failed { .. } | Self::Broken { .. } => Kind::SourceFailed,
+            Self::Missing { .. } | Self::Failed { .. } | Self::Broken { .. } | Self::Locked { .. } => {
+                Kind::SourceFailed
+            }
             Self::TooLarge { .. } => Kind::TooLarge,
             Self::Full { .. } => Kind::OutOfSpace,
             Self::Timeout { .. } => Kind::SourceTimeout,
@@ -114,7 +120,7 @@ impl Fault for StorageError {
             // Names of storages and objects are nobody's business outside.
             Self::Full { .. } => Cow::Borrowed("no space is left to store this"),
             Self::Timeout { .. } => Cow::Borrowed("the storage did not answer in time"),
-            Self::Missing { .. } | Self::Failed { .. } | Self::Broken { .. } => {
+            Self::Missing { .. } | Self::Failed { .. } | Self::Broken { .. } | Self::Locked { .. } => {
                 Cow::Borrowed("the stored original cannot be read")
             }
             _ => Cow::Borrowed("something went wrong on our side; the log has the request id"),
