@@ -333,6 +333,11 @@ pub async fn ingest(config: &Config) -> Result<Ingest, AppError> {
     Ok(ingest_into(config, library(config).await?))
 }
 
+/// The pictures and where they lie, for commands.
+pub async fn pictures(config: &Config) -> Result<Library, AppError> {
+    library(config).await
+}
+
 /// The operator's use cases, for commands.
 pub async fn admin(config: &Config) -> Result<Admin, AppError> {
     Ok(admin_over(config, library(config).await?))
@@ -354,12 +359,17 @@ fn accounts_over(config: &Config, db: Db, workers: Workers) -> Result<Accounts, 
         crate::config::Registration::Closed => Registration::Closed,
     };
     let room = Room { registration, access_token: auth.access_token.0, ..Room::default() };
-    let secret = match &auth.secret {
-        Some(secret) => secret.clone(),
-        None => crate::accounts::load_or_make(&config.data_dir.join("secret.key"))
-            .map_err(|error| part("auth.secret", error))?,
-    };
+    let secret = secret(config)?;
     Accounts::new(db, workers, &secret, &room).map_err(|error| part("accounts", error))
+}
+
+/// The server's own secret: what tokens are signed and users' credentials are sealed with.
+fn secret(config: &Config) -> Result<crate::units::Secret, AppError> {
+    match &config.auth.secret {
+        Some(secret) => Ok(secret.clone()),
+        None => crate::accounts::load_or_make(&config.data_dir.join("secret.key"))
+            .map_err(|error| part("auth.secret", error)),
+    }
 }
 
 /// The accounts of the configuration, and either the one that everybody acts as or the link to the first one.
@@ -506,7 +516,8 @@ async fn library_over(config: &Config, db: Db) -> Result<Library, AppError> {
     let storages = Storages::open(&storages, &config.storage_default, data_dir, data_dir)
         .await
         .map_err(|error| part("storages", error))?;
-    Library::new(db, storages).await.map_err(|error| part("library", error))
+    let library = Library::new(db, storages).await.map_err(|error| part("library", error))?;
+    Ok(library.with_owned(storage::Seal::new(&secret(config)?), config.user_storages.to_room()))
 }
 
 fn sources(config: &Config) -> Result<Sources, AppError> {

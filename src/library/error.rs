@@ -25,6 +25,8 @@ pub enum LibraryError {
     /// Its object is being removed, or it took so long that what was set aside for it is gone.
     #[error("the same content is being removed at this moment; try again")]
     Busy,
+    #[error("both storages are `{name}`")]
+    SameStorage { name: String },
     #[error("no randomness for a new id: {0}")]
     Random(String),
     #[error(transparent)]
@@ -39,7 +41,7 @@ impl Fault for LibraryError {
     fn kind(&self) -> Kind {
         match self {
             Self::NotFound { .. } => Kind::NotFound,
-            Self::IdTaken { .. } | Self::Focal => Kind::BadRequest,
+            Self::IdTaken { .. } | Self::Focal | Self::SameStorage { .. } => Kind::BadRequest,
             Self::QuotaFiles { .. } | Self::QuotaBytes { .. } => Kind::Forbidden,
             Self::Busy => Kind::Overloaded,
             Self::Random(_) => Kind::Internal,
@@ -53,7 +55,7 @@ impl Fault for LibraryError {
         match self {
             Self::NotFound { .. } => "not_found",
             Self::IdTaken { .. } => "conflict",
-            Self::Focal => "bad_value",
+            Self::Focal | Self::SameStorage { .. } => "bad_value",
             Self::QuotaFiles { .. } | Self::QuotaBytes { .. } => "quota_exceeded",
             Self::Busy => "overloaded",
             Self::Random(_) => "internal",

@@ -8,6 +8,7 @@ mod id;
 mod image;
 mod known;
 mod owned;
+mod relocate;
 mod store;
 mod sweep;
 mod usage;
@@ -29,6 +30,7 @@ pub use id::{IdError, ImageId};
 pub use image::{Image, Page, Sameness, Shape, Visibility};
 pub use image::{NewImage, Stored};
 pub use owned::{OwnedConfig, OwnedError, OwnedInput, OwnedStorage};
+pub use relocate::{Relocated, Relocation};
 pub use sweep::{SweepPlan, Swept};
 pub use usage::{Quota, Reservation, Usage};
 

@@ -20,6 +20,8 @@ macro_rules! select {
     };
 }
 
+pub(super) mod relocate;
+
 pub(super) async fn by_id(db: &Db, id: &str) -> Result<Option<Image>, DbError> {
     db.row(select!("WHERE id = ?"), &[id.into()]).await?.map(|row| image(&row)).transpose()
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::store::objects::{self, Object};
 use super::{Library, LibraryError};
-use crate::storage::{ObjectKey, Storage};
+use crate::storage::{OWNED, ObjectKey, Storage};
 
 /// What a sweep found, and removed unless it was only to look.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -51,11 +51,18 @@ impl Library {
                     storage.discard(&name).await?;
                 }
             }
+            if storage.can_presign() && !plan.dry_run {
+                swept.temporary += storage.sweep_staged(plan.grace, now).await?;
+            }
             if plan.list {
                 for folder in 0..=u8::MAX {
                     self.compare(storage, folder, plan, now, &mut swept).await?;
                 }
             }
+        }
+        if !plan.dry_run {
+            let grace = i64::try_from(plan.grace.as_millis()).unwrap_or(i64::MAX);
+            self.sweep_storages(now.saturating_sub(grace)).await?;
         }
         Ok(swept)
     }
@@ -74,18 +81,24 @@ impl Library {
             let Some(last) = doomed.last() else { return Ok(()) };
             after = last.pk;
             for object in doomed {
-                let Ok(storage) = self.storages.get(&object.storage) else {
-                    tracing::warn!(
-                        storage = object.storage,
-                        "an object of a storage that is not configured stays"
-                    );
-                    continue;
+                let storage = match self.storage_named(&object.storage).await {
+                    Ok(storage) => storage,
+                    Err(error) => {
+                        tracing::warn!(%error, "an object of a storage that cannot be opened stays");
+                        continue;
+                    }
                 };
                 if plan.dry_run {
                     swept.unneeded += 1;
                 } else if objects::begin_removal(&self.db, object.pk, since, now).await? {
-                    self.remove(storage, &object.key).await?;
-                    swept.unneeded += 1;
+                    match self.remove(&storage, &object.key).await {
+                        Ok(()) => swept.unneeded += 1,
+                        // A user's server that is away keeps nobody else's objects; its own are tried again.
+                        Err(error) if object.storage.starts_with(OWNED) => {
+                            tracing::warn!(storage = object.storage, %error, "an object stays for now");
+                        }
+                        Err(error) => return Err(error),
+                    }
                 }
             }
         }

@@ -193,6 +193,11 @@ impl Storage {
         &self.name
     }
 
+    /// What speaks to the store: `fs`, `s3`, …
+    pub fn scheme(&self) -> &'static str {
+        self.dal.info().scheme()
+    }
+
     /// Stores bytes under the key of their content; on return they are on disk. Storing them again does nothing.
     pub async fn put_bytes(&self, key: &ObjectKey, bytes: Bytes) -> Result<(), StorageError> {
         if self.holds(key, bytes.len() as u64).await? {
@@ -231,6 +236,17 @@ impl Storage {
                 Err(error)
             }
         }
+    }
+
+    /// [`Storage::put_stream`] of what another storage holds.
+    pub async fn put_verified(
+        &self,
+        key: &ObjectKey,
+        hash: &ContentHash,
+        len: u64,
+        pieces: ByteStream,
+    ) -> Result<(), StorageError> {
+        self.put_stream(key, hash, len, pieces.map_err(std::io::Error::other)).await
     }
 
     /// The whole object, unless it is larger than `limit` bytes.

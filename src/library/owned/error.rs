@@ -22,6 +22,8 @@ pub enum OwnedError {
     ObjectsElsewhere,
     #[error("pictures lie in this storage; move or delete them first")]
     InUse,
+    #[error("a user's storage takes that user's pictures only: say whose go there")]
+    OthersPictures,
     #[error("you have {max} storages, and no more are allowed")]
     TooMany { max: u32 },
     #[error("the storage was changed at the same moment; look at it again")]
@@ -40,7 +42,7 @@ impl Fault for OwnedError {
     fn kind(&self) -> Kind {
         match self {
             Self::NotFound { .. } => Kind::NotFound,
-            Self::Settings(_) | Self::Label | Self::SecretAgain => Kind::BadRequest,
+            Self::Settings(_) | Self::Label | Self::SecretAgain | Self::OthersPictures => Kind::BadRequest,
             Self::Trouble(_) => Kind::Unprocessable,
             Self::ObjectsElsewhere
             | Self::InUse
@@ -58,6 +60,7 @@ impl Fault for OwnedError {
             Self::Settings(_) | Self::Label | Self::SecretAgain => "invalid_fields",
             Self::Trouble(_) => "storage_test_failed",
             Self::ObjectsElsewhere | Self::InUse => "storage_in_use",
+            Self::OthersPictures => "bad_value",
             Self::TooMany { .. } => "too_many_storages",
             Self::Changed => "storage_changed",
             Self::Off => "storages_off",
