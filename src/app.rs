@@ -179,6 +179,7 @@ impl App {
     fn api(&self) -> Result<Api, AppError> {
         Ok(Api {
             accounts: self.accounts.clone(),
+            library: self.library.clone(),
             cors: Cors::new(&self.config.http.api_cors)
                 .map_err(|text| AppError::Part { part: "http.api_cors", text })?,
             nobody: self.nobody.clone(),

@@ -22,7 +22,7 @@ use bytes::Bytes;
 use crate::db::{Db, now_ms};
 use crate::storage::{ByteStream, ContentHash, OWNED, Storage, Storages};
 
-pub use crate::storage::Md5;
+pub use crate::storage::{Credential, Md5, OwnedScheme, Settings};
 pub use config::Config;
 pub use error::LibraryError;
 pub use generations::Scope;

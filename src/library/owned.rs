@@ -401,3 +401,6 @@ fn random_id() -> Result<String, OwnedError> {
     getrandom::fill(&mut bytes).map_err(|_| OwnedError::Sealing)?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
+
+#[cfg(test)]
+mod tests;

@@ -141,3 +141,6 @@ impl Library {
 
 const AT_ONCE: u32 = 100;
 const TRIES: u32 = 3;
+
+#[cfg(test)]
+mod tests;
