@@ -57,6 +57,7 @@ pub enum AppError {
 pub struct App {
     config: Config,
     metrics: Arc<Metrics>,
+    db: Db,
     library: Library,
     sources: Sources,
     cache: Arc<Cache<crate::delivery::DeliveryError>>,
@@ -111,11 +112,12 @@ impl App {
             .map_err(|error| part("worker threads", error))?;
         let limiter = Arc::new(Limiter::new(&limit_config(&config)));
         let cache = Arc::new(cache);
-        let accounts = accounts_over(&config, db, workers.clone())?;
+        let accounts = accounts_over(&config, db.clone(), workers.clone())?;
         let (nobody, set_up) = first_accounts(&config, &accounts).await?;
         Ok(Self {
             config,
             metrics,
+            db,
             library,
             sources,
             cache,
@@ -173,7 +175,8 @@ impl App {
 
     fn operator(&self) -> Operator {
         let key = self.config.auth.admin_key.as_ref().map(BearerKey::new);
-        Operator { admin: admin_over(&self.config, self.library.clone()), key }
+        let admin = admin_over(&self.config, self.db.clone(), self.accounts.clone(), self.library.clone());
+        Operator { admin, key }
     }
 
     fn api(&self) -> Result<Api, AppError> {
@@ -341,7 +344,12 @@ pub async fn pictures(config: &Config) -> Result<Library, AppError> {
 
 /// The operator's use cases, for commands.
 pub async fn admin(config: &Config) -> Result<Admin, AppError> {
-    Ok(admin_over(config, library(config).await?))
+    let db = database(config).await?;
+    let workers = Workers::start(&worker_config(config), Arc::new(Metrics::new()))
+        .map_err(|error| part("worker threads", error))?;
+    let accounts = accounts_over(config, db.clone(), workers)?;
+    let library = library_over(config, db.clone()).await?;
+    Ok(admin_over(config, db, accounts, library))
 }
 
 /// The use cases of accounts, for commands.
@@ -407,8 +415,8 @@ fn configured_user(user: &crate::config::User) -> Configured<'_> {
     }
 }
 
-fn admin_over(config: &Config, library: Library) -> Admin {
-    Admin::new(library, config.sources.keys().cloned())
+fn admin_over(config: &Config, db: Db, accounts: Accounts, library: Library) -> Admin {
+    Admin::new(db, accounts, library, config.sources.keys().cloned())
 }
 
 fn ingest_into(config: &Config, library: Library) -> Ingest {

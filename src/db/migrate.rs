@@ -22,6 +22,7 @@ pub(super) const ALL: &[Migration] = &[
     Migration { version: 4, name: "accounts", sql: include_str!("migrations/0004_accounts.sql") },
     Migration { version: 6, name: "objects", sql: include_str!("migrations/0006_objects.sql") },
     Migration { version: 9, name: "storages", sql: include_str!("migrations/0009_storages.sql") },
+    Migration { version: 10, name: "admin", sql: include_str!("migrations/0010_admin.sql") },
 ];
 
 pub(super) async fn run(pool: &SqlitePool, migrations: &[Migration]) -> Result<(), DbError> {

@@ -230,7 +230,7 @@ mod tests {
                 allowed: None,
                 did_you_mean: Some("width".to_owned()),
                 retry_after: Some(2),
-                quota: None,
+                ..Detail::default()
             }
         }
     }

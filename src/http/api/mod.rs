@@ -5,6 +5,7 @@
 //! answers (their schemas are what a request is checked against) and a short handler each, which calls one use case.
 
 mod accounts;
+mod admin;
 mod answer;
 mod call;
 mod endpoint;
@@ -49,7 +50,7 @@ pub struct Api {
 
 /// Every endpoint, by subject.
 const SUBJECTS: &[&[Endpoint]] =
-    &[accounts::ENDPOINTS, keys::ENDPOINTS, storages::ENDPOINTS, openapi::ENDPOINTS];
+    &[accounts::ENDPOINTS, keys::ENDPOINTS, storages::ENDPOINTS, admin::ENDPOINTS, openapi::ENDPOINTS];
 
 fn endpoints() -> impl Iterator<Item = &'static Endpoint> {
     SUBJECTS.iter().copied().flatten()
