@@ -26,6 +26,7 @@ mod sources;
 mod ssrf;
 mod still;
 mod storages;
+mod storages_api;
 mod support;
 mod svg;
 mod validators;
