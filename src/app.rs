@@ -1,6 +1,8 @@
 //! The composition root: builds each part once from the configuration, hands each only what it needs, and stops them in
 //! order.
 
+pub mod jobs;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
@@ -63,6 +65,7 @@ pub struct App {
     cache: Arc<Cache<crate::delivery::DeliveryError>>,
     workers: Workers,
     limiter: Arc<Limiter>,
+    db: Db,
     accounts: Accounts,
     /// Whom requests without credentials act as, where no account is needed.
     nobody: Option<Who>,
@@ -123,6 +126,7 @@ impl App {
             cache,
             workers,
             limiter,
+            db,
             accounts,
             nobody,
             set_up,
@@ -263,6 +267,18 @@ impl Listening {
             api: app.api()?,
             trusted_proxies: app.config.http.trusted_proxies.clone(),
         });
+        let parts_of_jobs = jobs::Parts {
+            db: app.db.clone(),
+            accounts: app.accounts.clone(),
+            library: app.library.clone(),
+            metrics: Arc::clone(&app.metrics),
+            public_url: public_url.clone(),
+        };
+        let runner = jobs::runner(&app.config, parts_of_jobs)?;
+        let runner = tokio::spawn({
+            let stop = stop.clone();
+            runner.run(async move { stop.asked().await })
+        });
         tokio::spawn(watch_purges(app.library.clone()));
         tokio::spawn(sweep_limits(Arc::clone(&app.limiter)));
         tokio::spawn({
@@ -281,6 +297,10 @@ impl Listening {
             }
         };
         tokio::join!(server.serve(public, service(false)), serve_admin);
+        // What is in work is finished or given back before its threads go.
+        if runner.await.is_err() {
+            tracing::error!("the runner of jobs panicked");
+        }
         app.workers.drain(Duration::from_secs(5)).await;
         app.cache.close().await;
         tracing::info!("stopped");

@@ -7,6 +7,7 @@ mod error;
 mod keys;
 mod links;
 mod lockout;
+mod mail;
 mod manage;
 mod password;
 mod secret;
@@ -27,6 +28,7 @@ use crate::workers::Workers;
 pub use error::AccountsError;
 pub use keys::{ApiKey, NewKey};
 pub use links::Invite;
+pub use mail::MailOrder;
 pub use manage::{Configured, Quota};
 pub use password::{HashCost, PasswordHash};
 pub use secret::load_or_make;
@@ -104,6 +106,11 @@ impl Accounts {
         // A day later, so that a used refresh token is still known as stolen for a while.
         let swept = store::tokens::sweep(&self.db, now - DAY).await?;
         Ok(swept + store::sweep_failures(&self.db, now - DAY).await?)
+    }
+
+    /// How many rows [`Self::sweep`] would remove now.
+    pub async fn sweepable(&self, now: i64) -> Result<u64, AccountsError> {
+        Ok(store::tokens::sweepable(&self.db, now - DAY).await?)
     }
 }
 

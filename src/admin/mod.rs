@@ -4,6 +4,7 @@
 mod audit;
 mod error;
 mod purge;
+mod storages;
 mod store;
 mod users;
 

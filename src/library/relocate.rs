@@ -2,13 +2,15 @@
 //! the row and both counts of references change in one transaction. So it can end anywhere and begin again, what is
 //! shown meanwhile comes from one place or the other, and the sweep removes what was left behind.
 
+use serde::{Deserialize, Serialize};
+
 use super::store::{self, objects};
 use super::usage::account;
 use super::{Image, Library, LibraryError, OwnedError};
 use crate::storage::{OWNED, Storage, StorageError};
 
 /// What is to be moved.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Relocation {
     /// Names as they stand in rows of images.
     pub from: String,
@@ -28,20 +30,19 @@ pub struct Relocated {
     pub left: u64,
 }
 
+impl Relocation {
+    /// Of the jobs that do it.
+    pub const KIND: &'static str = "storage_migrate";
+}
+
 impl Library {
     /// How many images there are to move.
     pub async fn to_relocate(&self, plan: &Relocation) -> Result<u64, LibraryError> {
         Ok(store::relocate::count(&self.db, plan, 0).await?)
     }
 
-    /// Moves everything, and tells after each image how far it is; `false` from `go_on` ends it early. What comes into
-    /// the old storage meanwhile is moved too.
-    pub async fn relocate(
-        &self,
-        plan: &Relocation,
-        clock: fn() -> i64,
-        mut go_on: impl AsyncFnMut(&Relocated) -> bool,
-    ) -> Result<Relocated, LibraryError> {
+    /// Whether it can be begun.
+    pub async fn check_relocation(&self, plan: &Relocation) -> Result<(Storage, Storage), LibraryError> {
         if plan.from == plan.to {
             return Err(LibraryError::SameStorage { name: plan.from.clone() });
         }
@@ -53,6 +54,18 @@ impl Library {
         {
             return Err(OwnedError::OthersPictures.into());
         }
+        Ok((from, to))
+    }
+
+    /// Moves everything, and tells after each image how far it is; `false` from `go_on` ends it early. What comes into
+    /// the old storage meanwhile is moved too.
+    pub async fn relocate(
+        &self,
+        plan: &Relocation,
+        clock: fn() -> i64,
+        mut go_on: impl AsyncFnMut(&Relocated) -> bool,
+    ) -> Result<Relocated, LibraryError> {
+        let (from, to) = self.check_relocation(plan).await?;
         let mut done = Relocated { left: self.to_relocate(plan).await?, ..Relocated::default() };
         let mut after = 0;
         loop {

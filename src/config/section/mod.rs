@@ -14,6 +14,7 @@ pub(super) mod database;
 pub(super) mod http;
 pub(super) mod images;
 pub(super) mod ipx;
+pub(super) mod jobs;
 pub(super) mod keys;
 pub(super) mod library;
 pub(super) mod limits;

@@ -4,7 +4,7 @@ use http::Response;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::answer::{created, nothing, ok};
+use super::answer::{accepted, created, nothing, ok};
 use super::call::{Call, Refused};
 use super::endpoint::Endpoint;
 use super::time::Time;
@@ -68,7 +68,33 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     .scope(Scope::Manage)
     .json::<MyStorage>()
     .gives::<MyStorage>(200, "Where they go"),
+    Endpoint::post(
+        "/v1/admin/storages/migrate",
+        "adminMigrateStorage",
+        "Moves pictures from one storage to another",
+        |call| Box::pin(migrate(call)),
+    )
+    .scope(Scope::Admin)
+    .json::<Migration>()
+    .gives::<TaskAnswer>(202, "The task that does it"),
 ];
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Migration {
+    /// The name of one of the server's storages, or `~` and the id of a user's.
+    #[schemars(length(min = 1, max = 100))]
+    from: String,
+    #[schemars(length(min = 1, max = 100))]
+    to: String,
+    /// The id of a user whose pictures alone are moved.
+    user: Option<String>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct TaskAnswer {
+    task_id: String,
+}
 
 #[derive(Clone, Copy, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -232,6 +258,13 @@ async fn set_mine(mut call: Call) -> Result<Response<Body>, Refused> {
     let owner = call.who()?.user.pk;
     call.api().library.set_default_storage(owner, wish.storage.as_deref(), call.now).await?;
     Ok(ok(&wish))
+}
+
+async fn migrate(mut call: Call) -> Result<Response<Body>, Refused> {
+    let wish: Migration = call.json().await?;
+    let admin = &call.api().admin;
+    let id = admin.move_pictures(call.actor()?, &wish.from, &wish.to, wish.user.as_deref(), call.now).await?;
+    Ok(accepted(&TaskAnswer { task_id: id.to_string() }, &format!("/v1/tasks/{id}")))
 }
 
 impl NewStorage {
