@@ -262,7 +262,7 @@ async fn set_mine(mut call: Call) -> Result<Response<Body>, Refused> {
 
 async fn migrate(mut call: Call) -> Result<Response<Body>, Refused> {
     let wish: Migration = call.json().await?;
-    let admin = &call.api().admin;
+    let admin = call.admin();
     let id = admin.move_pictures(call.actor()?, &wish.from, &wish.to, wish.user.as_deref(), call.now).await?;
     Ok(accepted(&TaskAnswer { task_id: id.to_string() }, &format!("/v1/tasks/{id}")))
 }
