@@ -285,6 +285,7 @@ impl Listening {
         let parts_of_jobs = jobs::Parts {
             db: app.db.clone(),
             accounts: app.accounts.clone(),
+            library: app.library.clone(),
             metrics: Arc::clone(&app.metrics),
             public_url: public_url.clone(),
         };
@@ -369,6 +370,11 @@ fn check_cache(path: &Path) -> Result<String, String> {
 /// The use case of taking pictures in, for commands.
 pub async fn ingest(config: &Config) -> Result<Ingest, AppError> {
     Ok(ingest_into(config, library(config).await?))
+}
+
+/// The pictures and where they lie, for commands.
+pub async fn pictures(config: &Config) -> Result<Library, AppError> {
+    library(config).await
 }
 
 /// The operator's use cases, for commands.
@@ -589,7 +595,8 @@ async fn library_over(config: &Config, db: Db) -> Result<Library, AppError> {
     let storages = Storages::open(&storages, &config.storage_default, data_dir, data_dir)
         .await
         .map_err(|error| part("storages", error))?;
-    Library::new(db, storages).await.map_err(|error| part("library", error))
+    let library = Library::new(db, storages).await.map_err(|error| part("library", error))?;
+    Ok(library.with_owned(storage::Seal::new(&secret(config)?), config.user_storages.to_room()))
 }
 
 fn sources(config: &Config) -> Result<Sources, AppError> {

@@ -6,6 +6,7 @@ mod audit;
 mod error;
 mod jobs;
 mod purge;
+mod storages;
 mod store;
 mod users;
 

@@ -5,11 +5,14 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
-use super::{AppError, accounts_over, database, part, worker_config};
+use super::{AppError, accounts_over, database, library_over, part, worker_config};
 use crate::accounts::Accounts;
 use crate::config::Config;
 use crate::db::{Db, now_ms};
-use crate::jobs::{self, BackupJob, Cleanup, CleanupJob, Job, MailJob, Plan, Report, Runner, When};
+use crate::jobs::{
+    self, BackupJob, Cleanup, CleanupJob, Job, MailJob, Plan, RelocateJob, Report, Runner, When,
+};
+use crate::library::Library;
 use crate::mail::Mailer;
 use crate::telemetry::metrics::Metrics;
 use crate::workers::Workers;
@@ -18,6 +21,7 @@ use crate::workers::Workers;
 pub(super) struct Parts {
     pub(super) db: Db,
     pub(super) accounts: Accounts,
+    pub(super) library: Library,
     pub(super) metrics: Arc<Metrics>,
     /// Where links in mails lead.
     pub(super) public_url: String,
@@ -43,7 +47,9 @@ fn kinds(config: &Config, parts: &Parts) -> Result<Vec<Arc<dyn Job>>, AppError> 
     let mail = MailJob { mailer: mailer(config)?, public_url: parts.public_url.clone() };
     let backup =
         BackupJob { db: parts.db.clone(), folder: config.data_dir.join("backups"), keep: config.backup.keep };
-    Ok(vec![Arc::new(mail), Arc::new(CleanupJob(cleanup(parts))), Arc::new(backup)])
+    let relocate = RelocateJob { library: parts.library.clone() };
+    let cleanup = CleanupJob(cleanup(parts));
+    Ok(vec![Arc::new(mail), Arc::new(relocate), Arc::new(cleanup), Arc::new(backup)])
 }
 
 /// What happens regularly.
@@ -104,5 +110,6 @@ async fn alone(config: &Config) -> Result<(Parts, Workers), AppError> {
     let db = database(config).await?;
     let accounts = accounts_over(config, db.clone(), workers.clone())?;
     let public_url = config.http.public_url.clone().unwrap_or_default();
-    Ok((Parts { db, accounts, metrics, public_url }, workers))
+    let library = library_over(config, db.clone()).await?;
+    Ok((Parts { db, accounts, library, metrics, public_url }, workers))
 }

@@ -9,6 +9,7 @@ mod import;
 mod render;
 mod serve;
 mod sign;
+mod storage;
 mod user;
 mod worker;
 
@@ -136,6 +137,9 @@ enum Command {
     /// Make accounts, set passwords and list them
     #[command(subcommand)]
     User(user::Command),
+    /// List storages, test them, and move pictures from one to another
+    #[command(subcommand)]
+    Storage(storage::Command),
     /// Look after the cache
     #[command(subcommand)]
     Cache(cache::Command),
@@ -158,6 +162,9 @@ pub fn run() -> ExitCode {
             sign::run(&config, url, &wish)
         }),
         Command::Cache(command) => config(&cli.place, None).and_then(|config| cache::run(&config, command)),
+        Command::Storage(command) => {
+            config(&cli.place, None).and_then(|config| storage::run(&config, command))
+        }
         Command::User(command) => config(&cli.place, None).and_then(|config| user::run(&config, command)),
         Command::Backup { file, without_secrets } => {
             config(&cli.place, None).and_then(|config| backup::write(&config, file, *without_secrets))

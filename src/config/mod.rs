@@ -53,6 +53,7 @@ pub use section::redis::Redis;
 pub use section::source::{CacheControl, Source};
 pub use section::storage::{Scheme, Storage};
 pub use section::uploads::{Naming, Uploads};
+pub use section::user_storages::UserStorages;
 
 /// The file that is looked for in the working directory.
 const FILE: &str = "config.yaml";
@@ -76,6 +77,7 @@ pub struct Config {
     pub storages: BTreeMap<String, Storage>,
     /// Where new pictures go.
     pub storage_default: String,
+    pub user_storages: UserStorages,
     /// By name.
     pub sources: BTreeMap<String, Source>,
     pub ipx: Ipx,
@@ -118,6 +120,7 @@ impl Default for Config {
             redis: Redis::default(),
             storages: BTreeMap::new(),
             storage_default: LOCAL.to_owned(),
+            user_storages: UserStorages::default(),
             sources: BTreeMap::new(),
             ipx: Ipx::default(),
             cache: Cache::default(),
@@ -225,6 +228,7 @@ impl Config {
             self.mail.validate(),
             self.backup.validate(),
             self.validate_storages(),
+            self.user_storages.validate(),
             self.validate_sources(),
             self.validate_keys(),
         ]

@@ -98,7 +98,9 @@ impl Dialer {
             Some(address) => vec![address],
             None => {
                 let resolved = self.resolver.resolve(server.host().to_owned()).await;
-                resolved.map_err(|error| unreachable(server, error))?
+                // The system has no kind of its own for a name that it does not know.
+                resolved
+                    .map_err(|error| unreachable(server, io::Error::new(io::ErrorKind::NotFound, error)))?
             }
         };
         if self.rules.trusts(server) {

@@ -29,6 +29,8 @@ mod signatures;
 mod sources;
 mod ssrf;
 mod still;
+mod storages;
+mod storages_api;
 mod support;
 mod svg;
 mod validators;

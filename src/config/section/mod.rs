@@ -26,6 +26,7 @@ pub(super) mod redis;
 pub(super) mod source;
 pub(super) mod storage;
 pub(super) mod uploads;
+pub(super) mod user_storages;
 
 /// HMAC keys shorter than this are guessed rather than broken.
 pub(super) const MIN_SECRET: usize = 16;

@@ -14,6 +14,7 @@ mod mail;
 mod openapi;
 mod schema;
 mod shares;
+mod storages;
 mod tasks;
 mod time;
 
@@ -51,14 +52,14 @@ pub struct Api {
 }
 
 /// Every endpoint, by subject.
-const SUBJECTS: &[&[Endpoint]] =
-    &[accounts::ENDPOINTS, keys::ENDPOINTS, shares::ENDPOINTS, admin::ENDPOINTS, openapi::ENDPOINTS];
 const SUBJECTS: &[&[Endpoint]] = &[
     accounts::ENDPOINTS,
-    keys::ENDPOINTS,
-    admin::ENDPOINTS,
-    tasks::ENDPOINTS,
     mail::ENDPOINTS,
+    keys::ENDPOINTS,
+    shares::ENDPOINTS,
+    storages::ENDPOINTS,
+    tasks::ENDPOINTS,
+    admin::ENDPOINTS,
     openapi::ENDPOINTS,
 ];
 
