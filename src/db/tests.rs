@@ -123,6 +123,8 @@ fn no_statement_of_ours_is_outside_the_portable_part() {
     // RETURNING: MySQL has none. The migrations may use their own engine's words.
     for (file, text) in [
         ("library/store.rs", include_str!("../library/store.rs")),
+        ("library/store/objects.rs", include_str!("../library/store/objects.rs")),
+        ("library/store/usage.rs", include_str!("../library/store/usage.rs")),
         ("accounts/store.rs", include_str!("../accounts/store.rs")),
         ("accounts/store/tokens.rs", include_str!("../accounts/store/tokens.rs")),
     ] {

@@ -19,6 +19,13 @@ pub enum LibraryError {
     Invalid { field: &'static str, why: &'static str },
     #[error("a focal point is two numbers from 0 to 1")]
     Focal,
+    #[error("there is room for {limit} pictures and no more: delete some, and empty the trash")]
+    QuotaFiles { limit: u64 },
+    #[error("these {needed} bytes do not fit: all pictures together may have {limit} bytes; delete some, and empty the trash")]
+    QuotaBytes { limit: u64, needed: u64 },
+    /// Its object is being removed, or it took so long that what was set aside for it is gone.
+    #[error("the same content is being removed at this moment; try again")]
+    Busy,
     #[error("no randomness for a new id: {0}")]
     Random(String),
     #[error(transparent)]
@@ -38,6 +45,8 @@ impl Fault for LibraryError {
         match self {
             Self::NotFound { .. } | Self::Missing { .. } => Kind::NotFound,
             Self::IdTaken { .. } | Self::Invalid { .. } | Self::Focal => Kind::BadRequest,
+            Self::QuotaFiles { .. } | Self::QuotaBytes { .. } => Kind::Forbidden,
+            Self::Busy => Kind::Overloaded,
             Self::Random(_) => Kind::Internal,
             Self::Db(error) => error.kind(),
             Self::Storage(error) => error.kind(),
@@ -49,6 +58,8 @@ impl Fault for LibraryError {
             Self::NotFound { .. } | Self::Missing { .. } => "not_found",
             Self::IdTaken { .. } => "conflict",
             Self::Focal | Self::Invalid { .. } => "bad_value",
+            Self::QuotaFiles { .. } | Self::QuotaBytes { .. } => "quota_exceeded",
+            Self::Busy => "overloaded",
             Self::Random(_) => "internal",
             Self::Db(error) => error.code(),
             Self::Storage(error) => error.code(),
@@ -70,6 +81,7 @@ impl Fault for LibraryError {
             Self::Focal => Detail { option: Some("focal".to_owned()), ..Detail::default() },
             Self::Db(error) => error.detail(),
             Self::Storage(error) => error.detail(),
+            Self::Busy => Detail { retry_after: Some(5), ..Detail::default() },
             _ => Detail::default(),
         }
     }

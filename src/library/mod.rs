@@ -1,12 +1,23 @@
 //! The images that we keep: their rows, the generations that a purge raises, and the way from a row to its bytes.
 
+mod admit;
+mod albums;
+mod batch;
 mod config;
+mod edit;
 mod error;
 mod generations;
 mod id;
 mod image;
 mod known;
+mod listing;
 mod store;
+mod sweep;
+mod tags;
+mod trash;
+mod usage;
+mod versions;
+mod words;
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -18,12 +29,21 @@ use crate::db::{Db, now_ms};
 use crate::storage::{ByteStream, ContentHash, Storage, Storages};
 
 pub use crate::storage::Md5;
+pub use albums::{Album, AlbumEdit, Albums, Place};
+pub use batch::{Action, Done, MOST_AT_ONCE};
 pub use config::Config;
+pub use edit::Edit;
 pub use error::LibraryError;
 pub use generations::Scope;
 pub use id::{IdError, ImageId};
 pub use image::{Image, Page, Sameness, Shape, Visibility};
 pub use image::{NewImage, Stored};
+pub use listing::{Cursor, Filter, LONGEST_PAGE, Labels, Listed, Listing, Reach, Sort, Start, Total};
+pub use sweep::{SweepPlan, Swept};
+pub use tags::{Tag, Tags};
+pub use usage::{Quota, Reservation, Usage};
+pub use versions::{NewVersion, Version};
+pub use words::TagName;
 
 use generations::{Generations, Raised};
 use known::Known;
@@ -35,15 +55,22 @@ pub struct Library {
     storages: Storages,
     generations: Generations,
     known: Known,
+    config: Config,
 }
 
 impl Library {
     /// Reads the generations once; [`Library::poll`] keeps them current.
     pub async fn new(db: Db, storages: Storages) -> Result<Self, LibraryError> {
         let (generations, known) = (Generations::default(), Known::default());
-        let library = Self { db, storages, generations, known };
+        let library = Self { db, storages, generations, known, config: Config::default() };
         library.poll().await?;
+        store::terms::make(&library.db).await?;
         Ok(library)
+    }
+
+    #[must_use]
+    pub fn with_config(self, config: Config) -> Self {
+        Self { config, ..self }
     }
 
     /// An image that may be shown: neither in the trash nor expired. `id` is what stood in the URL; what could be no
@@ -82,35 +109,9 @@ impl Library {
         Ok(store::count(&self.db, now_ms()).await?)
     }
 
-    /// Records an image under a new id, or under the one that it brings.
-    pub async fn insert(&self, new: &NewImage) -> Result<Image, LibraryError> {
-        let mut tx = self.db.write().await?;
-        let image = store::insert(&mut tx, new, now_ms()).await?;
-        tx.commit().await?;
-        Ok(image)
-    }
-
-    /// Records an image unless its owner has the same one already, which is then returned with `true`; out of the
-    /// trash and with the new expiry, as if it had just come. Of two who bring the same at once, one is second.
-    pub async fn insert_once(&self, new: &NewImage, same: Sameness) -> Result<(Image, bool), LibraryError> {
-        let now = now_ms();
-        let mut tx = self.db.write().await?;
-        let done = match store::same(&mut tx, new, same).await? {
-            Some(image) => (store::renew(&mut tx, image, new.expires_at, now).await?, true),
-            None => (store::insert(&mut tx, new, now).await?, false),
-        };
-        tx.commit().await?;
-        self.known.forget(done.0.id.as_str());
-        Ok(done)
-    }
-
-    /// Puts other content under an existing id; the id, its key and its owner stay.
-    pub async fn replace(&self, id: &ImageId, new: &NewImage) -> Result<Image, LibraryError> {
-        let mut tx = self.db.write().await?;
-        let image = store::replace(&mut tx, id, new, now_ms()).await?;
-        tx.commit().await?;
-        self.known.forget(id.as_str());
-        Ok(image)
+    /// All that the file says of itself, as a JSON object; for its owner alone.
+    pub async fn exif(&self, image: &Image) -> Result<Option<String>, LibraryError> {
+        Ok(store::exif(&self.db, image.pk).await?)
     }
 
     /// The point that should stay when the picture is cropped: fractions of its upright width and height.

@@ -3,9 +3,11 @@
 pub(super) mod albums;
 pub(super) mod counts;
 pub(super) mod list;
+pub(super) mod objects;
 pub(super) mod tags;
 pub(super) mod terms;
 pub(super) mod trash;
+pub(super) mod usage;
 pub(super) mod versions;
 
 use super::generations::Raised;
@@ -20,7 +22,7 @@ macro_rules! select {
         concat!(
             "SELECT pk, id, name, sha256, md5, bytes, format, width, height, orientation, frames, has_alpha, depth, ",
             "progressive, focal_x, focal_y, visibility, storage, object_key, owner, created_at, updated_at, ",
-            "deleted_at, expires_at, versions, views FROM images ",
+            "deleted_at, expires_at, stored_name, versions, views FROM images ",
             $rest
         )
     };
@@ -31,6 +33,22 @@ pub(super) const COLUMNS: &str = select!("");
 
 pub(super) async fn by_id(db: &Db, id: &str) -> Result<Option<Image>, DbError> {
     db.row(select!("WHERE id = ?"), &[id.into()]).await?.map(|row| image(&row)).transpose()
+}
+
+pub(super) async fn by_id_in(tx: &mut Tx, id: &ImageId) -> Result<Option<Image>, DbError> {
+    tx.row(select!("WHERE id = ?"), &[id.as_str().into()]).await?.map(|row| image(&row)).transpose()
+}
+
+pub(super) async fn exif(db: &Db, pk: i64) -> Result<Option<String>, DbError> {
+    let row = db.row("SELECT exif FROM images WHERE pk = ?", &[pk.into()]).await?;
+    row.map_or(Ok(None), |row| row.opt_text("exif"))
+}
+
+/// Ends a row for good, and with it by cascade what refers to it; its versions are gone already.
+pub(super) async fn delete(tx: &mut Tx, image: &Image) -> Result<(), DbError> {
+    changed(tx, &image.id).await?;
+    moved(tx, image, Move::Gone).await?;
+    tx.execute("DELETE FROM images WHERE pk = ?", &[image.pk.into()]).await.map(|_| ())
 }
 
 pub(super) async fn by_sha256(db: &Db, hash: &ContentHash) -> Result<Vec<Image>, DbError> {
@@ -89,10 +107,12 @@ pub(super) async fn insert(tx: &mut Tx, new: &NewImage, now: i64) -> Result<Imag
     };
     let sql = "INSERT INTO images (id, name, sha256, md5, bytes, format, width, height, orientation, frames, \
                has_alpha, depth, progressive, visibility, storage, object_key, owner, created_at, updated_at, \
-               expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+               expires_at, stored_name, exif) \
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     let mut values = vec![Value::from(id.as_str())];
     values.extend(content(new));
     values.extend([new.owner.into(), now.into(), now.into(), new.expires_at.into()]);
+    values.extend([free_name(tx, new.stored_name.as_deref()).await?.into(), new.exif.clone().into()]);
     match tx.execute(sql, &values).await {
         Ok(_) => {}
         Err(error) if error.is_unique_violation() => {
@@ -106,6 +126,18 @@ pub(super) async fn insert(tx: &mut Tx, new: &NewImage, now: i64) -> Result<Imag
     Ok(image)
 }
 
+/// The wanted name, or one like it that nobody has.
+async fn free_name(tx: &mut Tx, wanted: Option<&str>) -> Result<Option<String>, LibraryError> {
+    let Some(wanted) = wanted else { return Ok(None) };
+    let taken = tx.row("SELECT pk FROM images WHERE stored_name = ?", &[wanted.into()]).await?.is_some();
+    if !taken {
+        return Ok(Some(wanted.to_owned()));
+    }
+    let more = ImageId::random()?;
+    let (stem, extension) = wanted.rsplit_once('.').unwrap_or((wanted, ""));
+    Ok(Some(format!("{stem}-{more}.{extension}")))
+}
+
 /// Other content under the same id; the focal point was that of the old picture.
 pub(super) async fn replace(
     tx: &mut Tx,
@@ -116,9 +148,9 @@ pub(super) async fn replace(
     let sql = "UPDATE images SET name = ?, sha256 = ?, md5 = ?, bytes = ?, format = ?, width = ?, height = ?, \
                orientation = ?, frames = ?, has_alpha = ?, depth = ?, progressive = ?, visibility = ?, \
                storage = ?, object_key = ?, focal_x = NULL, focal_y = NULL, updated_at = ?, deleted_at = NULL, \
-               trashed = 0, expires_at = ? WHERE id = ?";
+               trashed = 0, expires_at = ?, exif = ? WHERE id = ?";
     let mut values: Vec<Value> = content(new).into();
-    values.extend([now.into(), new.expires_at.into(), id.as_str().into()]);
+    values.extend([now.into(), new.expires_at.into(), new.exif.clone().into(), id.as_str().into()]);
     changed(tx, id).await?;
     let before = reread(tx, id).await?;
     if before.deleted_at.is_some() {
@@ -156,6 +188,17 @@ pub(super) async fn set_visibility(
 ) -> Result<(), DbError> {
     let sql = "UPDATE images SET visibility = ?, updated_at = ? WHERE pk = ?";
     tx.execute(sql, &[visibility.as_str().into(), now.into(), image.into()]).await.map(|_| ())
+}
+
+pub(super) async fn put_focal(
+    tx: &mut Tx,
+    image: i64,
+    focal: Option<(f64, f64)>,
+    now: i64,
+) -> Result<u64, DbError> {
+    let sql = "UPDATE images SET focal_x = ?, focal_y = ?, updated_at = ? WHERE pk = ?";
+    let (x, y) = (focal.map(|(x, _)| x), focal.map(|(_, y)| y));
+    tx.execute(sql, &[x.into(), y.into(), now.into(), image.into()]).await
 }
 
 pub(super) async fn set_expiry(tx: &mut Tx, image: i64, at: Option<i64>, now: i64) -> Result<(), DbError> {
@@ -290,6 +333,7 @@ fn image(row: &Row) -> Result<Image, DbError> {
         pk: row.int("pk")?,
         id: row.parse("id")?,
         name: row.text("name")?,
+        stored_name: row.opt_text("stored_name")?,
         sha256: row.parse("sha256")?,
         md5: row.parse("md5")?,
         bytes: row.narrow("bytes")?,

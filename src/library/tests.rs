@@ -37,6 +37,8 @@ fn new(content: &[u8], name: &str) -> NewImage {
         visibility: Visibility::Public,
         owner: None,
         expires_at: None,
+        stored_name: None,
+        exif: None,
     }
 }
 
@@ -263,6 +265,7 @@ fn a_row_that_was_read_before_a_change_is_not_kept() {
         pk: 1,
         id: "abc".parse().unwrap(),
         name: String::new(),
+        stored_name: None,
         sha256: new(b"", "").stored.sha256,
         md5: new(b"", "").stored.md5,
         bytes: 0,

@@ -2,10 +2,13 @@
 //! appears whole, on disk and under its final key, or not at all.
 
 mod config;
+mod crash;
 mod error;
 pub mod fs;
 mod key;
+mod list;
 mod remote;
+mod temporary;
 mod transport;
 
 use std::collections::BTreeMap;
@@ -13,7 +16,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
@@ -23,9 +26,12 @@ use sha2::{Digest, Sha256};
 
 pub(crate) use config::is_name;
 pub use config::{Config, LOCAL, Scheme};
+pub use crash::CrashPoint;
 pub use error::StorageError;
 pub use key::{ContentHash, KeyError, Md5, ObjectKey};
+pub use list::Listed;
 pub use remote::{Bounds, Remote};
+pub use temporary::{Digests, Temporary};
 
 /// Bytes that arrive in pieces; an error ends them.
 pub type ByteStream = BoxStream<'static, Result<Bytes, StorageError>>;
@@ -35,6 +41,7 @@ pub type ByteStream = BoxStream<'static, Result<Bytes, StorageError>>;
 pub struct Storages {
     all: Arc<BTreeMap<String, Storage>>,
     default: String,
+    crash: CrashPoint,
 }
 
 /// One place for objects; cheap to clone.
@@ -44,6 +51,9 @@ pub struct Storage {
     dal: Operator,
     /// Reads of local objects go past OpenDAL, in one hop.
     local: Option<fs::Root>,
+    /// Where bytes wait that are to be sent to a store on the network.
+    spool: Arc<Path>,
+    crash: CrashPoint,
 }
 
 impl Storages {
@@ -58,18 +68,18 @@ impl Storages {
         let mut all = BTreeMap::new();
         for (name, config) in configs {
             config.validate(name).map_err(StorageError::Config)?;
-            all.insert(name.clone(), Storage::open(name, config, base_dir).await?);
+            all.insert(name.clone(), Storage::open(name, config, data_dir, base_dir).await?);
         }
         if !all.contains_key(LOCAL) {
             let config = Config { root: Some(data_dir.join("objects")), ..Config::default() };
-            all.insert(LOCAL.to_owned(), Storage::open(LOCAL, &config, base_dir).await?);
+            all.insert(LOCAL.to_owned(), Storage::open(LOCAL, &config, data_dir, base_dir).await?);
         }
         if !all.contains_key(default) {
             return Err(StorageError::Config(format!(
                 "storage_default names `{default}`, which is not listed in storages"
             )));
         }
-        Ok(Self { all: Arc::new(all), default: default.to_owned() })
+        Ok(Self { all: Arc::new(all), default: default.to_owned(), crash: CrashPoint::default() })
     }
 
     /// Where new objects go.
@@ -84,11 +94,30 @@ impl Storages {
     pub fn iter(&self) -> impl Iterator<Item = &Storage> {
         self.all.values()
     }
+
+    pub fn crash(&self) -> &CrashPoint {
+        &self.crash
+    }
+
+    /// The same, which die at this point. For tests of what a crash leaves.
+    #[must_use]
+    pub fn dying_at(&self, crash: &CrashPoint) -> Self {
+        let dying = |(name, storage): (&String, &Storage)| {
+            (name.clone(), Storage { crash: crash.clone(), ..storage.clone() })
+        };
+        Self { all: Arc::new(self.all.iter().map(dying).collect()), default: self.default.clone(), crash: crash.clone() }
+    }
 }
 
 impl Storage {
-    async fn open(name: &str, config: &Config, base_dir: &Path) -> Result<Self, StorageError> {
+    async fn open(
+        name: &str,
+        config: &Config,
+        data_dir: &Path,
+        base_dir: &Path,
+    ) -> Result<Self, StorageError> {
         let failed = |error| StorageError::from_dal(name, "", error);
+        let (spool, crash) = (Arc::from(data_dir.join("incoming")), CrashPoint::default());
         let name_ = Arc::from(name);
         match (config.scheme, &config.root) {
             (Scheme::Fs, Some(root)) => {
@@ -97,18 +126,18 @@ impl Storage {
                     .root(&root.to_string_lossy())
                     .atomic_write_dir(&root.join(TEMPORARY).to_string_lossy());
                 let dal = Operator::new(dal).map_err(failed)?;
-                let storage = Self { name: name_, dal, local: Some(fs::Root::new(&root)) };
+                let storage = Self { name: name_, dal, local: Some(fs::Root::new(&root)), spool, crash };
                 storage.sweep_temporary().await;
                 Ok(storage)
             }
             (Scheme::Memory, _) => {
                 let dal = Operator::new(services::Memory::default()).map_err(failed)?;
-                Ok(Self { name: name_, dal, local: None })
+                Ok(Self { name: name_, dal, local: None, spool, crash })
             }
             (scheme, root) => {
                 let root = root.as_deref().unwrap_or(Path::new("")).to_string_lossy();
                 let dal = config.remote.open(scheme, &root, config.bounds()).map_err(failed)?;
-                Ok(Self { name: name_, dal, local: None })
+                Ok(Self { name: name_, dal, local: None, spool, crash })
             }
         }
     }
@@ -293,31 +322,28 @@ impl Storage {
         }
     }
 
-    /// OpenDAL's fs syncs the file before it renames it and leaves the folders unsynced, so the name could be lost
-    /// with the power although the bytes are there.
     async fn sync_folders(&self, key: &ObjectKey) -> Result<(), StorageError> {
         let Some(path) = self.path(key) else { return Ok(()) };
-        for folder in path.ancestors().skip(1).take(key.as_str().split('/').count()) {
-            let synced = match tokio::fs::File::open(folder).await {
-                Ok(folder) => folder.sync_all().await,
-                Err(error) => Err(error),
-            };
-            synced.map_err(|error| StorageError::from_io(&self.name, error))?;
-        }
-        Ok(())
+        let key = key.clone();
+        let synced = fs::blocking(move || Ok(sync_folders(&path, &key))).await;
+        synced
+            .map_err(|error| StorageError::from_fs(&self.name, "", error))?
+            .map_err(|error| StorageError::from_io(&self.name, error))
     }
 
     /// What a killed process left half-written. Younger files may belong to another process that still writes.
     async fn sweep_temporary(&self) {
-        let Some(root) = &self.local else { return };
-        let Ok(mut entries) = tokio::fs::read_dir(root.path().join(TEMPORARY)).await else { return };
-        while let Ok(Some(entry)) = entries.next_entry().await {
-            let modified = entry.metadata().await.and_then(|meta| meta.modified());
-            let age = modified.ok().and_then(|modified| SystemTime::now().duration_since(modified).ok());
-            if age.is_some_and(|age| age > ABANDONED) {
-                let removed = tokio::fs::remove_file(entry.path()).await;
-                tracing::info!(file = %entry.path().display(), ok = removed.is_ok(), "swept a half-written object");
-            }
+        for name in self.abandoned(ABANDONED).await {
+            let removed = self.discard(&name).await;
+            tracing::info!(storage = self.name(), name, ok = removed.is_ok(), "swept a half-written object");
+        }
+    }
+
+    fn temporary_dir(&self) -> PathBuf {
+        match &self.local {
+            // Beneath the root, because a rename is atomic only within one file system.
+            Some(root) => root.path().join(TEMPORARY),
+            None => self.spool.to_path_buf(),
         }
     }
 
@@ -330,7 +356,13 @@ impl Storage {
     }
 }
 
-/// Beneath the root, because a rename is atomic only within one file system.
+/// OpenDAL's fs syncs the file before it renames it and leaves the folders unsynced, so the name could be lost with the
+/// power although the bytes are there.
+fn sync_folders(path: &Path, key: &ObjectKey) -> std::io::Result<()> {
+    let mut folders = path.ancestors().skip(1).take(key.as_str().split('/').count());
+    folders.try_for_each(|folder| std::fs::File::open(folder)?.sync_all())
+}
+
 const TEMPORARY: &str = ".temporary";
 const ABANDONED: Duration = Duration::from_secs(24 * 3600);
 /// OpenDAL's fs takes a hop through the blocking pool for every write.

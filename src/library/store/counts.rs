@@ -44,11 +44,7 @@ async fn add(tx: &mut Tx, owner: i64, live: i32, trashed: i32) -> Result<(), DbE
     if tx.execute(sql, &values).await? > 0 {
         return Ok(());
     }
-    // An owner's first image. Of two that come at once, one waits for the other here and finds the row then.
-    super::lock(tx).await?;
-    if tx.execute(sql, &values).await? > 0 {
-        return Ok(());
-    }
+    // An owner's first image. Images come under the lock of what their owner has, so nobody else is first at once.
     let insert = "INSERT INTO image_counts (owner, live, trashed) VALUES (?, ?, ?)";
     tx.execute(insert, &[owner.into(), live.into(), trashed.into()]).await.map(|_| ())
 }

@@ -52,10 +52,3 @@ pub(in crate::library) async fn of_owner(db: &Db, owner: i64, limit: u32) -> Res
     let rest = "WHERE owner = ? AND trashed = 1 ORDER BY created_at, pk LIMIT ?";
     images(&db.rows_of(&Query::new(COLUMNS).push(rest, [owner.into(), limit.into()])).await?)
 }
-
-/// Takes back the rows; their counts first. What refers to them by cascade goes along.
-pub(in crate::library) async fn remove(tx: &mut Tx, image: &Image) -> Result<bool, DbError> {
-    moved(tx, image, Move::Gone).await?;
-    let sql = "DELETE FROM images WHERE pk = ?";
-    Ok(tx.execute(sql, &[image.pk.into()]).await? > 0)
-}
