@@ -95,7 +95,7 @@ pub struct Listed {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Total {
     pub count: u64,
-    /// Otherwise there are more: what is filtered is counted up to [`MOST_COUNTED`].
+    /// Otherwise there are more: what is filtered is counted up to 10,000.
     pub exact: bool,
 }
 
@@ -108,7 +108,7 @@ pub struct Labels {
 }
 
 pub const LONGEST_PAGE: u32 = 500;
-pub const MOST_COUNTED: u64 = 10_000;
+pub(super) const MOST_COUNTED: u64 = 10_000;
 
 impl Default for Listing {
     fn default() -> Self {
@@ -142,9 +142,7 @@ impl Library {
             parts.push(store::list::Part::of_tag(&tag));
         }
         if let Some(id) = &filter.album {
-            let album = store::albums::by_id(db, listing.reach, id).await?;
-            let missing = || LibraryError::Missing { what: "album", id: id.clone() };
-            parts.push(store::list::Part::of_album(&album.ok_or_else(missing)?));
+            parts.push(store::list::Part::of_album(&self.album(listing.reach, id).await?));
         }
         store::list::page(db, listing, parts, now).await
     }
@@ -240,7 +238,7 @@ impl std::str::FromStr for Cursor {
             let mut parts = plain.splitn(3, ':');
             let sort: Sort = parts.next()?.parse().ok()?;
             let pk = parts.next()?.parse().ok()?;
-            let value = parts.next()?;
+            let value = parts.next().filter(|value| !value.contains('\0'))?;
             let value = match sort {
                 Sort::Name => At::Name(value.strip_prefix('t')?.to_owned()),
                 _ => At::Number(value.strip_prefix('n')?.parse().ok()?),

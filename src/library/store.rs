@@ -44,9 +44,8 @@ pub(super) async fn exif(db: &Db, pk: i64) -> Result<Option<String>, DbError> {
     row.map_or(Ok(None), |row| row.opt_text("exif"))
 }
 
-/// Ends a row for good, and with it by cascade what refers to it; its versions are gone already.
+/// Ends a row for good, and with it by cascade what refers to it. After [`changed`]; its versions are gone already.
 pub(super) async fn delete(tx: &mut Tx, image: &Image) -> Result<(), DbError> {
-    changed(tx, &image.id).await?;
     moved(tx, image, Move::Gone).await?;
     tx.execute("DELETE FROM images WHERE pk = ?", &[image.pk.into()]).await.map(|_| ())
 }

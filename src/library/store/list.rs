@@ -155,7 +155,7 @@ pub(in crate::library) async fn by_pks(db: &Db, pks: &[i64]) -> Result<Vec<Image
 }
 
 /// The keys of a page and of the one image behind it.
-pub(super) fn keys(listing: &Listing, parts: &[Part], now: i64) -> Query {
+pub(in crate::library) fn keys(listing: &Listing, parts: &[Part], now: i64) -> Query {
     let by_time = matches!(listing.sort, Sort::Newest | Sort::Oldest);
     let lead = match listing.sort {
         Sort::Album => parts.iter().position(|part| matches!(part.kind, Kind::Album(_))),
@@ -277,7 +277,7 @@ async fn total(db: &Db, listing: &Listing, parts: &[Part], now: i64) -> Result<T
     Ok(Total { count: count.min(MOST_COUNTED), exact: count <= MOST_COUNTED })
 }
 
-pub(super) fn counted(listing: &Listing, parts: &[Part], now: i64) -> Query {
+pub(in crate::library) fn counted(listing: &Listing, parts: &[Part], now: i64) -> Query {
     let select = Query::new("SELECT COUNT(*) AS found FROM (SELECT images.pk AS pk");
     let lead = lead(parts, true);
     conditions(select, listing, parts, lead, now).push(" LIMIT ?) AS counted", [most()])
