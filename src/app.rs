@@ -37,7 +37,7 @@ use crate::telemetry::logging;
 use crate::telemetry::metrics::Metrics;
 use crate::transform::{Ladder, Presets};
 use crate::units::Policy;
-use crate::upload::Ingest;
+use crate::upload::Uploads;
 use crate::workers::Workers;
 use crate::{limit, source, storage, workers};
 
@@ -93,7 +93,7 @@ impl App {
         let library = library(&config).await?;
         if demo {
             let pictures = DEMO.map(|(id, name, bytes)| (id, name, Bytes::from_static(bytes)));
-            ingest_into(&config, library.clone())
+            uploads_into(&config, library.clone())?
                 .ensure_demo(&pictures)
                 .await
                 .map_err(|error| part("demo pictures", error))?;
@@ -279,9 +279,9 @@ fn check_cache(path: &Path) -> Result<String, String> {
         .map_err(|error| format!("{}: {error}", path.display()))
 }
 
-/// The use case of taking pictures in, for commands.
-pub async fn ingest(config: &Config) -> Result<Ingest, AppError> {
-    Ok(ingest_into(config, library(config).await?))
+/// The use cases of taking pictures in, for commands.
+pub async fn uploads(config: &Config) -> Result<Uploads, AppError> {
+    uploads_into(config, library(config).await?)
 }
 
 /// The operator's use cases, for commands.
@@ -317,12 +317,21 @@ fn admin_over(config: &Config, library: Library) -> Admin {
     Admin::new(library, config.sources.keys().cloned())
 }
 
-fn ingest_into(config: &Config, library: Library) -> Ingest {
-    let visibility = match config.library.visibility {
-        crate::config::Visibility::Public => Visibility::Public,
-        crate::config::Visibility::Private => Visibility::Private,
+fn uploads_into(config: &Config, library: Library) -> Result<Uploads, AppError> {
+    let wrong = |text| AppError::Part { part: "uploads", text };
+    let day = Duration::from_secs(86_400);
+    let room = crate::upload::Config {
+        limits: codec_limits(config),
+        max_bytes: config.uploads.max_bytes.0,
+        types: config.uploads.types().map_err(wrong)?,
+        naming: config.uploads.naming().map_err(wrong)?,
+        visibility: match config.library.visibility {
+            crate::config::Visibility::Public => Visibility::Public,
+            crate::config::Visibility::Private => Visibility::Private,
+        },
+        expire_after: config.cleanup.enable.then(|| day * config.cleanup.expire_days),
     };
-    Ingest::new(library, codec_limits(config), visibility)
+    Ok(Uploads::new(library, room))
 }
 
 /// The configured presets, each checked by the grammar.
@@ -342,6 +351,8 @@ pub fn codec_limits(config: &Config) -> Limits {
         max_pixels: pixels,
         max_pixels_summed: config.images.max_pixels_summed.0,
         max_pixels_progressive: pixels / 2,
+        // What may come in must also be read again.
+        max_bytes: config.uploads.max_bytes.0.max(Limits::default().max_bytes),
         ..Limits::default()
     }
 }

@@ -50,7 +50,7 @@ pub use section::presets::Presets;
 pub use section::redis::Redis;
 pub use section::source::{CacheControl, Source};
 pub use section::storage::{Scheme, Storage};
-pub use section::uploads::{Naming, Uploads};
+pub use section::uploads::Uploads;
 
 /// The file that is looked for in the working directory.
 const FILE: &str = "config.yaml";
