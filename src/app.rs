@@ -13,7 +13,7 @@ use futures_util::FutureExt;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 
-use crate::accounts::Accounts;
+use crate::accounts::{Accounts, Configured, Role, Token, Who};
 use crate::admin::Admin;
 use crate::auth::{BearerKey, Keys};
 use crate::cache::Cache;
@@ -24,6 +24,7 @@ use crate::delivery::cors::Cors;
 use crate::delivery::respond::Freshness;
 use crate::delivery::{Delivery, Policies};
 use crate::error::with_causes;
+use crate::http::api::{Api, Schemas};
 use crate::http::page::Page;
 use crate::http::purge::Operator;
 use crate::http::ready::Readiness;
@@ -37,7 +38,7 @@ use crate::telemetry::logging;
 use crate::telemetry::metrics::Metrics;
 use crate::transform::{Ladder, Presets};
 use crate::units::Policy;
-use crate::upload::Ingest;
+use crate::upload::Uploads;
 use crate::workers::Workers;
 use crate::{limit, source, storage, workers};
 
@@ -61,6 +62,11 @@ pub struct App {
     cache: Arc<Cache<crate::delivery::DeliveryError>>,
     workers: Workers,
     limiter: Arc<Limiter>,
+    accounts: Accounts,
+    /// Whom requests without credentials act as, where no account is needed.
+    nobody: Option<Who>,
+    /// The secret of the link that makes the first account, while there is none.
+    set_up: Option<Token>,
     presets: Presets,
     demo: bool,
 }
@@ -90,10 +96,11 @@ impl App {
         crate::net::install_crypto();
         let metrics = Arc::new(Metrics::new());
         let presets = presets(&config)?;
-        let library = library(&config).await?;
+        let db = database(&config).await?;
+        let library = library_over(&config, db.clone()).await?;
         if demo {
             let pictures = DEMO.map(|(id, name, bytes)| (id, name, Bytes::from_static(bytes)));
-            ingest_into(&config, library.clone())
+            uploads_into(&config, library.clone())?
                 .ensure_demo(&pictures)
                 .await
                 .map_err(|error| part("demo pictures", error))?;
@@ -104,7 +111,22 @@ impl App {
             .map_err(|error| part("worker threads", error))?;
         let limiter = Arc::new(Limiter::new(&limit_config(&config)));
         let cache = Arc::new(cache);
-        Ok(Self { config, metrics, library, sources, cache, workers, limiter, presets, demo })
+        let accounts = accounts_over(&config, db, workers.clone())?;
+        let (nobody, set_up) = first_accounts(&config, &accounts).await?;
+        Ok(Self {
+            config,
+            metrics,
+            library,
+            sources,
+            cache,
+            workers,
+            limiter,
+            accounts,
+            nobody,
+            set_up,
+            presets,
+            demo,
+        })
     }
 
     /// Takes the sockets, so that an address that is in use is an error before anything is served.
@@ -154,6 +176,17 @@ impl App {
         Operator { admin: admin_over(&self.config, self.library.clone()), key }
     }
 
+    fn api(&self) -> Result<Api, AppError> {
+        Ok(Api {
+            accounts: self.accounts.clone(),
+            cors: Cors::new(&self.config.http.api_cors)
+                .map_err(|text| AppError::Part { part: "http.api_cors", text })?,
+            nobody: self.nobody.clone(),
+            schemas: Schemas::default(),
+            clock: crate::db::now_ms,
+        })
+    }
+
     /// Database, storage and sockets are what a server cannot do without; a cache it can.
     fn readiness(&self) -> Readiness {
         let library = self.library.clone();
@@ -186,14 +219,29 @@ impl Listening {
     pub fn hints(&self) -> Vec<String> {
         let url = self.url();
         if self.app.demo {
-            return vec![
+            let mut hints = vec![
                 format!("{url}/                                   a page with examples"),
                 format!("{url}/i/demo/w_300,fmt_webp              300 px wide, as WebP"),
                 format!("{url}/i/demo/w_400,h_400,c_fill,g_n      a square, keeping the top"),
                 format!("{url}/explain/i/demo/w_5000              what a URL means"),
             ];
+            hints.extend(self.set_up_hint());
+            return hints;
         }
-        vec![format!("{url}/   start page; `pixedge import DIR` adds pictures, `--demo` brings some along")]
+        let mut hints = vec![format!(
+            "{url}/   start page; `pixedge import DIR` adds pictures, `--demo` brings some along"
+        )];
+        hints.extend(self.set_up_hint());
+        hints
+    }
+
+    fn set_up_hint(&self) -> Option<String> {
+        let token = self.app.set_up.as_ref()?;
+        Some(format!(
+            "{}/setup/{}   makes the first account; works once, for a day",
+            self.url(),
+            token.expose()
+        ))
     }
 
     /// Serves until SIGTERM or Ctrl-C, answers what is under way, and keeps the cache.
@@ -208,6 +256,7 @@ impl Listening {
             stop: stop.clone(),
             ready: app.readiness(),
             operator: app.operator(),
+            api: app.api()?,
             trusted_proxies: app.config.http.trusted_proxies.clone(),
         });
         tokio::spawn(watch_purges(app.library.clone()));
@@ -279,9 +328,9 @@ fn check_cache(path: &Path) -> Result<String, String> {
         .map_err(|error| format!("{}: {error}", path.display()))
 }
 
-/// The use case of taking pictures in, for commands.
-pub async fn ingest(config: &Config) -> Result<Ingest, AppError> {
-    Ok(ingest_into(config, library(config).await?))
+/// The use cases of taking pictures in, for commands.
+pub async fn uploads(config: &Config) -> Result<Uploads, AppError> {
+    uploads_into(config, library(config).await?)
 }
 
 /// The operator's use cases, for commands.
@@ -313,16 +362,59 @@ fn accounts_over(config: &Config, db: Db, workers: Workers) -> Result<Accounts, 
     Accounts::new(db, workers, &secret, &room).map_err(|error| part("accounts", error))
 }
 
+/// The accounts of the configuration, and either the one that everybody acts as or the link to the first one.
+async fn first_accounts(
+    config: &Config,
+    accounts: &Accounts,
+) -> Result<(Option<Who>, Option<Token>), AppError> {
+    let failed = |error| part("accounts", error);
+    let configured: Vec<Configured<'_>> = config.auth.users.iter().map(configured_user).collect();
+    let now = crate::db::now_ms();
+    for user in accounts.ensure(&configured, now).await.map_err(failed)? {
+        tracing::info!(user = user.name, role = %user.role, "made the account that the configuration names");
+    }
+    if !config.auth.required {
+        let nobody = accounts.anyone(now).await.map_err(failed)?;
+        tracing::warn!("auth.required is false: whoever reaches this server may upload and delete");
+        return Ok((Some(nobody), None));
+    }
+    Ok((None, accounts.set_up_token(now).await.map_err(failed)?))
+}
+
+fn configured_user(user: &crate::config::User) -> Configured<'_> {
+    let role = match user.role {
+        crate::config::Role::Admin => Role::Admin,
+        crate::config::Role::User => Role::User,
+        crate::config::Role::Guest => Role::Guest,
+    };
+    Configured {
+        name: &user.name,
+        email: user.email.as_deref(),
+        role,
+        password: user.password.as_ref().map(crate::units::Secret::expose),
+        hash: user.password_hash.as_ref().map(crate::units::Secret::expose),
+    }
+}
+
 fn admin_over(config: &Config, library: Library) -> Admin {
     Admin::new(library, config.sources.keys().cloned())
 }
 
-fn ingest_into(config: &Config, library: Library) -> Ingest {
-    let visibility = match config.library.visibility {
-        crate::config::Visibility::Public => Visibility::Public,
-        crate::config::Visibility::Private => Visibility::Private,
+fn uploads_into(config: &Config, library: Library) -> Result<Uploads, AppError> {
+    let wrong = |text| AppError::Part { part: "uploads", text };
+    let day = Duration::from_secs(86_400);
+    let room = crate::upload::Config {
+        limits: codec_limits(config),
+        max_bytes: config.uploads.max_bytes.0,
+        types: config.uploads.types().map_err(wrong)?,
+        naming: config.uploads.naming().map_err(wrong)?,
+        visibility: match config.library.visibility {
+            crate::config::Visibility::Public => Visibility::Public,
+            crate::config::Visibility::Private => Visibility::Private,
+        },
+        expire_after: config.cleanup.enable.then(|| day * config.cleanup.expire_days),
     };
-    Ingest::new(library, codec_limits(config), visibility)
+    Ok(Uploads::new(library, room))
 }
 
 /// The configured presets, each checked by the grammar.
@@ -342,6 +434,8 @@ pub fn codec_limits(config: &Config) -> Limits {
         max_pixels: pixels,
         max_pixels_summed: config.images.max_pixels_summed.0,
         max_pixels_progressive: pixels / 2,
+        // What may come in must also be read again.
+        max_bytes: config.uploads.max_bytes.0.max(Limits::default().max_bytes),
         ..Limits::default()
     }
 }
@@ -413,8 +507,11 @@ async fn database(config: &Config) -> Result<Db, AppError> {
 }
 
 async fn library(config: &Config) -> Result<Library, AppError> {
+    library_over(config, database(config).await?).await
+}
+
+async fn library_over(config: &Config, db: Db) -> Result<Library, AppError> {
     let data_dir = &config.data_dir;
-    let db = database(config).await?;
     let storages: BTreeMap<String, storage::Config> =
         config.storages.iter().map(|(name, storage)| (name.clone(), storage.to_room())).collect();
     let storages = Storages::open(&storages, &config.storage_default, data_dir, data_dir)

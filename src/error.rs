@@ -52,10 +52,23 @@ pub struct Detail {
     pub allowed: Option<String>,
     /// The nearest thing that exists.
     pub did_you_mean: Option<String>,
+    /// Every field that is wrong, where there can be several.
+    pub fields: Vec<Wrong>,
     /// Seconds after which a retry makes sense.
     pub retry_after: Option<u64>,
     /// The limit that was met.
     pub quota: Option<Quota>,
+}
+
+/// One field of a request that is wrong.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Wrong {
+    /// Its path, as in `users[0].name`.
+    pub field: String,
+    /// What is wrong with it; never the value, which may be a secret.
+    pub reason: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub did_you_mean: Option<String>,
 }
 
 /// What a caller may ask, and what is left of it.

@@ -2,7 +2,7 @@
 
 use super::session::end_sessions;
 use super::user::check_password;
-use super::{Accounts, AccountsError, NewUser, PasswordHash, Role, User, store};
+use super::{Accounts, AccountsError, NewUser, PasswordHash, Role, User, Who, store};
 use crate::db::Tx;
 
 /// An account that the configuration names.
@@ -15,6 +15,9 @@ pub struct Configured<'a> {
     /// Instead of a password.
     pub hash: Option<&'a str>,
 }
+
+/// The name of the account that everybody acts as.
+const ANYONE: &str = "anyone";
 
 /// What somebody may store; `None` = as much as there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -60,6 +63,16 @@ impl Accounts {
             }
         }
         Ok(made)
+    }
+
+    /// The account that everybody acts as where none is needed: it has no password and no administrator's rights.
+    pub async fn anyone(&self, now: i64) -> Result<Who, AccountsError> {
+        let one = Configured { name: ANYONE, email: None, role: Role::User, password: None, hash: None };
+        self.ensure(&[one], now).await?;
+        let mut user = self.user_by_login(ANYONE).await?;
+        // Whatever somebody made of it since.
+        user.role = Role::User;
+        Ok(Who { scopes: user.role.scopes(), user, key: None })
     }
 
     /// Another password, by somebody who need not know the old one; ends all sessions.

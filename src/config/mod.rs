@@ -50,7 +50,7 @@ pub use section::presets::Presets;
 pub use section::redis::Redis;
 pub use section::source::{CacheControl, Source};
 pub use section::storage::{Scheme, Storage};
-pub use section::uploads::{Naming, Uploads};
+pub use section::uploads::Uploads;
 
 /// The file that is looked for in the working directory.
 const FILE: &str = "config.yaml";
@@ -212,6 +212,7 @@ impl Config {
             self.uploads.validate(),
             self.cleanup.validate(),
             self.auth.validate(),
+            self.validate_openness(),
             self.mail.validate(),
             self.backup.validate(),
             self.validate_storages(),
@@ -222,6 +223,19 @@ impl Config {
         .filter_map(Result::err)
         .collect();
         if problems.is_empty() { Ok(()) } else { Err(problems) }
+    }
+
+    /// Where no account is needed, whoever reaches the server may upload and delete.
+    fn validate_openness(&self) -> Result<(), String> {
+        let reachable = !self.http.listen.ip().is_loopback();
+        if self.auth.required || self.auth.open_to_network || !reachable {
+            return Ok(());
+        }
+        Err(format!(
+            "`auth.required` is false and `http.listen` is {}: everybody who reaches it could upload and delete; \
+             listen on 127.0.0.1, or say `auth.open_to_network: true` as well",
+            self.http.listen
+        ))
     }
 
     fn validate_storages(&self) -> Result<(), String> {

@@ -214,6 +214,12 @@ const WRONG: &[(&str, &str, &[&str])] = &[
     ("http: { public_url: 'https://a.example/?x=1' }", "http.public_url", &["query"]),
     ("http: { trusted_proxies: [10.0.0.0/8, nginx] }", "http.trusted_proxies[1]", &["`nginx`", "10.0.0.0/8"]),
     ("http: { trusted_proxies: 10.0.0.0/8 }", "http.trusted_proxies", &["expected a list", "`10.0.0.0/8`"]),
+    (
+        "http: { listen: '0.0.0.0:80' }\nauth: { required: false }",
+        "auth.required",
+        &["0.0.0.0:80", "open_to_network"],
+    ),
+    ("http: { api_cors: [example.com] }", "http.api_cors[0]", &["`example.com`", "https://example.com"]),
     ("http: { cors: [example.com] }", "http.cors[0]", &["`example.com`", "https://example.com"]),
     ("http: { cors: ['https://a.example/'] }", "http.cors[0]", &["no `/` at the end"]),
     ("http: { ignore_query: ['*'] }", "http.ignore_query[0]", &["`*`", "utm_*"]),

@@ -76,21 +76,23 @@ impl Cors {
     }
 
     /// `OPTIONS`, as a preflight or as a plain question. `methods` is the value of `Allow`.
-    pub fn preflight(&self, request: &HeaderMap, methods: &'static str) -> Response<Body> {
+    pub fn preflight(&self, request: &HeaderMap, methods: &str) -> Response<Body> {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NO_CONTENT;
         let headers = response.headers_mut();
-        headers.insert(ALLOW, HeaderValue::from_static(methods));
+        let Ok(methods) = HeaderValue::from_str(methods) else { return response };
+        headers.insert(ALLOW, methods.clone());
         let allowed = self.answer(request);
         let is_allowed = allowed.value.is_some();
         allowed.write(headers);
         if is_allowed {
-            headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(methods));
+            headers.insert(ACCESS_CONTROL_ALLOW_METHODS, methods);
             headers.insert(
                 ACCESS_CONTROL_ALLOW_HEADERS,
                 HeaderValue::from_static(
-                    "authorization, content-type, if-match, if-modified-since, if-none-match, if-range, \
-                     if-unmodified-since, range, x-request-id",
+                    "authorization, content-type, idempotency-key, if-match, if-modified-since, if-none-match, \
+                     if-range, if-unmodified-since, prefer, range, tus-resumable, upload-checksum, upload-length, \
+                     upload-metadata, upload-offset, x-request-id",
                 ),
             );
             headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));

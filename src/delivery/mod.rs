@@ -327,6 +327,11 @@ impl Delivery {
     }
 
     /// How errors of pictures answer other origins.
+    /// What links in answers begin with.
+    pub fn public_url(&self) -> &str {
+        &self.public_url
+    }
+
     pub fn cors(&self) -> &Cors {
         &self.cors
     }

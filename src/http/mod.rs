@@ -1,6 +1,7 @@
 //! The HTTP shell: connections in, answers out. An outside request becomes a call of `delivery`; what comes back as an
 //! error gets its status here and nowhere else.
 
+pub mod api;
 mod body;
 pub mod client;
 mod connection;

@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::context::{Asked, X_REQUEST_ID};
 use crate::delivery::body::Body;
 use crate::delivery::respond;
-use crate::error::{Detail, Fault, Kind, with_causes};
+use crate::error::{Detail, Fault, Kind, Wrong, with_causes};
 
 /// Faults of the shell itself.
 #[derive(Debug, thiserror::Error)]
@@ -20,7 +20,7 @@ pub enum ShellFault {
     #[error("there is nothing at `{path}`")]
     NoRoute { path: String, nearest: Option<String> },
     #[error("`{method}` is not possible here")]
-    WrongMethod { method: String, allow: &'static str },
+    WrongMethod { method: String, allow: String },
     /// RFC 9112 §3.2
     #[error("a request needs exactly one Host header")]
     Host,
@@ -50,9 +50,7 @@ impl Fault for ShellFault {
     fn detail(&self) -> Detail {
         match self {
             Self::NoRoute { nearest, .. } => Detail { did_you_mean: nearest.clone(), ..Detail::default() },
-            Self::WrongMethod { allow, .. } => {
-                Detail { allowed: Some((*allow).to_owned()), ..Detail::default() }
-            }
+            Self::WrongMethod { allow, .. } => Detail { allowed: Some(allow.clone()), ..Detail::default() },
             Self::Host | Self::Panicked => Detail::default(),
         }
     }
@@ -73,6 +71,9 @@ struct Document<'a> {
     allowed: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     did_you_mean: Option<String>,
+    /// Every field of a body or query that is wrong.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<Wrong>,
     request_id: String,
 }
 
@@ -80,7 +81,7 @@ struct Document<'a> {
 pub fn problem(fault: &dyn Fault, asked: &Asked) -> Response<Body> {
     log(fault, asked);
     let (status, title) = face(fault.kind());
-    let Detail { option, position, allowed, did_you_mean, retry_after, quota } = fault.detail();
+    let Detail { option, position, allowed, did_you_mean, fields, retry_after, quota } = fault.detail();
     let document = Document {
         r#type: format!("/docs/errors#{}", fault.code()),
         title,
@@ -91,6 +92,7 @@ pub fn problem(fault: &dyn Fault, asked: &Asked) -> Response<Body> {
         position,
         allowed,
         did_you_mean,
+        errors: fields,
         request_id: asked.id.to_string(),
     };
     // A struct of strings and numbers always serialises.
@@ -146,10 +148,12 @@ pub fn no_route(path: &str, prefixes: &[&str], asked: &Asked) -> Response<Body> 
 }
 
 /// 405; `allow` lists the methods that this route knows, as in the header.
-pub fn wrong_method(method: &Method, allow: &'static str, asked: &Asked) -> Response<Body> {
+pub fn wrong_method(method: &Method, allow: &str, asked: &Asked) -> Response<Body> {
     let method = method.as_str().chars().take(32).collect();
-    let mut response = problem(&ShellFault::WrongMethod { method, allow }, asked);
-    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+    let mut response = problem(&ShellFault::WrongMethod { method, allow: allow.to_owned() }, asked);
+    if let Ok(allow) = HeaderValue::from_str(allow) {
+        response.headers_mut().insert(ALLOW, allow);
+    }
     response
 }
 

@@ -15,6 +15,7 @@ use http_body::Body as _;
 use http_body_util::BodyExt;
 use serde::Serialize;
 
+use super::api::{self, Api};
 use super::client::{is_this_machine, resolved_client};
 use super::context::{Asked, Context};
 use super::page::Page;
@@ -46,6 +47,7 @@ pub enum Route {
     Metrics,
     Signed,
     Purge,
+    Api,
 }
 
 /// How a path is compared.
@@ -59,11 +61,13 @@ use Match::{Below, Exact};
 const READ: &str = "GET, HEAD, OPTIONS";
 
 /// The first row that fits wins.
-const ROUTES: [(Match, Route); 15] = [
+const ROUTES: [(Match, Route); 17] = [
     (Below("/i/"), Route::Image),
     (Below("/r/"), Route::Object),
     (Below("/s/"), Route::Signed),
     (Exact("/v1/purge"), Route::Purge),
+    (Below("/v1/"), Route::Api),
+    (Exact("/openapi.json"), Route::Api),
     (Below("/_ipx/"), Route::Ipx),
     (Below("/info/"), Route::Info),
     (Below("/explain/"), Route::Explain),
@@ -88,6 +92,7 @@ pub struct Parts {
     pub ready: Readiness,
     pub trusted_proxies: Vec<Cidr>,
     pub operator: Operator,
+    pub api: Api,
 }
 
 /// The service behind one listener; cheap to clone.
@@ -106,6 +111,9 @@ impl Router {
     async fn answer(self, request: Head, body: Body) -> Response<Body> {
         let path = request.uri.path();
         let found = ROUTES.iter().find(|(pattern, _)| pattern.fits(path)).map(|(_, route)| *route);
+        if found == Some(Route::Api) && !is_nameless(&request) {
+            return Box::pin(self.api(request, body)).await;
+        }
         // A handler holds no locks of the shell, and what it leaves behind in its own rooms undoes itself on drop; so a
         // panic ends one request.
         let response = match AssertUnwindSafe(self.follow(found, &request, body)).catch_unwind().await {
@@ -122,8 +130,6 @@ impl Router {
     /// The future of a request is moved as a whole several times before it first runs, so what a hit does not need is
     /// boxed here and below: with everything inline a hit copied 160 KB.
     async fn follow(&self, found: Option<Route>, request: &Head, body: Body) -> Response<Body> {
-        let nameless =
-            request.version == http::Version::HTTP_11 && request.headers.get_all(HOST).iter().count() != 1;
         let body = match found {
             Some(Route::Purge) => body,
             // Nobody reads it. HTTP/1 drains what is left of it after the answer, if nothing holds it; HTTP/2 tells only
@@ -134,10 +140,10 @@ impl Router {
             _ => Body::empty(),
         };
         match (found, &request.method) {
-            _ if nameless => problem(&ShellFault::Host, &self.asked(request)),
+            _ if is_nameless(request) => problem(&ShellFault::Host, &self.asked(request)),
             (None, _) => no_route(
                 request.uri.path(),
-                &["/i/", "/r/", "/_ipx/", "/info/", "/explain/", "/docs/errors", "/healthz"],
+                &["/i/", "/r/", "/_ipx/", "/info/", "/explain/", "/v1/", "/docs/errors", "/healthz"],
                 &self.asked(request),
             ),
             (Some(Route::Purge), &Method::OPTIONS) => purge::options(),
@@ -152,6 +158,18 @@ impl Router {
             (Some(route), &Method::GET | &Method::HEAD) => self.read(route, request).await,
             (Some(route), method) => wrong_method(method, route.methods(), &self.asked(request)),
         }
+    }
+
+    async fn api(self, request: Head, body: Body) -> Response<Body> {
+        let asked = self.asked(&request);
+        let origin = api::Origin { client: self.client(&request), asked: asked.clone() };
+        let answered = AssertUnwindSafe(api::answer(&self.parts, request, body, origin)).catch_unwind().await;
+        let (label, response) = answered.unwrap_or_else(|_| {
+            self.parts.metrics.panic();
+            ("none", problem(&ShellFault::Panicked, &asked))
+        });
+        self.parts.metrics.request(label, response.status().as_u16());
+        response
     }
 
     async fn read(&self, route: Route, request: &Head) -> Response<Body> {
@@ -186,7 +204,9 @@ impl Router {
             }
             Route::Ready => Ok(Box::pin(self.ready()).await),
             Route::Metrics => Ok(self.metrics()),
-            Route::Purge => Ok(wrong_method(&request.method, route.methods(), &self.asked(request))),
+            Route::Purge | Route::Api => {
+                Ok(wrong_method(&request.method, route.methods(), &self.asked(request)))
+            }
         };
         let mut response = outcome.unwrap_or_else(|error| {
             // Who is refused for what he sent or how often must not cost a second look.
@@ -266,6 +286,11 @@ impl tower::Service<Request<Body>> for Router {
     }
 }
 
+/// RFC 9112 §3.2
+fn is_nameless(request: &Head) -> bool {
+    request.version == http::Version::HTTP_11 && request.headers.get_all(HOST).iter().count() != 1
+}
+
 /// Reads a body that nobody wants, if it is a small one.
 async fn drain(mut body: Body) -> Body {
     const MOST: usize = 64 * 1024;
@@ -302,6 +327,7 @@ impl Route {
             Self::Metrics => "metrics",
             Self::Signed => "s",
             Self::Purge => "purge",
+            Self::Api => "api",
         }
     }
 

@@ -114,6 +114,7 @@ impl Fault for SpecError {
             position: place.position,
             allowed: place.allowed.clone(),
             did_you_mean: place.did_you_mean.clone(),
+            fields: Vec::new(),
             retry_after: None,
             quota: None,
         }

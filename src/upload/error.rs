@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use crate::codec::CodecError;
+use crate::codec::{CodecError, Format};
 use crate::error::{Detail, Fault, Kind};
-use crate::library::{IdError, LibraryError};
+use crate::library::{IdError, ImageId, LibraryError};
 use crate::storage::StorageError;
 use crate::storage::fs::FsError;
 
@@ -15,6 +15,13 @@ pub enum UploadError {
     /// The probe asked for more bytes than there are.
     #[error("the header ends after {len} bytes; {needed} are needed")]
     Unmeasured { needed: u64, len: u64 },
+    #[error("more than {limit} bytes are not taken")]
+    TooManyBytes { limit: u64 },
+    #[error("pictures of the type {} are not taken here", format.mime())]
+    Type { format: Format },
+    /// A file that we have just written.
+    #[error("the temporary file cannot be read")]
+    Unread(#[source] std::io::Error),
     #[error(transparent)]
     Id(IdError),
     #[error(transparent)]
@@ -26,14 +33,21 @@ pub enum UploadError {
 }
 
 impl UploadError {
+    pub(super) fn no_image(id: &ImageId) -> Self {
+        Self::Library(LibraryError::NotFound { id: id.to_string() })
+    }
+
     /// Whether the next file may fare better: this one is to blame, and not a full disk or a lost database.
     pub(super) fn is_about_the_file(&self) -> bool {
         match self {
-            Self::Codec(_) | Self::Unmeasured { .. } | Self::Id(_) | Self::Storage(StorageError::Changed) => {
-                true
-            }
+            Self::Codec(_)
+            | Self::Unmeasured { .. }
+            | Self::TooManyBytes { .. }
+            | Self::Type { .. }
+            | Self::Id(_)
+            | Self::Storage(StorageError::Changed) => true,
             Self::File(error) => !matches!(error, FsError::Root { .. }),
-            Self::Storage(_) | Self::Library(_) => false,
+            Self::Storage(_) | Self::Library(_) | Self::Unread(_) => false,
         }
     }
 }
@@ -44,7 +58,9 @@ impl Fault for UploadError {
             Self::Codec(error) => error.kind(),
             Self::Unmeasured { .. } => Kind::Unprocessable,
             Self::Id(_) => Kind::BadRequest,
-            Self::File(_) => Kind::Internal,
+            Self::TooManyBytes { .. } => Kind::TooLarge,
+            Self::Type { .. } => Kind::UnsupportedMedia,
+            Self::File(_) | Self::Unread(_) => Kind::Internal,
             Self::Storage(error) => error.kind(),
             Self::Library(error) => error.kind(),
         }
@@ -55,7 +71,9 @@ impl Fault for UploadError {
             Self::Codec(error) => error.code(),
             Self::Unmeasured { .. } => "undecodable",
             Self::Id(_) => "bad_value",
-            Self::File(_) => "internal",
+            Self::TooManyBytes { .. } => "too_many_bytes",
+            Self::Type { .. } => "type_not_allowed",
+            Self::File(_) | Self::Unread(_) => "internal",
             Self::Storage(error) => error.code(),
             Self::Library(error) => error.code(),
         }
@@ -66,8 +84,8 @@ impl Fault for UploadError {
             Self::Codec(error) => error.message(),
             Self::Storage(error) => error.message(),
             Self::Library(error) => error.message(),
-            Self::File(_) => Cow::Borrowed("something went wrong on our side; the log has the request id"),
-            Self::Unmeasured { .. } | Self::Id(_) => Cow::Owned(self.to_string()),
+            Self::File(_) | Self::Unread(_) => Cow::Borrowed("something went wrong on our side; the log has the request id"),
+            Self::Unmeasured { .. } | Self::TooManyBytes { .. } | Self::Type { .. } | Self::Id(_) => Cow::Owned(self.to_string()),
         }
     }
 
@@ -76,7 +94,7 @@ impl Fault for UploadError {
             Self::Codec(error) => error.detail(),
             Self::Storage(error) => error.detail(),
             Self::Library(error) => error.detail(),
-            Self::File(_) | Self::Unmeasured { .. } | Self::Id(_) => Detail::default(),
+            _ => Detail::default(),
         }
     }
 }

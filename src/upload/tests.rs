@@ -4,16 +4,16 @@ use std::path::Path;
 
 use super::*;
 use crate::codec::CodecError;
-use crate::db::{Config, Db};
+use crate::db::{self, Db};
 use crate::error::Fault;
 use crate::library::Page;
 use crate::storage::{LOCAL, Storages};
 
-async fn ingest(data_dir: &Path) -> Ingest {
-    let db = Db::open(&Config::default(), data_dir).await.unwrap();
+async fn uploads(data_dir: &Path) -> Uploads {
+    let db = Db::open(&db::Config::default(), data_dir).await.unwrap();
     let storages = Storages::open(&BTreeMap::new(), LOCAL, data_dir, data_dir).await.unwrap();
     let library = Library::new(db, storages).await.unwrap();
-    Ingest::new(library, Limits::default(), Visibility::Public)
+    Uploads::new(library, super::Config::default())
 }
 
 /// A PNG of one grey; different sides make different files.
@@ -38,7 +38,7 @@ fn walk(dir: &Path) -> Vec<String> {
         .collect()
 }
 
-async fn import(ingest: &Ingest, dir: &Path) -> (Summary, Vec<String>) {
+async fn import(ingest: &Uploads, dir: &Path) -> (Summary, Vec<String>) {
     let mut seen = Vec::new();
     let summary = ingest.import_dir(dir, |file| {
         let what = match &file.outcome {
@@ -54,7 +54,7 @@ async fn import(ingest: &Ingest, dir: &Path) -> (Summary, Vec<String>) {
 #[tokio::test]
 async fn a_picture_is_measured_hashed_stored_and_recorded() {
     let dir = tempfile::tempdir().unwrap();
-    let ingest = ingest(dir.path()).await;
+    let ingest = uploads(dir.path()).await;
     let bytes = Bytes::from(png(7, 5));
     let first = ingest.bytes(&Upload::named("a.png"), bytes.clone()).await.unwrap();
     assert!(!first.duplicate);
@@ -73,7 +73,7 @@ async fn a_picture_is_measured_hashed_stored_and_recorded() {
 #[tokio::test]
 async fn what_is_no_picture_or_too_much_leaves_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    let ingest = ingest(dir.path()).await;
+    let ingest = uploads(dir.path()).await;
     let named = Upload::named("a.png");
     let text = ingest.bytes(&named, Bytes::from_static(b"hello, this is text")).await.unwrap_err();
     assert_eq!(text.code(), "not_an_image");
@@ -92,7 +92,7 @@ async fn what_is_no_picture_or_too_much_leaves_nothing() {
 #[tokio::test]
 async fn a_folder_is_imported_once() {
     let (data, pictures) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let (ingest, root) = (ingest(data.path()).await, pictures.path());
+    let (ingest, root) = (uploads(data.path()).await, pictures.path());
     std::fs::create_dir_all(root.join("b/c")).unwrap();
     std::fs::create_dir_all(root.join(".git")).unwrap();
     std::fs::write(root.join("a.png"), png(1, 1)).unwrap();
@@ -128,7 +128,7 @@ async fn a_folder_is_imported_once() {
 #[tokio::test]
 async fn an_import_takes_nothing_from_outside_and_ends() {
     let (data, outer) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let ingest = ingest(data.path()).await;
+    let ingest = uploads(data.path()).await;
     let root = outer.path().join("root");
     std::fs::create_dir_all(root.join("sub")).unwrap();
     std::fs::write(outer.path().join("outside.png"), png(1, 1)).unwrap();
@@ -157,7 +157,7 @@ async fn an_import_takes_nothing_from_outside_and_ends() {
 #[tokio::test]
 async fn a_large_file_is_measured_by_its_beginning_and_stored_in_pieces() {
     let (data, pictures) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let ingest = ingest(data.path()).await;
+    let ingest = uploads(data.path()).await;
     // A text chunk of 200 KB stands between the first look and the pixels.
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, 1500, 1500);
@@ -176,7 +176,7 @@ async fn a_large_file_is_measured_by_its_beginning_and_stored_in_pieces() {
 #[tokio::test]
 async fn the_demo_is_always_there_under_its_ids() {
     let dir = tempfile::tempdir().unwrap();
-    let ingest = ingest(dir.path()).await;
+    let ingest = uploads(dir.path()).await;
     let pictures =
         |side| [("demo", "demo.png", Bytes::from(png(side, side))), ("demo-2", "2.png", png(9, 1).into())];
     ingest.ensure_demo(&pictures(3)).await.unwrap();

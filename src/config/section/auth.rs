@@ -12,6 +12,8 @@ use crate::units::{Secret, Span};
 pub struct Auth {
     /// Whether uploading and managing need an account.
     pub required: bool,
+    /// With `required: false`, that others than this machine may reach the server nevertheless.
+    pub open_to_network: bool,
     /// Who may register.
     pub registration: Registration,
     /// How long an access token is valid.
@@ -59,6 +61,7 @@ impl Default for Auth {
     fn default() -> Self {
         Self {
             required: true,
+            open_to_network: false,
             registration: Registration::Invite,
             access_token: Span(Duration::from_secs(3600)),
             users: Vec::new(),

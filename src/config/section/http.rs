@@ -26,6 +26,9 @@ pub struct Http {
     pub max_connections_per_address: Option<usize>,
     /// Origins that may read public pictures from a script; `*` is every one.
     pub cors: Vec<String>,
+    /// Origins whose scripts may call the API under `/v1`; `*` is every one. Credentials are never sent along by a
+    /// browser itself, so this decides who may read, not who is signed in.
+    pub api_cors: Vec<String>,
     /// Query keys that are ignored instead of refused; a `*` at the end stands for any rest.
     pub ignore_query: Vec<String>,
 }
@@ -40,6 +43,7 @@ impl Default for Http {
             max_connections: 10_000,
             max_connections_per_address: Some(1000),
             cors: vec!["*".to_owned()],
+            api_cors: Vec::new(),
             ignore_query: Vec::new(),
         }
     }
@@ -84,11 +88,13 @@ impl Http {
                 "`http.max_connections_per_address`: 0 refuses everybody; for no limit write null".to_owned()
             );
         }
-        for (index, origin) in self.cors.iter().enumerate() {
+        let listed = |list| move |(index, origin)| (list, index, origin);
+        let origins = self.cors.iter().enumerate().map(listed("cors"));
+        for (list, index, origin) in origins.chain(self.api_cors.iter().enumerate().map(listed("api_cors"))) {
             let plain = web_url(origin).is_some_and(|url| url.path() == "/" && url.query().is_none());
             if origin != "*" && (!plain || origin.ends_with('/') || origin.contains('#')) {
                 return Err(format!(
-                    "`http.cors[{index}]`: `{origin}` is not `*` or an origin like `https://example.com` (no path, no `/` at the end)"
+                    "`http.{list}[{index}]`: `{origin}` is not `*` or an origin like `https://example.com` (no path, no `/` at the end)"
                 ));
             }
         }

@@ -6,27 +6,19 @@ use serde::Deserialize;
 
 use super::presets::validate_specs;
 use crate::units::ByteSize;
+use crate::upload::{Naming, Types};
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Uploads {
     /// The largest file that is accepted.
     pub max_bytes: ByteSize,
-    /// What a picture's stored name is made of.
-    pub naming: Naming,
+    /// The types that are accepted, by content: `image/*` or `image/png`, …
+    pub types: Vec<String>,
+    /// What a picture's stored name is made of: `random`, `md5`, `base64` or a pattern.
+    pub naming: String,
     /// Variants that are made right after an upload: a name and a spec each.
     pub derivatives: BTreeMap<String, String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Naming {
-    /// A random id.
-    Random,
-    /// The MD5 of the content.
-    Md5,
-    /// The base64 of the uploaded name.
-    Base64,
 }
 
 impl Default for Uploads {
@@ -34,17 +26,29 @@ impl Default for Uploads {
         let derivatives = [("thumbnail", "w_200,h_200,c_fill"), ("preview", "w_800,h_600")];
         Self {
             max_bytes: ByteSize(32_000_000),
-            naming: Naming::Random,
+            types: vec!["image/*".to_owned()],
+            naming: "random".to_owned(),
             derivatives: derivatives.map(|(name, spec)| (name.to_owned(), spec.to_owned())).into(),
         }
     }
 }
 
 impl Uploads {
+    /// As the room `upload` takes them.
+    pub fn types(&self) -> Result<Types, String> {
+        Types::parse(&self.types)
+    }
+
+    pub fn naming(&self) -> Result<Naming, String> {
+        self.naming.parse()
+    }
+
     pub fn validate(&self) -> Result<(), String> {
         if self.max_bytes.0 == 0 {
             return Err("`uploads.max_bytes`: 0 refuses every file; give a size like `32MB`".to_owned());
         }
+        self.types().map_err(|text| format!("`uploads.types`: {text}"))?;
+        self.naming().map_err(|text| format!("`uploads.naming`: {text}"))?;
         validate_specs("uploads.derivatives", &self.derivatives)
     }
 }

@@ -13,6 +13,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -23,6 +24,8 @@ pub struct Server {
     /// `http://127.0.0.1:PORT`
     pub url: String,
     agent: ureq::Agent,
+    /// What it wrote to standard output.
+    said: Arc<Mutex<String>>,
     home: Home,
 }
 
@@ -96,7 +99,7 @@ impl Home {
         }
         let log = std::fs::File::create(self.path().join("log.txt")).unwrap();
         let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
-        let url = listening_at(&mut child).unwrap_or_else(|| {
+        let (url, said) = listening_at(&mut child).unwrap_or_else(|| {
             let _ = child.kill();
             panic!(
                 "the server did not start:\n{}",
@@ -109,20 +112,25 @@ impl Home {
             .timeout_global(Some(Duration::from_secs(60)))
             .max_idle_connections_per_host(64)
             .build();
-        Server { child, url, agent: config.into(), home: self }
+        Server { child, url, said, agent: config.into(), home: self }
     }
 }
 
-/// The first line that names an address; the rest of standard output is drained so that the server never blocks on it.
-fn listening_at(child: &mut Child) -> Option<String> {
-    let mut lines = BufReader::new(child.stdout.take()?).lines();
+/// The first address that standard output names, and all it says; it is read to its end so that the server never blocks
+/// on it.
+fn listening_at(child: &mut Child) -> Option<(String, Arc<Mutex<String>>)> {
+    let mut lines = BufReader::new(child.stdout.take()?).lines().map_while(Result::ok);
+    let said = Arc::new(Mutex::new(String::new()));
     let url = lines.find_map(|line| {
-        let line = line.ok()?;
+        let mut said = said.lock().unwrap();
+        said.push_str(&line);
+        said.push('\n');
         let start = line.find("http://")?;
         Some(line[start..].split_whitespace().next()?.trim_end_matches('/').to_owned())
     });
-    std::thread::spawn(move || lines.for_each(drop));
-    url
+    let also = Arc::clone(&said);
+    std::thread::spawn(move || lines.for_each(|line| also.lock().unwrap().extend([&*line, "\n"])));
+    Some((url?, said))
 }
 
 impl Server {
@@ -150,17 +158,51 @@ impl Server {
 
     /// A `POST` with a body.
     pub fn post(&self, path: &str, headers: &[(&str, &str)], body: &str) -> Reply {
-        let mut request = ureq::http::Request::builder().method("POST").uri(format!("{}{path}", self.url));
+        self.send("POST", path, headers, body.as_bytes())
+    }
+
+    /// A request with a JSON body, unless it is null, by whoever has the bearer token, unless it is empty.
+    pub fn json(&self, method: &str, path: &str, bearer: &str, body: serde_json::Value) -> Reply {
+        let authorization = format!("Bearer {bearer}");
+        let mut headers = vec![];
+        if !bearer.is_empty() {
+            headers.push(("authorization", &*authorization));
+        }
+        if body.is_null() {
+            return self.send(method, path, &headers, b"");
+        }
+        headers.push(("content-type", "application/json"));
+        self.send(method, path, &headers, body.to_string().as_bytes())
+    }
+
+    /// A request with any body.
+    pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
+        let mut request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.url));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let response = self
             .agent
             .run(request.body(body).unwrap())
-            .unwrap_or_else(|error| panic!("POST {path}: {error}\n{}", self.log()));
+            .unwrap_or_else(|error| panic!("{method} {path}: {error}\n{}", self.log()));
         let (parts, body) = response.into_parts();
         let body = body.into_with_config().limit(1 << 30).read_to_vec().unwrap();
         Reply { status: parts.status.as_u16(), headers: parts.headers, body }
+    }
+
+    /// What the server said on standard output when it started.
+    pub fn greeting(&self) -> String {
+        // It is written before the first answer, and read by a thread.
+        self.get("/healthz");
+        let mut said = String::new();
+        loop {
+            std::thread::sleep(Duration::from_millis(50));
+            let now = self.said.lock().unwrap().clone();
+            if now == said {
+                return now;
+            }
+            said = now;
+        }
     }
 
     /// The folder, for other commands on the same configuration.
