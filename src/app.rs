@@ -15,12 +15,14 @@ use tokio::net::TcpListener;
 
 use crate::accounts::{Accounts, Configured, Role, Token, Who};
 use crate::admin::Admin;
-use crate::auth::{BearerKey, Keys};
+use crate::auth::{BearerKey, Keys, UnlockKey};
 use crate::cache::Cache;
 use crate::codec::Limits;
 use crate::config::Config;
 use crate::db::Db;
 use crate::delivery::cors::Cors;
+use crate::delivery::door::Door;
+use crate::delivery::hotlink::Hotlink;
 use crate::delivery::respond::Freshness;
 use crate::delivery::{Delivery, Policies};
 use crate::error::with_causes;
@@ -30,6 +32,7 @@ use crate::http::purge::Operator;
 use crate::http::ready::Readiness;
 use crate::http::router::{self, Router};
 use crate::http::server::{Server, Stop};
+use crate::http::visitor::Visitors;
 use crate::library::{Library, Visibility};
 use crate::limit::Limiter;
 use crate::source::{CacheControl, Sources};
@@ -37,7 +40,7 @@ use crate::storage::Storages;
 use crate::telemetry::logging;
 use crate::telemetry::metrics::Metrics;
 use crate::transform::{Ladder, Presets};
-use crate::units::Policy;
+use crate::units::{Policy, Secret};
 use crate::upload::Uploads;
 use crate::workers::Workers;
 use crate::{limit, source, storage, workers};
@@ -147,7 +150,7 @@ impl App {
         Ok(Listening { app: self, public, admin, address, public_url })
     }
 
-    fn delivery(&self, public_url: &str) -> Result<Delivery, AppError> {
+    fn delivery(&self, public_url: &str, door: Arc<dyn Door>) -> Result<Delivery, AppError> {
         let Config { http, images, ipx, library, .. } = &self.config;
         let CacheControl { max_age, stale_while_revalidate } = CacheControl::default();
         Ok(Delivery::new(crate::delivery::Parts {
@@ -161,7 +164,9 @@ impl App {
             max_result_side: images.max_result_side,
             bitmap_cache: usize::try_from(images.bitmap_cache.0).unwrap_or(usize::MAX),
             presets: self.presets.clone(),
-            keys: keys(&self.config),
+            keys: keys(&self.config).with_own(&secret(&self.config)?),
+            door,
+            hotlink: hotlink(&self.config, public_url),
             policies: Policies { library: library.unsigned, ladder: Ladder::new(&images.ladder) },
             ipx_source: ipx.source.clone(),
             ignored_query: http.ignore_query.clone(),
@@ -179,6 +184,7 @@ impl App {
     fn api(&self) -> Result<Api, AppError> {
         Ok(Api {
             accounts: self.accounts.clone(),
+            library: self.library.clone(),
             cors: Cors::new(&self.config.http.api_cors)
                 .map_err(|text| AppError::Part { part: "http.api_cors", text })?,
             nobody: self.nobody.clone(),
@@ -248,8 +254,12 @@ impl Listening {
     pub async fn run(self) -> Result<(), AppError> {
         let Self { app, public, admin, public_url, .. } = self;
         let stop = Stop::new();
+        let unlock = UnlockKey::new(&secret(&app.config)?);
+        let visitors = Arc::new(Visitors::new(app.accounts.clone(), unlock, &public_url));
+        let door: Arc<dyn Door> = Arc::clone(&visitors) as _;
         let parts = Arc::new(router::Parts {
-            delivery: app.delivery(&public_url)?,
+            delivery: app.delivery(&public_url, door)?,
+            visitors,
             metrics: Arc::clone(&app.metrics),
             page: Page::new(&public_url),
             demo: app.demo,
@@ -260,6 +270,7 @@ impl Listening {
             trusted_proxies: app.config.http.trusted_proxies.clone(),
         });
         tokio::spawn(watch_purges(app.library.clone()));
+        tokio::spawn(write_down(app.library.clone(), app.accounts.clone()));
         tokio::spawn(sweep_limits(Arc::clone(&app.limiter)));
         tokio::spawn({
             let stop = stop.clone();
@@ -279,6 +290,7 @@ impl Listening {
         tokio::join!(server.serve(public, service(false)), serve_admin);
         app.workers.drain(Duration::from_secs(5)).await;
         app.cache.close().await;
+        written_down(&app.library, &app.accounts).await;
         tracing::info!("stopped");
         Ok(())
     }
@@ -345,6 +357,15 @@ pub async fn accounts(config: &Config) -> Result<Accounts, AppError> {
     accounts_over(config, database(config).await?, workers)
 }
 
+/// The server's own secret, of which every part that needs one derives its own.
+fn secret(config: &Config) -> Result<Secret, AppError> {
+    match &config.auth.secret {
+        Some(secret) => Ok(secret.clone()),
+        None => crate::accounts::load_or_make(&config.data_dir.join("secret.key"))
+            .map_err(|error| part("auth.secret", error)),
+    }
+}
+
 fn accounts_over(config: &Config, db: Db, workers: Workers) -> Result<Accounts, AppError> {
     use crate::accounts::{Config as Room, Registration};
     let auth = &config.auth;
@@ -354,12 +375,7 @@ fn accounts_over(config: &Config, db: Db, workers: Workers) -> Result<Accounts, 
         crate::config::Registration::Closed => Registration::Closed,
     };
     let room = Room { registration, access_token: auth.access_token.0, ..Room::default() };
-    let secret = match &auth.secret {
-        Some(secret) => secret.clone(),
-        None => crate::accounts::load_or_make(&config.data_dir.join("secret.key"))
-            .map_err(|error| part("auth.secret", error))?,
-    };
-    Accounts::new(db, workers, &secret, &room).map_err(|error| part("accounts", error))
+    Accounts::new(db, workers, &secret(config)?, &room).map_err(|error| part("accounts", error))
 }
 
 /// The accounts of the configuration, and either the one that everybody acts as or the link to the first one.
@@ -420,6 +436,18 @@ fn uploads_into(config: &Config, library: Library) -> Result<Uploads, AppError> 
 /// The configured presets, each checked by the grammar.
 pub fn presets(config: &Config) -> Result<Presets, AppError> {
     Presets::new(&config.presets).map_err(|text| AppError::Part { part: "presets", text })
+}
+
+/// Which pages may embed pictures; `None`: everybody's.
+fn hotlink(config: &Config, public_url: &str) -> Option<Hotlink> {
+    use crate::config::{EmptyReferer, HotlinkAnswer};
+    let crate::config::Hotlink { allow, empty_referer, answer } = &config.hotlink;
+    let answer = match answer {
+        HotlinkAnswer::Forbidden => None,
+        HotlinkAnswer::Image(id) => Some(id.clone()),
+    };
+    let empty = *empty_referer == EmptyReferer::Allow;
+    (!allow.is_empty()).then(|| Hotlink::new(allow, public_url, empty, answer))
 }
 
 /// The keys that URLs are signed with.
@@ -541,6 +569,25 @@ async fn watch_purges(library: Library) {
         if let Err(error) = library.poll().await {
             tracing::warn!(%error, "purges and changes cannot be read");
         }
+    }
+}
+
+/// What is counted in memory is written down often enough that a crash loses little.
+async fn write_down(library: Library, accounts: Accounts) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(3));
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        written_down(&library, &accounts).await;
+    }
+}
+
+async fn written_down(library: &Library, accounts: &Accounts) {
+    if let Err(error) = library.flush_views(crate::db::now_ms()).await {
+        tracing::warn!(error = with_causes(&error), "views cannot be written down");
+    }
+    if let Err(error) = accounts.flush().await {
+        tracing::warn!(error = with_causes(&error), "uses of keys cannot be written down");
     }
 }
 

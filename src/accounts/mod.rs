@@ -4,6 +4,7 @@
 //! 1970. What is handed out as a secret is stored as a hash only.
 
 mod error;
+mod guard;
 mod keys;
 mod links;
 mod lockout;

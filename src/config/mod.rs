@@ -37,6 +37,7 @@ pub use section::cache::Cache;
 pub use section::cleanup::Cleanup;
 pub use section::compat::Compat;
 pub use section::database::Database;
+pub use section::hotlink::{EmptyReferer, Hotlink, HotlinkAnswer};
 pub use section::http::Http;
 pub use section::images::Images;
 pub use section::ipx::Ipx;
@@ -82,6 +83,7 @@ pub struct Config {
     pub presets: Presets,
     pub limits: Limits,
     pub library: Library,
+    pub hotlink: Hotlink,
     pub uploads: Uploads,
     pub cleanup: Cleanup,
     pub auth: Auth,
@@ -121,6 +123,7 @@ impl Default for Config {
             presets: Presets::new(),
             limits: Limits::default(),
             library: Library::default(),
+            hotlink: Hotlink::default(),
             uploads: Uploads::default(),
             cleanup: Cleanup::default(),
             auth: Auth::default(),
@@ -209,6 +212,7 @@ impl Config {
             self.images.validate(),
             section::presets::validate_specs("presets", &self.presets),
             self.limits.validate(),
+            self.hotlink.validate(),
             self.uploads.validate(),
             self.cleanup.validate(),
             self.auth.validate(),

@@ -22,6 +22,8 @@ pub(super) const ALL: &[Migration] = &[
     Migration { version: 4, name: "accounts", sql: include_str!("migrations/0004_accounts.sql") },
     Migration { version: 6, name: "objects", sql: include_str!("migrations/0006_objects.sql") },
     Migration { version: 7, name: "library_use", sql: include_str!("migrations/0007_library_use.sql") },
+    Migration { version: 8, name: "access", sql: include_str!("migrations/0008_access.sql") },
+    Migration { version: 12, name: "most_viewed", sql: include_str!("migrations/0012_most_viewed.sql") },
 ];
 
 pub(super) async fn run(pool: &SqlitePool, migrations: &[Migration]) -> Result<(), DbError> {

@@ -16,4 +16,6 @@ pub mod ready;
 pub mod router;
 mod seats;
 pub mod server;
+mod share;
+pub mod visitor;
 mod watch;

@@ -23,10 +23,12 @@ use super::problem::{ShellFault, is_kept, no_route, problem, wrong_method};
 use super::purge::{self, Operator};
 use super::ready::Readiness;
 use super::server::Stop;
+use super::share;
+use super::visitor::Visitors;
 use crate::delivery::body::Body;
 use crate::delivery::respond::Vary;
 use crate::delivery::{self, Delivery};
-use crate::error::Fault as _;
+use crate::error::Fault;
 use crate::telemetry::metrics::Metrics;
 use crate::units::Cidr;
 
@@ -46,6 +48,7 @@ pub enum Route {
     Ready,
     Metrics,
     Signed,
+    Share,
     Purge,
     Api,
 }
@@ -61,10 +64,11 @@ use Match::{Below, Exact};
 const READ: &str = "GET, HEAD, OPTIONS";
 
 /// The first row that fits wins.
-const ROUTES: [(Match, Route); 17] = [
+const ROUTES: [(Match, Route); 18] = [
     (Below("/i/"), Route::Image),
     (Below("/r/"), Route::Object),
     (Below("/s/"), Route::Signed),
+    (Below("/share/"), Route::Share),
     (Exact("/v1/purge"), Route::Purge),
     (Below("/v1/"), Route::Api),
     (Exact("/openapi.json"), Route::Api),
@@ -92,6 +96,7 @@ pub struct Parts {
     pub ready: Readiness,
     pub trusted_proxies: Vec<Cidr>,
     pub operator: Operator,
+    pub visitors: Arc<Visitors>,
     pub api: Api,
 }
 
@@ -131,7 +136,7 @@ impl Router {
     /// boxed here and below: with everything inline a hit copied 160 KB.
     async fn follow(&self, found: Option<Route>, request: &Head, body: Body) -> Response<Body> {
         let body = match found {
-            Some(Route::Purge) => body,
+            Some(Route::Purge | Route::Share) => body,
             // Nobody reads it. HTTP/1 drains what is left of it after the answer, if nothing holds it; HTTP/2 tells only
             // who reads to its end whether the request was well-formed (RFC 9113 §8.1.1).
             _ if request.version == http::Version::HTTP_2 && !body.is_end_stream() => {
@@ -143,7 +148,7 @@ impl Router {
             _ if is_nameless(request) => problem(&ShellFault::Host, &self.asked(request)),
             (None, _) => no_route(
                 request.uri.path(),
-                &["/i/", "/r/", "/_ipx/", "/info/", "/explain/", "/v1/", "/docs/errors", "/healthz"],
+                &["/i/", "/r/", "/_ipx/", "/share/", "/info/", "/explain/", "/v1/", "/docs/errors", "/healthz"],
                 &self.asked(request),
             ),
             (Some(Route::Purge), &Method::OPTIONS) => purge::options(),
@@ -154,6 +159,7 @@ impl Router {
                     Err(error) => problem(&error, &self.asked(request)),
                 }
             }
+            (Some(Route::Share), _) => Box::pin(self.share(request, body)).await,
             (Some(_), &Method::OPTIONS) => self.parts.delivery.preflight(&request.headers, READ),
             (Some(route), &Method::GET | &Method::HEAD) => self.read(route, request).await,
             (Some(route), method) => wrong_method(method, route.methods(), &self.asked(request)),
@@ -174,13 +180,7 @@ impl Router {
 
     async fn read(&self, route: Route, request: &Head) -> Response<Body> {
         let Parts { delivery, page, .. } = &*self.parts;
-        let asks = delivery::Request {
-            method: &request.method,
-            path: request.uri.path(),
-            query: request.uri.query(),
-            headers: &request.headers,
-            client: self.client(request),
-        };
+        let asks = self.asks(request, self.client(request));
         let outcome = match route {
             Route::Image | Route::Object | Route::Ipx | Route::Signed => delivery.picture(asks).await,
             Route::Explain => {
@@ -204,7 +204,7 @@ impl Router {
             }
             Route::Ready => Ok(Box::pin(self.ready()).await),
             Route::Metrics => Ok(self.metrics()),
-            Route::Purge | Route::Api => {
+            Route::Purge | Route::Share | Route::Api => {
                 Ok(wrong_method(&request.method, route.methods(), &self.asked(request)))
             }
         };
@@ -217,6 +217,35 @@ impl Router {
             *response.body_mut() = Body::empty();
         }
         response
+    }
+
+    /// What is shared is for who holds the link, so no other origin is ever let in.
+    async fn share(&self, request: &Head, body: Body) -> Response<Body> {
+        let Parts { delivery, visitors, .. } = &*self.parts;
+        let client = self.client(request);
+        let outcome = match request.method {
+            Method::GET | Method::HEAD => {
+                delivery.shared(self.asks(request, client)).await.map_err(|error| Box::new(error) as Box<dyn Fault>)
+            }
+            Method::POST => share::unlock(delivery, visitors, request, body, client).await,
+            Method::OPTIONS => return share::options(),
+            _ => return wrong_method(&request.method, share::ALLOWED, &self.asked(request)),
+        };
+        let mut response = outcome.unwrap_or_else(|fault| share::refused(&*fault, request, self.asked(request)));
+        if request.method == Method::HEAD {
+            *response.body_mut() = Body::empty();
+        }
+        response
+    }
+
+    fn asks<'a>(&self, request: &'a Head, client: IpAddr) -> delivery::Request<'a> {
+        delivery::Request {
+            method: &request.method,
+            path: request.uri.path(),
+            query: request.uri.query(),
+            headers: &request.headers,
+            client,
+        }
     }
 
     /// JSON that scripts of other origins may read as they may the picture it is about.
@@ -326,6 +355,7 @@ impl Route {
             Self::Ready => "readyz",
             Self::Metrics => "metrics",
             Self::Signed => "s",
+            Self::Share => "share",
             Self::Purge => "purge",
             Self::Api => "api",
         }
@@ -335,6 +365,7 @@ impl Route {
     fn methods(self) -> &'static str {
         match self {
             Self::Purge => purge::ALLOWED,
+            Self::Share => share::ALLOWED,
             _ => READ,
         }
     }

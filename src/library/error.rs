@@ -14,9 +14,6 @@ pub enum LibraryError {
     Missing { what: &'static str, id: String },
     #[error("the id `{id}` is taken")]
     IdTaken { id: String },
-    /// A field of a request.
-    #[error("`{field}` {why}")]
-    Invalid { field: &'static str, why: &'static str },
     #[error("a focal point is two numbers from 0 to 1")]
     Focal,
     #[error("there is room for {limit} pictures and no more: delete some, and empty the trash")]
@@ -26,6 +23,11 @@ pub enum LibraryError {
     /// Its object is being removed, or it took so long that what was set aside for it is gone.
     #[error("the same content is being removed at this moment; try again")]
     Busy,
+    /// A field of a request.
+    #[error("`{field}` {why}")]
+    Field { field: &'static str, why: &'static str },
+    #[error("there is no such share")]
+    NoShare,
     #[error("no randomness for a new id: {0}")]
     Random(String),
     #[error(transparent)]
@@ -36,15 +38,15 @@ pub enum LibraryError {
 
 impl LibraryError {
     pub(super) fn bad(field: &'static str, why: &'static str) -> Self {
-        Self::Invalid { field, why }
+        Self::Field { field, why }
     }
 }
 
 impl Fault for LibraryError {
     fn kind(&self) -> Kind {
         match self {
-            Self::NotFound { .. } | Self::Missing { .. } => Kind::NotFound,
-            Self::IdTaken { .. } | Self::Invalid { .. } | Self::Focal => Kind::BadRequest,
+            Self::NotFound { .. } | Self::Missing { .. } | Self::NoShare => Kind::NotFound,
+            Self::IdTaken { .. } | Self::Field { .. } | Self::Focal => Kind::BadRequest,
             Self::QuotaFiles { .. } | Self::QuotaBytes { .. } => Kind::Forbidden,
             Self::Busy => Kind::Overloaded,
             Self::Random(_) => Kind::Internal,
@@ -55,9 +57,9 @@ impl Fault for LibraryError {
 
     fn code(&self) -> &'static str {
         match self {
-            Self::NotFound { .. } | Self::Missing { .. } => "not_found",
+            Self::NotFound { .. } | Self::Missing { .. } | Self::NoShare => "not_found",
             Self::IdTaken { .. } => "conflict",
-            Self::Focal | Self::Invalid { .. } => "bad_value",
+            Self::Focal | Self::Field { .. } => "bad_value",
             Self::QuotaFiles { .. } | Self::QuotaBytes { .. } => "quota_exceeded",
             Self::Busy => "overloaded",
             Self::Random(_) => "internal",
@@ -77,7 +79,7 @@ impl Fault for LibraryError {
 
     fn detail(&self) -> Detail {
         match self {
-            Self::Invalid { field, .. } => Detail { option: Some((*field).to_owned()), ..Detail::default() },
+            Self::Field { field, .. } => Detail { option: Some((*field).to_owned()), ..Detail::default() },
             Self::Focal => Detail { option: Some("focal".to_owned()), ..Detail::default() },
             Self::Db(error) => error.detail(),
             Self::Storage(error) => error.detail(),

@@ -11,12 +11,14 @@ mod id;
 mod image;
 mod known;
 mod listing;
+mod shares;
 mod store;
 mod sweep;
 mod tags;
 mod trash;
 mod usage;
 mod versions;
+mod views;
 mod words;
 
 use std::ops::Range;
@@ -44,9 +46,12 @@ pub use tags::{Tag, Tags};
 pub use usage::{Quota, Reservation, Usage};
 pub use versions::{NewVersion, Version};
 pub use words::TagName;
+pub use views::{Count, Day};
+pub use shares::{NewShare, Share, SharePassword, ShareToken, is_share_token};
 
 use generations::{Generations, Raised};
 use known::Known;
+use views::Views;
 
 /// Cheap to clone; clones share what they know of generations and images.
 #[derive(Clone)]
@@ -55,6 +60,7 @@ pub struct Library {
     storages: Storages,
     generations: Generations,
     known: Known,
+    views: Views,
     config: Config,
 }
 
@@ -62,7 +68,8 @@ impl Library {
     /// Reads the generations once; [`Library::poll`] keeps them current.
     pub async fn new(db: Db, storages: Storages) -> Result<Self, LibraryError> {
         let (generations, known) = (Generations::default(), Known::default());
-        let library = Self { db, storages, generations, known, config: Config::default() };
+        let views = Views::default();
+        let library = Self { db, storages, generations, known, views, config: Config::default() };
         library.poll().await?;
         store::terms::make(&library.db).await?;
         Ok(library)

@@ -6,17 +6,17 @@ use sha2::{Digest, Sha256};
 use super::*;
 use crate::storage::{LOCAL, ObjectKey};
 
+mod going;
 mod labels;
 mod lists;
-mod going;
 
-async fn library(dir: &std::path::Path) -> Library {
+pub(super) async fn library(dir: &std::path::Path) -> Library {
     let db = Db::open(&crate::db::Config::default(), dir).await.unwrap();
     let storages = Storages::open(&BTreeMap::new(), LOCAL, dir, dir).await.unwrap();
     Library::new(db, storages).await.unwrap()
 }
 
-fn new(content: &[u8], name: &str) -> NewImage {
+pub(super) fn new(content: &[u8], name: &str) -> NewImage {
     let sha256 = ContentHash(Sha256::digest(content).into());
     NewImage {
         id: None,

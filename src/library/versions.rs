@@ -6,7 +6,7 @@ use bytes::Bytes;
 use super::edit::missing;
 use super::listing::Reach;
 use super::store::{self, objects, usage as rows};
-use super::usage::{Usage, account, full};
+use super::usage::{account, full};
 use super::{Image, ImageId, Library, LibraryError, Quota, Stored};
 use crate::storage::{ContentHash, ObjectKey};
 
@@ -81,7 +81,8 @@ impl Library {
         }
         let Stored { storage, key, bytes, .. } = &new.stored;
         if !rows::add(&mut tx, owner, quota, *bytes, 1).await? {
-            return Err(full(quota, Usage::default(), *bytes, 1));
+            drop(tx);
+            return Err(full(quota, self.usage(image.owner).await?, *bytes, 1));
         }
         let id = ImageId::random()?;
         store::versions::insert(&mut tx, current.pk, id.as_str(), new, now).await?;

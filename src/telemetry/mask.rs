@@ -8,9 +8,9 @@ const MASK: &str = "***";
 const SECRET: &[&str] = &["token", "sig", "signature", "secret", "password", "passwd", "key", "share"];
 
 /// Path and query of a request as they may be logged: secret query values and the signature in `/s/<kid>.<sig>…/`
-/// replaced.
+/// and the token in `/share/<token>` replaced.
 pub fn target<'a>(path: &'a str, query: Option<&'a str>) -> Cow<'a, str> {
-    let path = signed_path(path);
+    let path = secret_path(path);
     match query {
         None => path,
         Some(query) => Cow::Owned(format!("{path}?{}", self::query(query))),
@@ -42,7 +42,11 @@ fn is_secret(pair: &str) -> bool {
 }
 
 /// The key id stays readable: it is what an operator looks for.
-fn signed_path(path: &str) -> Cow<'_, str> {
+fn secret_path(path: &str) -> Cow<'_, str> {
+    if let Some(rest) = path.strip_prefix("/share/") {
+        let after = &rest[rest.find('/').unwrap_or(rest.len())..];
+        return Cow::Owned(format!("/share/{MASK}{after}"));
+    }
     let front = if path.starts_with("/explain/s/") { "/explain" } else { "" };
     let Some(rest) = path[front.len()..].strip_prefix("/s/") else { return Cow::Borrowed(path) };
     let (segment, after) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
@@ -79,6 +83,8 @@ mod tests {
         assert_eq!(target("/s/k1.c2ln.99.a/i/demo/w_300", None), "/s/k1.***/i/demo/w_300");
         assert_eq!(target("/explain/s/k1.c2ln/i/demo", None), "/explain/s/k1.***/i/demo");
         assert_eq!(target("/s/c2ln", None), "/s/***");
+        assert_eq!(target("/share/0aB/w_300", Some("dl=1")), "/share/***/w_300?dl=1");
+        assert_eq!(target("/share/0aB", None), "/share/***");
         assert!(matches!(target("/i/demo/w_300", None), Cow::Borrowed(_)));
     }
 }

@@ -6,6 +6,7 @@
 )]
 #![allow(unreachable_pub, reason = "nothing imports a test binary")]
 
+mod access;
 mod accounts;
 mod architecture;
 mod corpus;

@@ -11,6 +11,7 @@ pub(super) mod cache;
 pub(super) mod cleanup;
 pub(super) mod compat;
 pub(super) mod database;
+pub(super) mod hotlink;
 pub(super) mod http;
 pub(super) mod images;
 pub(super) mod ipx;

@@ -1,8 +1,8 @@
 -- `trashed` says what `deleted_at` says, as a number that is never null: no engine but SQLite reads an index behind
--- `IS NULL` in order. `versions` and `views` stand here so that who looks at an image need not ask another table.
+-- `IS NULL` in order. `versions` stands here so that who looks at an
+-- image without any need not ask another table.
 ALTER TABLE images ADD COLUMN trashed {int} NOT NULL DEFAULT 0;
 ALTER TABLE images ADD COLUMN versions {int} NOT NULL DEFAULT 0;
-ALTER TABLE images ADD COLUMN views {int} NOT NULL DEFAULT 0;
 UPDATE images SET trashed = 1 WHERE deleted_at IS NOT NULL;
 
 -- One for every order of a list of one's own, and for the two filters that may be rare. `expires_at` is in those that
@@ -10,13 +10,11 @@ UPDATE images SET trashed = 1 WHERE deleted_at IS NOT NULL;
 CREATE INDEX images_own_created ON images (owner, trashed, created_at, pk, expires_at);
 CREATE INDEX images_own_name ON images (owner, trashed, name, pk);
 CREATE INDEX images_own_bytes ON images (owner, trashed, bytes, pk);
-CREATE INDEX images_own_views ON images (owner, trashed, views, pk);
 CREATE INDEX images_own_format ON images (owner, trashed, format, created_at, pk);
 CREATE INDEX images_own_visibility ON images (owner, trashed, visibility, created_at, pk);
 -- For who may see everybody's.
 CREATE INDEX images_created ON images (trashed, created_at, pk, expires_at);
 CREATE INDEX images_bytes ON images (trashed, bytes, pk);
-CREATE INDEX images_views ON images (trashed, views, pk);
 -- For the clean-up.
 CREATE INDEX images_expires ON images (trashed, expires_at, owner, pk);
 CREATE INDEX images_deleted ON images (trashed, deleted_at, owner, pk);

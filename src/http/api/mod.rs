@@ -11,6 +11,7 @@ mod endpoint;
 mod keys;
 mod openapi;
 mod schema;
+mod shares;
 mod time;
 
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use super::router::Parts;
 use crate::accounts::{Accounts, Who};
 use crate::delivery::body::Body;
 use crate::delivery::cors::Cors;
+use crate::library::Library;
 
 pub use schema::Schemas;
 
@@ -35,6 +37,7 @@ use endpoint::{Endpoint, Needs};
 /// What the endpoints lead to.
 pub struct Api {
     pub accounts: Accounts,
+    pub library: Library,
     /// Other origins whose scripts may call the API.
     pub cors: Cors,
     /// Whom requests without credentials act as, where no account is needed.
@@ -45,7 +48,8 @@ pub struct Api {
 }
 
 /// Every endpoint, by subject.
-const SUBJECTS: [&[Endpoint]; 3] = [accounts::ENDPOINTS, keys::ENDPOINTS, openapi::ENDPOINTS];
+const SUBJECTS: [&[Endpoint]; 4] =
+    [accounts::ENDPOINTS, keys::ENDPOINTS, shares::ENDPOINTS, openapi::ENDPOINTS];
 
 fn endpoints() -> impl Iterator<Item = &'static Endpoint> {
     SUBJECTS.into_iter().flatten()

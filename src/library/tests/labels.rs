@@ -52,7 +52,7 @@ async fn an_image_is_found_by_what_it_is_called_now() {
         (Edit { expires_at: Some(Some(now_ms() - 1)), ..Edit::default() }, "expires_at"),
     ] {
         let error = library.edit(MINE, id, &edit, now_ms()).await.unwrap_err();
-        assert!(matches!(error, LibraryError::Invalid { field: wrong, .. } if wrong == field), "{error}");
+        assert!(matches!(error, LibraryError::Field { field: wrong, .. } if wrong == field), "{error}");
     }
 }
 

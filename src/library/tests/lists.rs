@@ -144,7 +144,7 @@ async fn what_a_list_cannot_do_is_refused_with_its_field() {
         (Listing { filter: query, reach: Reach::Everybody, ..listing() }, "owner"),
     ] {
         let error = library.page(&wrong, now_ms()).await.unwrap_err();
-        assert!(matches!(error, LibraryError::Invalid { field, .. } if field == expected), "{error}");
+        assert!(matches!(error, LibraryError::Field { field, .. } if field == expected), "{error}");
     }
     for wrong in ["", "x", "bmV3ZXN0OjE6dDE", "!!"] {
         assert!(wrong.parse::<Cursor>().is_err(), "{wrong}");
