@@ -8,6 +8,7 @@ mod accounts;
 mod answer;
 mod call;
 mod endpoint;
+mod image;
 mod keys;
 mod openapi;
 mod schema;
