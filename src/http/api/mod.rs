@@ -5,10 +5,12 @@
 //! answers (their schemas are what a request is checked against) and a short handler each, which calls one use case.
 
 mod accounts;
+mod albums;
 mod answer;
 mod call;
 mod endpoint;
 mod image;
+mod images;
 mod keys;
 mod openapi;
 mod schema;
@@ -49,8 +51,14 @@ pub struct Api {
 }
 
 /// Every endpoint, by subject.
-const SUBJECTS: [&[Endpoint]; 4] =
-    [accounts::ENDPOINTS, keys::ENDPOINTS, shares::ENDPOINTS, openapi::ENDPOINTS];
+const SUBJECTS: [&[Endpoint]; 6] = [
+    accounts::ENDPOINTS,
+    keys::ENDPOINTS,
+    images::ENDPOINTS,
+    albums::ENDPOINTS,
+    shares::ENDPOINTS,
+    openapi::ENDPOINTS,
+];
 
 fn endpoints() -> impl Iterator<Item = &'static Endpoint> {
     SUBJECTS.into_iter().flatten()
