@@ -1,6 +1,8 @@
 //! The composition root: builds each part once from the configuration, hands each only what it needs, and stops them in
 //! order.
 
+pub mod jobs;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
@@ -60,6 +62,7 @@ pub enum AppError {
 pub struct App {
     config: Config,
     metrics: Arc<Metrics>,
+    db: Db,
     library: Library,
     sources: Sources,
     cache: Arc<Cache<crate::delivery::DeliveryError>>,
@@ -114,11 +117,12 @@ impl App {
             .map_err(|error| part("worker threads", error))?;
         let limiter = Arc::new(Limiter::new(&limit_config(&config)));
         let cache = Arc::new(cache);
-        let accounts = accounts_over(&config, db, workers.clone())?;
+        let accounts = accounts_over(&config, db.clone(), workers.clone())?;
         let (nobody, set_up) = first_accounts(&config, &accounts).await?;
         Ok(Self {
             config,
             metrics,
+            db,
             library,
             sources,
             cache,
@@ -178,7 +182,8 @@ impl App {
 
     fn operator(&self) -> Operator {
         let key = self.config.auth.admin_key.as_ref().map(BearerKey::new);
-        Operator { admin: admin_over(&self.config, self.library.clone()), key }
+        let admin = admin_over(&self.config, self.db.clone(), self.accounts.clone(), self.library.clone());
+        Operator { admin, key }
     }
 
     fn api(&self) -> Result<Api, AppError> {
@@ -269,6 +274,17 @@ impl Listening {
             api: app.api()?,
             trusted_proxies: app.config.http.trusted_proxies.clone(),
         });
+        let parts_of_jobs = jobs::Parts {
+            db: app.db.clone(),
+            accounts: app.accounts.clone(),
+            metrics: Arc::clone(&app.metrics),
+            public_url: public_url.clone(),
+        };
+        let runner = jobs::runner(&app.config, parts_of_jobs)?;
+        let runner = tokio::spawn({
+            let stop = stop.clone();
+            runner.run(async move { stop.asked().await })
+        });
         tokio::spawn(watch_purges(app.library.clone()));
         tokio::spawn(write_down(app.library.clone(), app.accounts.clone()));
         tokio::spawn(sweep_limits(Arc::clone(&app.limiter)));
@@ -288,6 +304,10 @@ impl Listening {
             }
         };
         tokio::join!(server.serve(public, service(false)), serve_admin);
+        // What is in work is finished or given back before its threads go.
+        if runner.await.is_err() {
+            tracing::error!("the runner of jobs panicked");
+        }
         app.workers.drain(Duration::from_secs(5)).await;
         app.cache.close().await;
         written_down(&app.library, &app.accounts).await;
@@ -347,7 +367,12 @@ pub async fn uploads(config: &Config) -> Result<Uploads, AppError> {
 
 /// The operator's use cases, for commands.
 pub async fn admin(config: &Config) -> Result<Admin, AppError> {
-    Ok(admin_over(config, library(config).await?))
+    let db = database(config).await?;
+    let workers = Workers::start(&worker_config(config), Arc::new(Metrics::new()))
+        .map_err(|error| part("worker threads", error))?;
+    let accounts = accounts_over(config, db.clone(), workers)?;
+    let library = library_over(config, db.clone()).await?;
+    Ok(admin_over(config, db, accounts, library))
 }
 
 /// The use cases of accounts, for commands.
@@ -412,8 +437,8 @@ fn configured_user(user: &crate::config::User) -> Configured<'_> {
     }
 }
 
-fn admin_over(config: &Config, library: Library) -> Admin {
-    Admin::new(library, config.sources.keys().cloned())
+fn admin_over(config: &Config, db: Db, accounts: Accounts, library: Library) -> Admin {
+    Admin::new(db, accounts, library, config.sources.keys().cloned())
 }
 
 fn uploads_into(config: &Config, library: Library) -> Result<Uploads, AppError> {
@@ -545,7 +570,17 @@ async fn library_over(config: &Config, db: Db) -> Result<Library, AppError> {
     let storages = Storages::open(&storages, &config.storage_default, data_dir, data_dir)
         .await
         .map_err(|error| part("storages", error))?;
-    Library::new(db, storages).await.map_err(|error| part("library", error))
+    let library = Library::new(db, storages).await.map_err(|error| part("library", error))?;
+    Ok(library.with_config(library_config(config)))
+}
+
+fn library_config(config: &Config) -> crate::library::Config {
+    let expire_after = Duration::from_secs(u64::from(config.cleanup.expire_days) * 86_400);
+    crate::library::Config {
+        trash: config.library.trash,
+        expire_after: config.cleanup.enable.then_some(expire_after),
+        ..crate::library::Config::default()
+    }
 }
 
 fn sources(config: &Config) -> Result<Sources, AppError> {

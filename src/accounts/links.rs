@@ -16,12 +16,12 @@ pub struct Invite {
 }
 
 const SET_UP: &str = "set_up";
-const RECOVERY: &str = "recovery";
-const DELETION: &str = "deletion";
+pub(super) const RECOVERY: &str = "recovery";
+pub(super) const DELETION: &str = "deletion";
 
 const SET_UP_LASTS: i64 = 24 * 60 * 60_000;
 /// As long as a mail may take, and no longer than somebody leaves a mailbox open.
-const MAIL_LASTS: i64 = 60 * 60_000;
+pub(super) const MAIL_LASTS: i64 = 60 * 60_000;
 
 impl Accounts {
     /// The secret of the set-up link while there are no users; the one before it ends. For the start of a server.
@@ -63,7 +63,7 @@ impl Accounts {
     ) -> Result<Signed, AccountsError> {
         let checked = new.checked()?;
         let invite = invite.map(token::hash);
-        match (self.config.registration, &invite) {
+        match (self.registration().await?, &invite) {
             (Registration::Closed, _) => return Err(AccountsError::RegistrationClosed),
             (Registration::Invite, None) => return Err(AccountsError::BadInvite),
             (Registration::Invite, Some(hash)) if !tokens::has_invite(&self.db, hash, now).await? => {
@@ -75,12 +75,15 @@ impl Accounts {
             Some(password) => Some(self.hasher.hash(password).await?),
             None => None,
         };
+        let quota = self.settings().await?.quota;
         let mut tx = self.db.write().await?;
         let mut role = Role::User;
         if let Some(invite) = &invite {
             role = tokens::use_invite(&mut tx, invite, now).await?.ok_or(AccountsError::BadInvite)?;
         }
         let user = store::insert(&mut tx, &checked, role, hash.as_ref(), now).await?;
+        store::set_quota(&mut tx, user.pk, quota, now).await?;
+        let user = User { quota_bytes: quota.bytes, quota_files: quota.files, ..user };
         if let Some(invite) = &invite {
             tokens::invited(&mut tx, invite, user.pk).await?;
         }

@@ -8,10 +8,12 @@ mod guard;
 mod keys;
 mod links;
 mod lockout;
+mod mail;
 mod manage;
 mod password;
 mod secret;
 mod session;
+mod settings;
 mod store;
 mod token;
 mod user;
@@ -27,10 +29,12 @@ use crate::workers::Workers;
 pub use error::AccountsError;
 pub use keys::{ApiKey, NewKey};
 pub use links::Invite;
+pub use mail::MailOrder;
 pub use manage::{Configured, Quota};
 pub use password::{HashCost, PasswordHash};
 pub use secret::load_or_make;
 pub use session::{Signed, Who};
+pub use settings::Settings;
 pub use token::{Token, random_password};
 pub use user::{NewUser, Role, Scope, Scopes, User, WordError};
 
@@ -90,11 +94,24 @@ impl Accounts {
         })
     }
 
+    /// With hashes that cost next to nothing, for the tests of this room and of those that use it.
+    #[cfg(test)]
+    pub(crate) fn for_tests(db: Db) -> Self {
+        let workers = Workers::start(&crate::workers::Config::default(), Arc::default()).unwrap();
+        let config = Config { hash: HashCost { memory_kib: 8, passes: 1 }, ..Config::default() };
+        Self::new(db, workers, &Secret::new("secret of the tests"), &config).unwrap()
+    }
+
     /// Removes what ended long ago. For a job that runs now and then.
     pub async fn sweep(&self, now: i64) -> Result<u64, AccountsError> {
         // A day later, so that a used refresh token is still known as stolen for a while.
         let swept = store::tokens::sweep(&self.db, now - DAY).await?;
         Ok(swept + store::sweep_failures(&self.db, now - DAY).await?)
+    }
+
+    /// How many rows [`Self::sweep`] would remove now.
+    pub async fn sweepable(&self, now: i64) -> Result<u64, AccountsError> {
+        Ok(store::tokens::sweepable(&self.db, now - DAY).await?)
     }
 }
 

@@ -9,6 +9,7 @@ mod render;
 mod serve;
 mod sign;
 mod user;
+mod worker;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -100,6 +101,14 @@ enum Command {
         #[arg(long, value_enum, default_value_t)]
         form: sign::Form,
     },
+    /// Work on jobs (mail, clean-up, derived pictures) without serving, until SIGTERM or Ctrl-C
+    Worker,
+    /// Remove what is over, as happens daily at `cleanup.time`
+    Cleanup {
+        /// Only count what would be removed
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Handles one SVG for the server that starts it
     #[command(name = svg::COMMAND, hide = true)]
     SvgProcess,
@@ -129,6 +138,10 @@ pub fn run() -> ExitCode {
         }),
         Command::Cache(command) => config(&cli.place, None).and_then(|config| cache::run(&config, command)),
         Command::User(command) => config(&cli.place, None).and_then(|config| user::run(&config, command)),
+        Command::Worker => config(&cli.place, None).and_then(worker::run),
+        Command::Cleanup { dry_run } => {
+            config(&cli.place, None).and_then(|config| worker::clean_up(&config, *dry_run))
+        }
         Command::SvgProcess => svg::serve().map_err(Failure::from),
         Command::Explain { spec } => config(&cli.place, None).and_then(|config| explain::run(&config, spec)),
     };

@@ -41,6 +41,7 @@ pub use section::hotlink::{EmptyReferer, Hotlink, HotlinkAnswer};
 pub use section::http::Http;
 pub use section::images::Images;
 pub use section::ipx::Ipx;
+pub use section::jobs::Jobs;
 pub use section::keys::Key;
 pub use section::library::{Library, Visibility};
 pub use section::limits::{Limit, Limits};
@@ -86,6 +87,7 @@ pub struct Config {
     pub hotlink: Hotlink,
     pub uploads: Uploads,
     pub cleanup: Cleanup,
+    pub jobs: Jobs,
     pub auth: Auth,
     pub keys: Vec<Key>,
     pub mail: Mail,
@@ -126,6 +128,7 @@ impl Default for Config {
             hotlink: Hotlink::default(),
             uploads: Uploads::default(),
             cleanup: Cleanup::default(),
+            jobs: Jobs::default(),
             auth: Auth::default(),
             keys: Vec::new(),
             mail: Mail::default(),
@@ -196,6 +199,7 @@ impl Config {
         self.database.derive(&self.data_dir, base);
         self.cache.derive(&self.data_dir, base);
         self.log.derive(base);
+        self.mail.derive(base);
         self.storages.values_mut().for_each(|storage| storage.derive(base));
         self.sources.values_mut().for_each(|source| source.derive(base));
         let objects = || Storage::folder(self.data_dir.join("objects"));
@@ -215,6 +219,7 @@ impl Config {
             self.hotlink.validate(),
             self.uploads.validate(),
             self.cleanup.validate(),
+            self.jobs.validate(),
             self.auth.validate(),
             self.validate_openness(),
             self.mail.validate(),

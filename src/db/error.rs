@@ -37,6 +37,8 @@ pub enum DbError {
     /// A row holds what our own code would never have written.
     #[error("column `{column}` holds an impossible value: {why}")]
     Corrupt { column: &'static str, why: String },
+    #[error("the system gives no random bytes: {0}")]
+    Random(String),
     #[error("the database does not answer: {0}")]
     Sql(#[source] sqlx::Error),
 }

@@ -4,10 +4,12 @@
 mod error;
 mod migrate;
 mod query;
+pub mod queue;
 mod schema;
 mod value;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::Deserialize;
@@ -16,6 +18,7 @@ use sqlx::sqlite::{
     SqliteSynchronous,
 };
 use sqlx::{AssertSqlSafe, SqlSafeStr, Sqlite, Transaction};
+use tokio::sync::Notify;
 
 pub use error::DbError;
 pub use query::Query;
@@ -37,11 +40,15 @@ pub struct Config {
 pub struct Db {
     readers: SqlitePool,
     writer: SqlitePool,
+    /// Rings when this process has left work in the queue.
+    work: Arc<Notify>,
 }
 
 /// A write transaction; dropped without [`Tx::commit`] it leaves nothing behind.
 pub struct Tx {
     inner: Transaction<'static, Sqlite>,
+    work: Arc<Notify>,
+    has_work: bool,
 }
 
 impl Config {
@@ -86,7 +93,7 @@ impl Db {
             .max_lifetime(None)
             .connect_with(options)
             .await?;
-        Ok(Self { readers, writer })
+        Ok(Self { readers, writer, work: Arc::default() })
     }
 
     /// The one connection that writes, to a database of this version.
@@ -132,7 +139,17 @@ impl Db {
     /// Begins a transaction that holds the write lock from its start, so that what it reads is still true when it
     /// writes and it cannot fail half-way for want of the lock.
     pub async fn write(&self) -> Result<Tx, DbError> {
-        Ok(Tx { inner: self.writer.begin_with("BEGIN IMMEDIATE").await? })
+        let inner = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+        Ok(Tx { inner, work: Arc::clone(&self.work), has_work: false })
+    }
+
+    /// Waits until this process has left work in the queue, or has done so since the last wait.
+    pub async fn has_work(&self) {
+        self.work.notified().await;
+    }
+
+    fn wake_workers(&self) {
+        self.work.notify_one();
     }
 
     /// Whether the database answers, for `/readyz` and `check`.
@@ -173,7 +190,16 @@ impl Tx {
     }
 
     pub async fn commit(self) -> Result<(), DbError> {
-        Ok(self.inner.commit().await?)
+        self.inner.commit().await?;
+        if self.has_work {
+            self.work.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Once this is committed.
+    fn wake_workers(&mut self) {
+        self.has_work = true;
     }
 }
 

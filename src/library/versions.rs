@@ -2,12 +2,13 @@
 //! one of its owner's files, and goes with its image.
 
 use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
 
 use super::edit::missing;
 use super::listing::Reach;
 use super::store::{self, objects, usage as rows};
 use super::usage::{account, full};
-use super::{Image, ImageId, Library, LibraryError, Quota, Stored};
+use super::{Image, ImageId, Library, LibraryError, Quota};
 use crate::storage::{ContentHash, ObjectKey};
 
 /// One version. Times are milliseconds since 1970.
@@ -29,16 +30,25 @@ pub struct Version {
     pub created_at: i64,
 }
 
-/// A result to be kept, whose object is announced and stored already.
+/// A result to be kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewVersion {
     /// Tells results of one image apart, whatever was purged.
     pub variant: String,
+    /// Canonical.
     pub spec: String,
-    pub stored: Stored,
-    pub format: String,
+    /// By its usual extension.
+    pub format: &'static str,
     pub width: u32,
     pub height: u32,
+    pub bytes: Bytes,
+}
+
+/// A version's object.
+pub(super) struct Kept {
+    pub(super) storage: String,
+    pub(super) key: ObjectKey,
+    pub(super) sha256: ContentHash,
 }
 
 impl Library {
@@ -62,16 +72,31 @@ impl Library {
         Ok(self.storages.get(&version.storage)?.read(&version.key, limit).await?)
     }
 
-    /// Records a version unless there is one of this name, which is then returned with `true`.
+    /// Whether there is a version of this canonical spec.
+    pub async fn has_version(&self, image: &Image, spec: &str) -> Result<bool, LibraryError> {
+        Ok(self.versions(image).await?.iter().any(|version| version.spec == spec))
+    }
+
+    /// Stores a version unless there is one of this name, which is then returned with `true`.
     pub async fn keep_version(
         &self,
         image: &Image,
-        new: &NewVersion,
+        new: NewVersion,
         quota: Quota,
         now: i64,
     ) -> Result<(Version, bool), LibraryError> {
         let owner = account(image.owner);
         let gone = || missing(image.id.as_str());
+        let bytes = new.bytes.len() as u64;
+        let sha256 = ContentHash(Sha256::digest(&new.bytes).into());
+        let storage = self.storages.get(&image.storage)?;
+        let key = ObjectKey::for_content(&sha256, new.format);
+        let known = store::versions::by_variant(&self.db, image.pk, &new.variant).await?;
+        if known.is_none() {
+            self.announce(storage.name(), &key, &sha256, bytes, now).await?;
+            storage.put_bytes(&key, new.bytes.clone()).await?;
+        }
+        let kept = Kept { storage: storage.name().to_owned(), key, sha256 };
         let mut tx = self.locked(owner).await?;
         store::changed(&mut tx, &image.id).await?;
         let current = store::by_id_in(&mut tx, &image.id).await?;
@@ -79,14 +104,13 @@ impl Library {
         if let Some(version) = store::versions::in_tx(&mut tx, current.pk, &new.variant).await? {
             return Ok((version, true));
         }
-        let Stored { storage, key, bytes, .. } = &new.stored;
-        if !rows::add(&mut tx, owner, quota, *bytes, 1).await? {
+        if !rows::add(&mut tx, owner, quota, bytes, 1).await? {
             drop(tx);
-            return Err(full(quota, self.usage(image.owner).await?, *bytes, 1));
+            return Err(full(quota, self.usage(image.owner).await?, bytes, 1));
         }
         let id = ImageId::random()?;
-        store::versions::insert(&mut tx, current.pk, id.as_str(), new, now).await?;
-        if !objects::add_ref(&mut tx, storage, key).await? {
+        store::versions::insert(&mut tx, current.pk, id.as_str(), &new, &kept, now).await?;
+        if !objects::add_ref(&mut tx, &kept.storage, &kept.key).await? {
             return Err(LibraryError::Busy);
         }
         let version = store::versions::in_tx(&mut tx, current.pk, &new.variant).await?.ok_or_else(gone)?;

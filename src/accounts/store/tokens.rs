@@ -95,6 +95,21 @@ pub(in crate::accounts) async fn sweep(db: &Db, before: i64) -> Result<u64, DbEr
     Ok(gone)
 }
 
+/// How many [`sweep`] would remove, without what hangs on them.
+pub(in crate::accounts) async fn sweepable(db: &Db, before: i64) -> Result<u64, DbError> {
+    let mut found = 0;
+    for sql in [
+        "SELECT COUNT(*) AS ended FROM sessions WHERE expires_at < ?",
+        "SELECT COUNT(*) AS ended FROM link_tokens WHERE expires_at < ?",
+        "SELECT COUNT(*) AS ended FROM invites WHERE expires_at < ?",
+        "SELECT COUNT(*) AS ended FROM login_failures WHERE last_at < ?",
+    ] {
+        let row = db.row(sql, &[before.into()]).await?;
+        found += row.map_or(Ok(0), |row| row.narrow::<u64>("ended"))?;
+    }
+    Ok(found)
+}
+
 pub(in crate::accounts) struct NewKey<'a> {
     pub id: &'a str,
     pub user: i64,

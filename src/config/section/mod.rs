@@ -15,6 +15,7 @@ pub(super) mod hotlink;
 pub(super) mod http;
 pub(super) mod images;
 pub(super) mod ipx;
+pub(super) mod jobs;
 pub(super) mod keys;
 pub(super) mod library;
 pub(super) mod limits;

@@ -10,9 +10,11 @@ use super::endpoint::Endpoint;
 use super::image::{Focal, ImageAnswer, VisibilityWord};
 use super::schema::Invalid;
 use super::time::Time;
-use crate::accounts::Scope;
+use super::Api;
+use crate::accounts::{Scope, Who};
 use crate::delivery::body::Body;
 use crate::error::Fault as _;
+use crate::http::router::Parts;
 use crate::library::{Action, Edit, Filter, Image, LibraryError, Listing, Reach, Sort, Start, TagName};
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
@@ -216,9 +218,9 @@ async fn trash(call: Call) -> Result<Response<Body>, Refused> {
 
 async fn listed(call: Call, trash: bool) -> Result<Response<Body>, Refused> {
     let wish: ListWish = call.query()?;
-    let listing = wish.listing(&call, trash).await?;
+    let listing = wish.listing(call.api(), call.who()?, trash).await?;
     let listed = call.api().library.page(&listing, call.now).await?;
-    let images = answers(&call, &listed.images).await?;
+    let images = answers(&call.parts, &listed.images).await?;
     let meta = ListMeta {
         total: listed.total.count,
         total_is_exact: listed.total.exact,
@@ -231,7 +233,7 @@ async fn listed(call: Call, trash: bool) -> Result<Response<Body>, Refused> {
 async fn get(call: Call) -> Result<Response<Body>, Refused> {
     let image = call.api().library.get(reach(&call)?, call.value("id"), call.now).await?;
     let exif = call.api().library.exif(&image).await?;
-    let mut answer = answer(&call, image).await?;
+    let mut answer = answer(&call.parts, image).await?;
     answer.exif = exif.and_then(|text| serde_json::from_str(&text).ok());
     Ok(ok(&answer))
 }
@@ -247,7 +249,7 @@ async fn edit(mut call: Call) -> Result<Response<Body>, Refused> {
         albums: wish.albums,
     };
     let image = call.api().library.edit(reach(&call)?, call.value("id"), &edit, call.now).await?;
-    Ok(ok(&answer(&call, image).await?))
+    Ok(ok(&answer(&call.parts, image).await?))
 }
 
 async fn delete(call: Call) -> Result<Response<Body>, Refused> {
@@ -257,7 +259,7 @@ async fn delete(call: Call) -> Result<Response<Body>, Refused> {
 
 async fn restore(call: Call) -> Result<Response<Body>, Refused> {
     let image = call.api().library.restore(reach(&call)?, call.value("id"), call.now).await?;
-    Ok(ok(&answer(&call, image).await?))
+    Ok(ok(&answer(&call.parts, image).await?))
 }
 
 async fn empty_trash(call: Call) -> Result<Response<Body>, Refused> {
@@ -286,15 +288,16 @@ pub(super) fn reach(call: &Call) -> Result<Reach, Refused> {
     Ok(if who.scopes.has(Scope::Admin) { Reach::Everybody } else { Reach::Owner(who.user.pk) })
 }
 
-pub(super) async fn answer(call: &Call, image: Image) -> Result<ImageAnswer, Refused> {
-    let mut answers = answers(call, &[image]).await?;
-    answers.pop().ok_or_else(|| LibraryError::NotFound { id: call.value("id").to_owned() }.into())
+pub(super) async fn answer(parts: &Parts, image: Image) -> Result<ImageAnswer, Refused> {
+    let id = image.id.to_string();
+    let mut answers = answers(parts, &[image]).await?;
+    answers.pop().ok_or_else(|| LibraryError::NotFound { id }.into())
 }
 
 /// Images with their tags and albums.
-pub(super) async fn answers(call: &Call, images: &[Image]) -> Result<Vec<ImageAnswer>, Refused> {
-    let labels = call.api().library.labels(images).await?;
-    let delivery = &call.parts.delivery;
+pub(super) async fn answers(parts: &Parts, images: &[Image]) -> Result<Vec<ImageAnswer>, Refused> {
+    let labels = parts.api.library.labels(images).await?;
+    let delivery = &parts.delivery;
     let mut answers = Vec::with_capacity(images.len());
     for image in images {
         answers.push(ImageAnswer::of(image, labels.get(&image.pk), delivery)?);
@@ -312,20 +315,19 @@ pub(super) fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer
 }
 
 impl ListWish {
-    async fn listing(self, call: &Call, trash: bool) -> Result<Listing, Refused> {
+    async fn listing(self, api: &Api, who: &Who, trash: bool) -> Result<Listing, Refused> {
         let start = match (self.cursor, self.page) {
             (Some(_), Some(_)) => return Err(Invalid::one("page", "stands beside `cursor`; give one of them").into()),
             (Some(cursor), None) => Start::After(cursor.parse()?),
             (None, page) => Start::Page(page.unwrap_or(1)),
         };
-        let who = call.who()?;
         let reach = match self.owner.as_deref() {
             None => Reach::Owner(who.user.pk),
             Some(owner) => {
                 who.needs(Scope::Admin)?;
                 match owner {
                     "all" => Reach::Everybody,
-                    id => Reach::Owner(call.api().accounts.user_by_id(id).await?.pk),
+                    id => Reach::Owner(api.accounts.user_by_id(id).await?.pk),
                 }
             }
         };

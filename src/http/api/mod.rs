@@ -5,6 +5,7 @@
 //! answers (their schemas are what a request is checked against) and a short handler each, which calls one use case.
 
 mod accounts;
+mod admin;
 mod albums;
 mod answer;
 mod call;
@@ -16,6 +17,7 @@ mod openapi;
 mod schema;
 mod shares;
 mod time;
+mod versions;
 
 use std::sync::Arc;
 
@@ -51,17 +53,19 @@ pub struct Api {
 }
 
 /// Every endpoint, by subject.
-const SUBJECTS: [&[Endpoint]; 6] = [
+const SUBJECTS: &[&[Endpoint]] = &[
     accounts::ENDPOINTS,
     keys::ENDPOINTS,
     images::ENDPOINTS,
+    versions::ENDPOINTS,
     albums::ENDPOINTS,
     shares::ENDPOINTS,
+    admin::ENDPOINTS,
     openapi::ENDPOINTS,
 ];
 
 fn endpoints() -> impl Iterator<Item = &'static Endpoint> {
-    SUBJECTS.into_iter().flatten()
+    SUBJECTS.iter().copied().flatten()
 }
 
 /// What a request comes from, beside its bytes.

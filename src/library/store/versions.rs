@@ -1,6 +1,6 @@
 //! The statements about versions: results that are kept as objects.
 
-use super::super::versions::{NewVersion, Version};
+use super::super::versions::{Kept, NewVersion, Version};
 use crate::db::{Db, DbError, Query, Row, Tx, Value};
 
 const SELECT: &str = "SELECT pk, id, image_pk, spec, storage, object_key, sha256, bytes, format, width, height, created_at \
@@ -45,6 +45,7 @@ pub(in crate::library) async fn insert(
     image: i64,
     id: &str,
     new: &NewVersion,
+    kept: &Kept,
     now: i64,
 ) -> Result<(), DbError> {
     let sql = "INSERT INTO versions (id, image_pk, variant, spec, storage, object_key, sha256, bytes, format, width, \
@@ -54,11 +55,11 @@ pub(in crate::library) async fn insert(
         image.into(),
         new.variant.as_str().into(),
         new.spec.as_str().into(),
-        new.stored.storage.as_str().into(),
-        new.stored.key.as_str().into(),
-        new.stored.sha256.to_string().into(),
-        Value::Int(new.stored.bytes as i64),
-        new.format.as_str().into(),
+        kept.storage.as_str().into(),
+        kept.key.as_str().into(),
+        kept.sha256.to_string().into(),
+        Value::Int(new.bytes.len() as i64),
+        new.format.into(),
         new.width.into(),
         new.height.into(),
         now.into(),

@@ -91,33 +91,21 @@ async fn a_version_is_kept_once_counts_and_goes_with_its_image() {
     let picture = image(&library, "a", None).await;
     let now = now_ms();
     let bytes = Bytes::from_static(b"a smaller one");
-    let sha256 = ContentHash(Sha256::digest(&bytes).into());
-    let stored = Stored {
-        storage: LOCAL.to_owned(),
-        key: ObjectKey::for_content(&sha256, "webp"),
-        sha256,
-        md5: Md5([0; 16]),
-        bytes: bytes.len() as u64,
-    };
     let version = NewVersion {
         variant: "v1".to_owned(),
         spec: "w_3".to_owned(),
-        stored: stored.clone(),
-        format: "webp".to_owned(),
+        format: "webp",
         width: 3,
         height: 2,
+        bytes: bytes.clone(),
     };
-    let announce = async || {
-        library.announce(LOCAL, &stored.key, &sha256, stored.bytes, now).await.unwrap();
-        library.storages().default().put_bytes(&stored.key, bytes.clone()).await.unwrap();
-    };
-    announce().await;
+    let key = ObjectKey::for_content(&ContentHash(Sha256::digest(&bytes).into()), "webp");
     let few = Quota { files: Some(1), bytes: None };
-    let error = library.keep_version(&picture, &version, few, now).await.unwrap_err();
+    let error = library.keep_version(&picture, version.clone(), few, now).await.unwrap_err();
     assert!(matches!(error, LibraryError::QuotaFiles { .. }), "{error}");
     let free = Quota::default();
-    let (first, known) = library.keep_version(&picture, &version, free, now).await.unwrap();
-    let (again, repeated) = library.keep_version(&picture, &version, few, now).await.unwrap();
+    let (first, known) = library.keep_version(&picture, version.clone(), free, now).await.unwrap();
+    let (again, repeated) = library.keep_version(&picture, version.clone(), few, now).await.unwrap();
     assert!(!known && repeated && first == again);
     let current = library.get(MINE, picture.id.as_str(), now).await.unwrap();
     assert_eq!(current.versions, 1);
@@ -131,13 +119,12 @@ async fn a_version_is_kept_once_counts_and_goes_with_its_image() {
     library.delete_version(MINE, id, &first.id, now).await.unwrap();
     assert!(library.delete_version(MINE, id, &first.id, now).await.is_err());
     assert_eq!(library.usage(Some(ME)).await.unwrap().files, 1);
-    announce().await;
-    library.keep_version(&picture, &version, free, now).await.unwrap();
+    library.keep_version(&picture, version.clone(), free, now).await.unwrap();
     library.trash(MINE, id, now).await.unwrap();
     assert_eq!(library.usage(Some(ME)).await.unwrap().files, 2);
     library.empty_trash_of(ME, now).await.unwrap();
     assert_eq!(library.usage(Some(ME)).await.unwrap(), Usage::default());
-    let key = [stored.key.as_str().into()];
+    let key = [key.as_str().into()];
     let row = library.db.row("SELECT refs FROM objects WHERE object_key = ?", &key).await.unwrap();
     assert_eq!(row.unwrap().int("refs").unwrap(), 0);
 }
