@@ -15,13 +15,13 @@ use futures_util::FutureExt;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 
-use crate::accounts::{Accounts, Configured, Role, Token, Who};
-use crate::admin::Admin;
+use crate::accounts::{self, Accounts, Configured, Role, Token, Who};
+use crate::admin::{Addresses, Admin};
 use crate::auth::{BearerKey, Keys, UnlockKey};
 use crate::cache::Cache;
 use crate::codec::Limits;
 use crate::config::Config;
-use crate::db::Db;
+use crate::db::{Db, backup};
 use crate::delivery::cors::Cors;
 use crate::delivery::door::Door;
 use crate::delivery::hotlink::Hotlink;
@@ -69,6 +69,7 @@ pub struct App {
     workers: Workers,
     limiter: Arc<Limiter>,
     accounts: Accounts,
+    addresses: Addresses,
     /// Whom requests without credentials act as, where no account is needed.
     nobody: Option<Who>,
     /// The secret of the link that makes the first account, while there is none.
@@ -117,6 +118,9 @@ impl App {
             .map_err(|error| part("worker threads", error))?;
         let limiter = Arc::new(Limiter::new(&limit_config(&config)));
         let cache = Arc::new(cache);
+        let addresses = Addresses::new(db.clone(), &config.http.allow, &config.http.deny)
+            .await
+            .map_err(|error| part("http.allow", error))?;
         let accounts = accounts_over(&config, db.clone(), workers.clone())?;
         let (nobody, set_up) = first_accounts(&config, &accounts).await?;
         Ok(Self {
@@ -129,6 +133,7 @@ impl App {
             workers,
             limiter,
             accounts,
+            addresses,
             nobody,
             set_up,
             presets,
@@ -265,6 +270,7 @@ impl Listening {
         let parts = Arc::new(router::Parts {
             delivery: app.delivery(&public_url, door)?,
             visitors,
+            addresses: app.addresses.clone(),
             metrics: Arc::clone(&app.metrics),
             page: Page::new(&public_url),
             demo: app.demo,
@@ -274,6 +280,8 @@ impl Listening {
             api: app.api()?,
             trusted_proxies: app.config.http.trusted_proxies.clone(),
         });
+        tokio::spawn(watch_changes(app.library.clone(), app.addresses.clone()));
+        tokio::spawn(write_down(app.library.clone(), app.accounts.clone()));
         let parts_of_jobs = jobs::Parts {
             db: app.db.clone(),
             accounts: app.accounts.clone(),
@@ -285,8 +293,6 @@ impl Listening {
             let stop = stop.clone();
             runner.run(async move { stop.asked().await })
         });
-        tokio::spawn(watch_purges(app.library.clone()));
-        tokio::spawn(write_down(app.library.clone(), app.accounts.clone()));
         tokio::spawn(sweep_limits(Arc::clone(&app.limiter)));
         tokio::spawn({
             let stop = stop.clone();
@@ -551,6 +557,30 @@ fn cache_dir(config: &Config) -> std::path::PathBuf {
     config.cache.path.clone().unwrap_or_else(|| config.data_dir.join("cache"))
 }
 
+/// Writes the database into a new file.
+pub async fn backup(
+    config: &Config,
+    file: &Path,
+    without_secrets: bool,
+    progress: &mut (dyn FnMut(backup::Progress) + Send),
+) -> Result<(), AppError> {
+    let db = database(config).await?;
+    let blank: &[&str] = if without_secrets { &accounts::BLANK } else { &[] };
+    backup::write(&db, file, blank, progress).await.map_err(|error| part("backup", error))
+}
+
+/// Fills the database from a file.
+pub async fn restore(
+    config: &Config,
+    file: &Path,
+    replace: bool,
+    progress: &mut (dyn FnMut(backup::Progress) + Send),
+) -> Result<(), AppError> {
+    let db = database(config).await?;
+    let done = backup::restore(&db, file, &config.data_dir, replace, progress).await;
+    done.map_err(|error| part("restore", error))
+}
+
 async fn database(config: &Config) -> Result<Db, AppError> {
     let data_dir = &config.data_dir;
     std::fs::create_dir_all(data_dir)
@@ -595,7 +625,7 @@ fn part(part: &'static str, error: impl std::error::Error + 'static) -> AppError
 }
 
 /// Purges and changes by other processes are seen within a second.
-async fn watch_purges(library: Library) {
+async fn watch_changes(library: Library, addresses: Addresses) {
     // Twice as often as promised, so that an answer that takes its time is in time.
     let mut ticks = tokio::time::interval(Duration::from_millis(500));
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -603,6 +633,9 @@ async fn watch_purges(library: Library) {
         ticks.tick().await;
         if let Err(error) = library.poll().await {
             tracing::warn!(%error, "purges and changes cannot be read");
+        }
+        if let Err(error) = addresses.poll().await {
+            tracing::warn!(%error, "the lists of addresses cannot be read");
         }
     }
 }

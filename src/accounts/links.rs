@@ -36,6 +36,14 @@ impl Accounts {
         Ok(Some(link))
     }
 
+    /// Whether a set-up link would still work, for the page behind it.
+    pub async fn check_set_up(&self, link: &str, now: i64) -> Result<(), AccountsError> {
+        tokens::link(&self.db, &token::hash(link), SET_UP, now)
+            .await?
+            .map(|_| ())
+            .ok_or(AccountsError::BadLink)
+    }
+
     /// Makes the first administrator, and signs in.
     pub async fn set_up(&self, link: &str, new: &NewUser<'_>, now: i64) -> Result<Signed, AccountsError> {
         let checked = new.checked()?;

@@ -35,6 +35,7 @@ pub use password::{HashCost, PasswordHash};
 pub use secret::load_or_make;
 pub use session::{Signed, Who};
 pub use settings::Settings;
+pub use store::tokens::BLANK;
 pub use token::{Token, random_password};
 pub use user::{NewUser, Role, Scope, Scopes, User, WordError};
 

@@ -9,7 +9,7 @@ use super::{AppError, accounts_over, database, part, worker_config};
 use crate::accounts::Accounts;
 use crate::config::Config;
 use crate::db::{Db, now_ms};
-use crate::jobs::{self, Cleanup, CleanupJob, Job, MailJob, Plan, Report, Runner, When};
+use crate::jobs::{self, BackupJob, Cleanup, CleanupJob, Job, MailJob, Plan, Report, Runner, When};
 use crate::mail::Mailer;
 use crate::telemetry::metrics::Metrics;
 use crate::workers::Workers;
@@ -41,13 +41,19 @@ pub(super) fn runner(config: &Config, parts: Parts) -> Result<Runner, AppError> 
 /// Every kind of job.
 fn kinds(config: &Config, parts: &Parts) -> Result<Vec<Arc<dyn Job>>, AppError> {
     let mail = MailJob { mailer: mailer(config)?, public_url: parts.public_url.clone() };
-    Ok(vec![Arc::new(mail), Arc::new(CleanupJob(cleanup(parts)))])
+    let backup =
+        BackupJob { db: parts.db.clone(), folder: config.data_dir.join("backups"), keep: config.backup.keep };
+    Ok(vec![Arc::new(mail), Arc::new(CleanupJob(cleanup(parts))), Arc::new(backup)])
 }
 
 /// What happens regularly.
 fn plans(config: &Config) -> Vec<Plan> {
     let daily = When::Daily(config.cleanup.time, TimeZone::system());
-    vec![Plan { kind: CleanupJob::KIND, when: daily, max_attempts: 5 }]
+    let mut plans = vec![Plan { kind: CleanupJob::KIND, when: daily, max_attempts: 5 }];
+    if let Some(every) = config.backup.every {
+        plans.push(Plan { kind: BackupJob::KIND, when: When::Every(every.0), max_attempts: 5 });
+    }
+    plans
 }
 
 /// The steps of the daily clean-up, in their order.

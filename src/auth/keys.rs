@@ -95,12 +95,7 @@ impl Keys {
     }
 
     /// Signs `target` with the server's own key until `expires` (Unix seconds).
-    pub fn sign_own(
-        &self,
-        scope: Scope,
-        expires: u64,
-        target: &str,
-    ) -> Result<(&str, String), AuthError> {
+    pub fn sign_own(&self, scope: Scope, expires: u64, target: &str) -> Result<(&str, String), AuthError> {
         let key = self.own.as_ref().ok_or(AuthError::NoKeys)?;
         let whole = key.mac(scope, Some(expires), target).finalize().into_bytes();
         Ok((&key.config.kid, URL_SAFE_NO_PAD.encode(&whole[..SHORTEST])))

@@ -94,9 +94,8 @@ use select;
 /// begins sooner if this one would.
 pub async fn enqueue(tx: &mut Tx, job: &NewJob) -> Result<JobId, DbError> {
     if let Some(unique) = &job.unique {
-        // Held until the end of the transaction, so that what is found, or not, is still so when it ends.
-        tx.execute("UPDATE counters SET value = value + 1 WHERE name = 'unique_jobs'", &[]).await?;
-        // An UPDATE sees what others have committed on every engine, even where a SELECT sees an older state.
+        // Write transactions are one after the other, so what is found, or not, is still so when this one ends. An
+        // UPDATE sees what others have committed on every engine, even where a SELECT sees an older state.
         let sql = "UPDATE jobs SET due_at = CASE WHEN due_at > ? THEN ? ELSE due_at END WHERE unique_key = ?";
         let values: [Value; 3] = [job.run_at.into(), job.run_at.into(), unique.as_str().into()];
         if tx.execute(sql, &values).await? > 0 {

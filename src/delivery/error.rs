@@ -55,7 +55,9 @@ pub enum DeliveryError {
     #[error("there is no such share")]
     NoShare,
     /// For who holds the token.
-    #[error("the share has ended: it was revoked, has expired, or was looked at as often as its owner allowed")]
+    #[error(
+        "the share has ended: it was revoked, has expired, or was looked at as often as its owner allowed"
+    )]
     ShareEnded,
     #[error("{}", if *given { "this is not the password of the share" } else { "the share needs a password" })]
     SharePassword { given: bool },

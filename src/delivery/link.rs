@@ -15,7 +15,8 @@ impl Delivery {
             Visibility::Public => String::new(),
             Visibility::Private => {
                 let expires = (now_s() / HALF_DAY + 2) * HALF_DAY;
-                let (kid, signature) = self.keys.sign_own(Scope::Image, expires, &format!("i/{}", image.id))?;
+                let (kid, signature) =
+                    self.keys.sign_own(Scope::Image, expires, &format!("i/{}", image.id))?;
                 format!("?sig={signature}&kid={kid}&exp={expires}&sc=a")
             }
         };

@@ -36,15 +36,15 @@ use self::bitmaps::Bitmaps;
 use self::body::Body;
 use self::conditional::{Extent, Precondition, Validators};
 use self::cors::{AllowOrigin, Cors};
-pub use self::error::DeliveryError;
 use self::door::Door;
+pub use self::error::DeliveryError;
 use self::hotlink::Hotlink;
 use self::memo::{Asked, Memo};
 use self::miss::{Basis, Kitchen, Order};
 use self::negotiate::Hints;
 use self::origin::{Origins, Version};
-pub use self::policy::Policies;
 use self::personal::Right;
+pub use self::policy::Policies;
 use self::respond::{CacheStatus, Content, Freshness, Picture, Vary};
 use self::rights::now_s;
 use crate::auth::Keys;
@@ -191,7 +191,9 @@ impl Delivery {
             }
         }
         let answer = match &self.hotlink {
-            Some(rules) if self.guards(&asked) && !rules.allows(request.headers) => Err(DeliveryError::Hotlink),
+            Some(rules) if self.guards(&asked) && !rules.allows(request.headers) => {
+                Err(DeliveryError::Hotlink)
+            }
             _ => self.tries(request, &asked, account, &Right::Url).await,
         };
         match answer {

@@ -84,7 +84,10 @@ impl Delivery {
 
     /// The description of an image is given to whoever may ask for the image in any form.
     pub(super) fn authorise_info(&self, asked: &Asked, right: &Right) -> Result<(), DeliveryError> {
-        if right.is_personal() || asked.caller.is_signed() || self.policy_of(&asked.target.subject)? != Policy::Signed {
+        if right.is_personal()
+            || asked.caller.is_signed()
+            || self.policy_of(&asked.target.subject)? != Policy::Signed
+        {
             return Ok(());
         }
         Err(DeliveryError::NeedsSignature {

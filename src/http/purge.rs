@@ -8,11 +8,11 @@ use http::request::Parts as Head;
 use http::{Response, StatusCode};
 use serde_json::{Map, Value};
 
+use super::api::bearer;
 use super::body::{BodyFault, json_object};
 use super::context::Asked;
 use super::problem::problem;
 use super::router::json;
-use super::api::bearer;
 use crate::admin::{Admin, AdminError, Purge, Purged};
 use crate::auth::BearerKey;
 use crate::delivery::body::Body;

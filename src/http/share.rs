@@ -54,7 +54,8 @@ pub(super) async fn unlock(
 ) -> Result<Response<Body>, Box<dyn Fault>> {
     let share = delivery.share(request.uri.path(), client).await.map_err(boxed)?;
     if let Some(hash) = share.password_hash.as_ref() {
-        let given = password(body).await.ok_or_else(|| boxed(DeliveryError::SharePassword { given: false }))?;
+        let given =
+            password(body).await.ok_or_else(|| boxed(DeliveryError::SharePassword { given: false }))?;
         if !visitors.try_password(&share, &hash.0, &given, client).await.map_err(boxed)? {
             return Err(boxed(DeliveryError::SharePassword { given: true }));
         }

@@ -41,7 +41,11 @@ impl Job for MailJob {
             let Some(subject) = Subject::of(&order.subject) else {
                 return Err(never(format!("`{}` is no subject of a mail", order.subject)));
             };
-            let link = format!("{public_url}/{}/{}", subject.as_str(), order.token);
+            let page = match subject {
+                Subject::Recovery => "recover",
+                Subject::Deletion => "goodbye",
+            };
+            let link = format!("{public_url}/{page}/{}", order.token);
             let site = public_url.split_once("://").map_or(public_url.as_str(), |(_, host)| host);
             let letter = Letter {
                 subject,

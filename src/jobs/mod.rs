@@ -3,6 +3,7 @@
 //! becomes of a failure.
 
 mod attempt;
+mod backup;
 mod cleanup;
 mod mail;
 mod runner;
@@ -11,6 +12,7 @@ mod work;
 
 use std::time::Duration;
 
+pub use backup::BackupJob;
 pub use cleanup::{Cleanup, CleanupJob, Report, Step, accounts_step, queue_step};
 pub use mail::MailJob;
 pub use runner::Runner;

@@ -1,4 +1,3 @@
-use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,6 +10,7 @@ use tokio::sync::{Notify, oneshot};
 
 use super::*;
 use crate::db::queue::{self, Filter, JobId, NewJob, State};
+use crate::db::testing::open;
 use crate::db::{Db, now_ms};
 use crate::telemetry::metrics::Metrics;
 
@@ -32,10 +32,6 @@ where
     fn run(&self, work: Work) -> BoxFuture<'static, Result<Value, Failure>> {
         (self.2)(work)
     }
-}
-
-async fn open(dir: &Path) -> Db {
-    Db::open(&crate::db::Config::default(), dir).await.unwrap()
 }
 
 fn config() -> Config {

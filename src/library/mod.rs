@@ -41,13 +41,13 @@ pub use id::{IdError, ImageId};
 pub use image::{Image, Page, Sameness, Shape, Visibility};
 pub use image::{NewImage, Stored};
 pub use listing::{Cursor, Filter, LONGEST_PAGE, Labels, Listed, Listing, Reach, Sort, Start, Total};
+pub use shares::{NewShare, Share, SharePassword, ShareToken, is_share_token};
 pub use sweep::{SweepPlan, Swept};
 pub use tags::{Tag, Tags};
 pub use usage::{Quota, Reservation, Usage};
 pub use versions::{NewVersion, Version};
 pub use words::TagName;
 pub use views::{Count, Day};
-pub use shares::{NewShare, Share, SharePassword, ShareToken, is_share_token};
 
 use generations::{Generations, Raised};
 use known::Known;

@@ -22,7 +22,8 @@ async fn the_token_is_told_once_and_finds_its_share() {
         assert_eq!(library.find_share(wrong).await.unwrap(), None, "{wrong}");
     }
     library.db.close().await;
-    let file = std::fs::read(dir.path().join("pixedge.db")).unwrap();
+    // Other engines keep their files to themselves.
+    let Ok(file) = std::fs::read(dir.path().join("pixedge.db")) else { return };
     let holds = |text: &str| file.windows(text.len()).any(|window| window == text.as_bytes());
     assert!(holds(&share.id) && !holds(token.expose()));
 }

@@ -11,7 +11,7 @@ mod labels;
 mod lists;
 
 pub(super) async fn library(dir: &std::path::Path) -> Library {
-    let db = Db::open(&crate::db::Config::default(), dir).await.unwrap();
+    let db = crate::db::testing::open(dir).await;
     let storages = Storages::open(&BTreeMap::new(), LOCAL, dir, dir).await.unwrap();
     Library::new(db, storages).await.unwrap()
 }
@@ -285,6 +285,7 @@ fn a_row_that_was_read_before_a_change_is_not_kept() {
         expires_at: None,
         versions: 0,
         views: 0,
+        last_viewed_at: None,
     };
     let row = Arc::new(row);
     known.put(&row, before);

@@ -49,7 +49,8 @@ impl Views {
 
     /// In the order of the images, so that two writers lock their rows in the same order.
     fn take(&self) -> Vec<(i64, Count)> {
-        let take = |shard: &Mutex<_>| std::mem::take(&mut *shard.lock().unwrap_or_else(PoisonError::into_inner));
+        let take =
+            |shard: &Mutex<_>| std::mem::take(&mut *shard.lock().unwrap_or_else(PoisonError::into_inner));
         let mut all: Vec<(i64, Count)> = self.shards.iter().flat_map(take).collect();
         all.sort_unstable_by_key(|(image, _)| *image);
         all

@@ -79,7 +79,8 @@ impl House {
 
     /// The path of a new share of ana's picture, and its name.
     fn share(&self, picture: &str, wish: &serde_json::Value) -> (String, String) {
-        let reply = self.post_as(&format!("/v1/images/{}/shares", self.ids[picture]), &self.bearer("ana"), wish);
+        let reply =
+            self.post_as(&format!("/v1/images/{}/shares", self.ids[picture]), &self.bearer("ana"), wish);
         assert_eq!(reply.status, 201, "{}", reply.text());
         let told = reply.json();
         let url = told["url"].as_str().unwrap();
@@ -104,7 +105,9 @@ fn a_private_image_is_its_owners_and_the_administrators() {
     let path = format!("/i/{mine}/w_50,f_png");
     let nothing = house.server.get("/i/nothere1/w_50,f_png");
     // The first of all must not open the door to the next ones by what is remembered.
-    for (bearer, status) in [(None, 404), (Some(&ana), 200), (None, 404), (Some(&bea), 404), (Some(&root), 200)] {
+    for (bearer, status) in
+        [(None, 404), (Some(&ana), 200), (None, 404), (Some(&bea), 404), (Some(&root), 200)]
+    {
         let reply = match bearer {
             Some(bearer) => house.get_as(&path, bearer),
             None => house.server.get(&path),
@@ -261,8 +264,9 @@ fn a_password_is_asked_for_by_a_form_or_by_a_header() {
     assert_eq!(house.server.get_with(&second, &[("x-share-password", "sesame ü")]).status, 200);
 
     // Guesses wait.
-    let guesses: Vec<u16> =
-        (0..8).map(|n| house.server.get_with(&second, &[("x-share-password", &format!("g{n}"))]).status).collect();
+    let guesses: Vec<u16> = (0..8)
+        .map(|n| house.server.get_with(&second, &[("x-share-password", &format!("g{n}"))]).status)
+        .collect();
     assert_eq!((guesses[0], guesses[7]), (401, 429), "{guesses:?}");
     assert_eq!(house.server.get_with(&path, &[("cookie", cookie)]).status, 200);
 }
@@ -286,11 +290,161 @@ fn private_answers_do_not_stay_in_nginx() {
         assert_eq!(wire.ask("GET", &own, &[]).status, 404);
     }
     let shared = format!("{own}?share={token}");
-    for (target, statuses) in [(&shared, [200, 200]), (&format!("{path}/w_64"), [200, 200]), (&shared, [410, 410])] {
+    for (target, statuses) in
+        [(&shared, [200, 200]), (&format!("{path}/w_64"), [200, 200]), (&shared, [410, 410])]
+    {
         for status in statuses {
             assert_eq!(wire.ask("GET", target, &[]).status, status, "{target}");
         }
     }
     let kept = [nginx.keys("share"), nginx.keys(token)].concat();
     assert!(kept.is_empty(), "{kept:?}");
+}
+
+#[test]
+fn pages_that_are_not_listed_may_not_embed() {
+    let config =
+        |answer: &str| format!("hotlink: {{ allow: [good.example, '*.good.example'], answer: {answer} }}\n");
+    let pictures = [("mine", "ana", "public"), ("sign", "ana", "public")];
+    let house = House::new(&config("403"), &pictures);
+    let path = format!("/i/{}/w_64,f_png", house.ids["mine"]);
+    let from = |page: &'static str| house.server.get_with(&path, &[("referer", page)]);
+    let good = from("https://www.good.example/a");
+    // Shared caches would give it to the pages of others.
+    let kept = good.header("cache-control");
+    assert_eq!(good.status, 200);
+    assert!(kept.starts_with("private, max-age="), "{kept}");
+    for round in 0..2 {
+        let evil = from("https://evil.example/");
+        assert_eq!((evil.status, evil.code().as_str()), (403, "hotlink"), "{round}");
+        assert_eq!(evil.header("cache-control"), "no-store");
+        assert_eq!(house.server.get(&path).status, 200);
+    }
+    let headers = [("referer", "https://evil.example/"), ("authorization", &*house.bearer("ana"))];
+    assert_eq!(house.server.get_with(&path, &headers).status, 200);
+    let (shared, _) = house.share("mine", &json!({}));
+    assert_eq!(house.server.get_with(&shared, &headers[..1]).status, 200);
+    assert_eq!(from(Box::leak(format!("{}/ui/", house.server.url).into_boxed_str())).status, 200);
+
+    // Another picture in its place.
+    let (home, ids) = furnished("", &pictures);
+    let text = std::fs::read_to_string(home.path().join("config.yaml")).unwrap();
+    std::fs::write(home.path().join("config.yaml"), format!("{text}{}", config(&ids["sign"]))).unwrap();
+    let server = home.start();
+    let path = format!("/i/{}/f_png", ids["mine"]);
+    let evil = server.get_with(&path, &[("referer", "https://evil.example/")]);
+    assert_eq!((evil.status, evil.header("fallback-image")), (200, "hotlink"), "{}", evil.text());
+    assert_eq!(evil.header("cache-control"), "no-store");
+    let usual = server.get_with(&path, &[("referer", "https://good.example/")]);
+    assert_eq!((usual.status, usual.header("fallback-image")), (200, ""));
+    assert_ne!(usual.body, evil.body);
+}
+
+#[test]
+fn addresses_are_let_in_or_kept_out() {
+    let house = House::new("http: { allow: [127.0.0.0/8, 192.0.2.0/24], deny: [192.0.2.128/25] }\n", &[]);
+    let from = |address: &str, path: &str| {
+        let reply = house.server.get_with(path, &[("x-forwarded-for", address)]);
+        (reply.status, if reply.status < 400 { String::new() } else { reply.code() })
+    };
+    let refused = (403, "forbidden_address".to_owned());
+    for path in ["/", "/v1/me", "/i/demo/w_64", "/share/x", "/nothing"] {
+        assert_ne!(from("192.0.2.1", path), refused, "{path}");
+        for address in ["192.0.2.200", "203.0.113.1", "2001:db8::1", "unknown"] {
+            assert_eq!(from(address, path), refused, "{path} {address}");
+        }
+    }
+    assert_eq!(from("203.0.113.1", "/healthz").0, 200);
+    let metrics = house.server.metrics();
+    assert_eq!(metrics["pixedge_refused_total{reason=\"address\"}"], 20.0);
+}
+
+/// As another process would do it, so that a running server has to notice.
+fn change(home: &Home, id: &str, set: &'static str, value: i64) {
+    sql(home, "UPDATE counters SET value = value + 1 WHERE name = 'image_changes'", &[]);
+    let note =
+        "INSERT INTO image_changes (seq, id) SELECT value, ? FROM counters WHERE name = 'image_changes'";
+    sql(home, note, &[id.into()]);
+    sql(home, set, &[value.into(), id.into()]);
+}
+
+fn now_ms() -> i64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as i64
+}
+
+#[test]
+fn no_copy_outlives_its_picture_and_views_are_written_down() {
+    let pictures = [("gone", "ana", "public"), ("trashed", "ana", "public"), ("on", "ana", "public")];
+    let (home, ids) = furnished("library: { unsigned: open }\n", &pictures);
+    let ends = now_ms() + 4000;
+    change(&home, &ids["gone"], "UPDATE images SET expires_at = ? WHERE id = ?", ends);
+    let server = home.start();
+    let path = |name: &str| format!("/i/{}/w_64,f_png", ids[name]);
+    let overlaid = format!("/i/{}/w_64,l_{},f_png", ids["on"], ids["gone"]);
+    let age = |reply: &Reply| -> i64 {
+        let kept = reply.header("cache-control").to_owned();
+        let seconds = kept.split("max-age=").nth(1).unwrap_or_else(|| panic!("{kept}"));
+        assert!(!kept.contains("immutable") && !kept.contains("stale-while-revalidate"), "{kept}");
+        seconds.split(',').next().unwrap().parse().unwrap()
+    };
+    for target in [&path("gone"), &path("gone"), &overlaid] {
+        let reply = server.get(target);
+        let told = now_ms();
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        // It was decided before it arrived.
+        assert!(age(&reply) * 1000 <= ends - told + 1000, "{target}");
+    }
+    assert_eq!(server.get(&path("trashed")).status, 200);
+    change(server.home(), &ids["trashed"], "UPDATE images SET deleted_at = ? WHERE id = ?", now_ms());
+    let until = now_ms() + 1500;
+    while server.get(&path("trashed")).status == 200 {
+        assert!(now_ms() < until, "a picture in the trash is still shown");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    std::thread::sleep(Duration::from_millis(u64::try_from(ends - now_ms()).unwrap_or(0) + 1));
+    assert_eq!([path("gone"), overlaid].map(|target| server.get(&target).status), [404, 404]);
+
+    // Written down at the end, if not before.
+    for _ in 0..3 {
+        server.get(&path("on"));
+    }
+    server.request("HEAD", &path("on"), &[]);
+    let home = server.stop();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (views, days) = runtime.block_on(async {
+        let db = Db::open(&Config::default(), &home.path().join("data")).await.unwrap();
+        let row =
+            db.row("SELECT views FROM images WHERE id = ?", &[ids["on"].as_str().into()]).await.unwrap();
+        let days = db.rows("SELECT bytes_served, bytes_saved FROM image_days", &[]).await.unwrap();
+        (
+            row.unwrap().int("views").unwrap(),
+            days.iter().map(|day| day.int("bytes_served").unwrap()).sum::<i64>(),
+        )
+    });
+    // The one that was drawn on is among them.
+    assert_eq!(views, 4);
+    assert!(days > 1000, "{days}");
+}
+
+#[test]
+fn the_servers_own_links_open_one_private_image_for_a_while() {
+    let house = House::new("", &[("mine", "ana", "private"), ("other", "ana", "private")]);
+    let secret = std::fs::read_to_string(house.server.home().path().join("data/secret.key")).unwrap();
+    let secret = pixedge::units::Secret::new(secret.trim());
+    let keys = pixedge::auth::Keys::default().with_own(&secret);
+    let (mine, other) = (&house.ids["mine"], &house.ids["other"]);
+    let signed = |expires: i64| {
+        let until = expires as u64;
+        let scope = pixedge::auth::Scope::Image;
+        let (kid, signature) = keys.sign_own(scope, until, &format!("i/{mine}")).unwrap();
+        format!("sig={signature}&kid={kid}&exp={until}&sc=a")
+    };
+    let query = signed(now_ms() / 1000 + 100);
+    for spec in ["_", "w_64", "w_128,f_webp"] {
+        let reply = house.server.get(&format!("/i/{mine}/{spec}?{query}"));
+        assert_eq!((reply.status, reply.header("cache-control")), (200, "private, no-cache"), "{spec}");
+    }
+    assert_eq!(house.server.get(&format!("/i/{other}/w_64?{query}")).code(), "bad_signature");
+    let past = house.server.get(&format!("/i/{mine}/w_64?{}", signed(now_ms() / 1000 - 1)));
+    assert_eq!((past.status, past.code().as_str()), (410, "expired"));
 }

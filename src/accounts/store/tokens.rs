@@ -4,6 +4,16 @@ use super::{select, user};
 use crate::accounts::{ApiKey, Role, Scopes, User};
 use crate::db::{Db, DbError, Row, Tx, Value};
 
+/// Statements that leave nothing in a copy of the database by which anybody could sign in.
+pub const BLANK: [&str; 6] = [
+    "UPDATE users SET password_hash = NULL",
+    "UPDATE api_keys SET hash = ''",
+    "DELETE FROM sessions",
+    "DELETE FROM refresh_tokens",
+    "DELETE FROM invites",
+    "DELETE FROM link_tokens",
+];
+
 /// A refresh token as it is stored, with the session it belongs to.
 pub(in crate::accounts) struct Refresh {
     pub session: i64,

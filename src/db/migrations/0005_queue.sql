@@ -36,6 +36,3 @@ CREATE TABLE schedule (
     name {id} NOT NULL PRIMARY KEY,
     due_at {int} NOT NULL
 );
-
--- Raised by whoever enqueues a job that is unique, so that two that do so at once are one after the other.
-INSERT INTO counters (name, value) VALUES ('unique_jobs', 0);

@@ -1,18 +1,13 @@
 use std::collections::HashSet;
-use std::path::Path;
 use std::time::Duration;
 
 use serde_json::json;
 
 use super::*;
-use crate::db::Config;
+use crate::db::testing::open;
 
 const LEASE: Duration = Duration::from_secs(60);
 const KINDS: [&str; 2] = ["derive", "mail"];
-
-async fn open(dir: &Path) -> Db {
-    Db::open(&Config::default(), dir).await.unwrap()
-}
 
 fn job(kind: &'static str, run_at: i64) -> NewJob {
     NewJob { kind, payload: json!({"n": 1}), owner: None, unique: None, run_at, max_attempts: 3 }

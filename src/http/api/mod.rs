@@ -13,9 +13,11 @@ mod endpoint;
 mod image;
 mod images;
 mod keys;
+mod mail;
 mod openapi;
 mod schema;
 mod shares;
+mod tasks;
 mod time;
 mod versions;
 
@@ -61,6 +63,8 @@ const SUBJECTS: &[&[Endpoint]] = &[
     albums::ENDPOINTS,
     shares::ENDPOINTS,
     admin::ENDPOINTS,
+    tasks::ENDPOINTS,
+    mail::ENDPOINTS,
     openapi::ENDPOINTS,
 ];
 

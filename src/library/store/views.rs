@@ -21,7 +21,8 @@ pub(in crate::library) async fn add(
     let row = [views, served, saved, image.into(), day.into()];
     if tx.execute(sql, &row).await? == 0 {
         // Of two processes that come here at once one fails, and writes again with the next counts.
-        let sql = "INSERT INTO image_days (views, bytes_served, bytes_saved, image_pk, day) VALUES (?, ?, ?, ?, ?)";
+        let sql =
+            "INSERT INTO image_days (views, bytes_served, bytes_saved, image_pk, day) VALUES (?, ?, ?, ?, ?)";
         tx.execute(sql, &row).await?;
     }
     Ok(())
