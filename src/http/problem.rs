@@ -230,6 +230,7 @@ mod tests {
                 allowed: None,
                 did_you_mean: Some("width".to_owned()),
                 retry_after: Some(2),
+                fields: Vec::new(),
                 quota: None,
             }
         }

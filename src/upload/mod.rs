@@ -13,7 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::accounts::Quota;
-use crate::codec::{Format, Limits};
+use crate::codec::Limits;
 use crate::db::now_ms;
 use crate::library::{self, Image, ImageId, Library, NewImage, Sameness, Visibility};
 

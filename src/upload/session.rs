@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::{Owner, Uploaded, UploadError, Uploads, Wish};
 use crate::codec::{Format, Header, Limits, Probe, metadata, probe};
 use crate::db::now_ms;
-use crate::library::{Image, ImageId, NewImage, Reservation, Shape, Stored};
+use crate::library::{Image, ImageId, NewImage, Quota, Reservation, Shape, Stored};
 use crate::storage::{Digests, ObjectKey, Temporary};
 
 /// Takes bytes as they arrive. They are hashed and written in pieces; memory does not grow with the file.
@@ -40,6 +40,12 @@ impl Uploads {
         let file = self.library.storages().default().begin().await?;
         self.library.storages().crash().hit("upload.begun");
         Ok(Session { uploads: self.clone(), owner, wish, file, room, limit })
+    }
+
+    /// For [`Session::replace`]: the picture's own room counts, so nothing is reserved beside it.
+    pub async fn begin_replacement(&self, owner: Owner, wish: Wish) -> Result<Session, UploadError> {
+        let unlimited = Owner { quota: Quota::default(), ..owner };
+        Ok(Session { owner, ..self.begin(unlimited, wish).await? })
     }
 
     /// The operator's own files need only be such as can be read again.
@@ -109,7 +115,6 @@ impl Session {
         let checked = uploads.store(file, &wish).await?;
         let old = uploads.library.find_any(id).await?.filter(|image| image.owner == owner.pk);
         let old = old.ok_or_else(|| UploadError::no_image(id))?;
-        // The room was for a second picture; from here on only the difference counts.
         room.release().await?;
         let new = NewImage {
             id: None,
@@ -128,7 +133,7 @@ impl Session {
     async fn make_room(&mut self, len: u64) -> Result<(), UploadError> {
         let now = now_ms();
         self.room.renew(now).await?;
-        if self.owner.quota.is_unlimited() || len <= self.room.bytes() {
+        if len <= self.room.bytes() {
             return Ok(());
         }
         let step = len.clamp(FIRST_STEP, LAST_STEP);
