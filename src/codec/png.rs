@@ -34,6 +34,7 @@ pub(super) fn decode(
     if reader.info().size() != (header.width, header.height) {
         return Err(broken("the header changed its mind"));
     }
+    check_palette(reader.info())?;
     let (colour, depth) = reader.output_color_type();
     let layout = match (colour, depth) {
         (ColorType::Grayscale, BitDepth::Eight) => Layout::Gray,
@@ -62,6 +63,14 @@ pub(super) fn decode(
         }
     }
     Ok(Decoded { bitmap: Bitmap { width, height, layout, data: rows.shrink.finish() }, icc })
+}
+
+/// The decoder takes its word that a palette consists of whole colours, 256 at most.
+pub(super) fn check_palette(info: &Info<'_>) -> Result<(), CodecError> {
+    match info.palette.as_deref().map_or(3, <[u8]>::len) {
+        bytes @ 3..=768 if bytes % 3 == 0 => Ok(()),
+        _ => Err(broken("its palette is no list of colours")),
+    }
 }
 
 pub(super) fn memory(header: &Header, request: &DecodeRequest) -> u64 {

@@ -28,6 +28,7 @@ impl<'a> Reader<'a> {
         decoder.set_transformations(Transformations::normalize_to_color8());
         decoder.set_ignore_text_chunk(true);
         let reader = decoder.read_info().map_err(undecodable)?;
+        crate::codec::png::check_palette(reader.info())?;
         let info = reader.info();
         if info.size() != (header.width, header.height) {
             return Err(broken("the header changed its mind"));

@@ -138,7 +138,7 @@ fn attribute(name: &str, value: &str, out: &mut String) {
     out.push(' ');
     out.push_str(name);
     out.push_str("=\"");
-    escape(value, out);
+    escape_value(value, out);
     out.push('"');
 }
 
@@ -153,6 +153,17 @@ fn escape(text: &str, out: &mut String) {
             other => out.push(other),
         }
     }
+}
+
+/// Within an attribute a line end or a tab that is not written as a number is read as a space.
+fn escape_value(text: &str, out: &mut String) {
+    let mut rest = text;
+    while let Some(at) = rest.find(['\n', '\t']) {
+        escape(&rest[..at], out);
+        out.push_str(if rest[at..].starts_with('\n') { "&#10;" } else { "&#9;" });
+        rest = &rest[at + 1..];
+    }
+    escape(rest, out);
 }
 
 #[cfg(test)]
@@ -281,7 +292,7 @@ mod tests {
     #[test]
     fn it_is_the_same_again() {
         let text = format!(
-            "\u{FEFF}<?xml version='1.0'?><s:svg xmlns:s='{SVG}' width='5'><s:g id='&quot;\n'/>x</s:svg>"
+            "\u{FEFF}<?xml version='1.0'?><s:svg xmlns:s='{SVG}' width='5'><s:g id='&quot;\n&#x0A;&#9;'/>x</s:svg>"
         );
         let once = clean(text.as_bytes()).unwrap();
         assert_eq!(clean(once.as_bytes()).unwrap(), once);
