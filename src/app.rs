@@ -30,7 +30,7 @@ use crate::http::purge::Operator;
 use crate::http::ready::Readiness;
 use crate::http::router::{self, Router};
 use crate::http::server::{Server, Stop};
-use crate::library::{Library, Visibility};
+use crate::library::{Library, SweepPlan, Swept, Visibility};
 use crate::limit::Limiter;
 use crate::source::{CacheControl, Sources};
 use crate::storage::Storages;
@@ -333,6 +333,12 @@ pub async fn uploads(config: &Config) -> Result<Uploads, AppError> {
     uploads_into(config, library(config).await?)
 }
 
+/// Puts right what crashes left, for commands.
+pub async fn sweep(config: &Config, plan: &SweepPlan) -> Result<Swept, AppError> {
+    let library = library(config).await?;
+    library.sweep(plan, crate::db::now_ms()).await.map_err(|error| part("sweep", error))
+}
+
 /// The operator's use cases, for commands.
 pub async fn admin(config: &Config) -> Result<Admin, AppError> {
     Ok(admin_over(config, library(config).await?))
@@ -517,6 +523,10 @@ async fn library_over(config: &Config, db: Db) -> Result<Library, AppError> {
     let storages = Storages::open(&storages, &config.storage_default, data_dir, data_dir)
         .await
         .map_err(|error| part("storages", error))?;
+    let storages = match &config.crash_at {
+        Some(at) => storages.dying_at(&storage::CrashPoint::parse(at)),
+        None => storages,
+    };
     Library::new(db, storages).await.map_err(|error| part("library", error))
 }
 

@@ -9,6 +9,7 @@
 mod accounts;
 mod architecture;
 mod corpus;
+mod crash;
 mod golden;
 mod http2;
 mod limits;

@@ -46,3 +46,44 @@ CREATE INDEX reservations_expires ON reservations (expires_at);
 ALTER TABLE images ADD COLUMN stored_name {name};
 ALTER TABLE images ADD COLUMN exif {text};
 CREATE UNIQUE INDEX images_stored_name ON images (stored_name);
+
+-- Answers to uploads that bring a key of their own, so that a repeat gets the same answer. `id` is a hash of owner and
+-- key, `fingerprint` one of what was sent; without `answer` the first one is still under way.
+CREATE TABLE upload_answers (
+    id {id} NOT NULL PRIMARY KEY,
+    fingerprint {id} NOT NULL,
+    status {int} NOT NULL,
+    answer {text},
+    expires_at {int} NOT NULL
+);
+CREATE INDEX upload_answers_expires ON upload_answers (expires_at);
+
+-- Permissions that an account hands to a browser. `hash` is that of the token; `wish` is JSON. Somebody uploads by it
+-- since `claimed_at`, and did at `used_at`.
+CREATE TABLE upload_tickets (
+    hash {id} NOT NULL PRIMARY KEY,
+    user_pk {int} NOT NULL,
+    max_bytes {int} NOT NULL,
+    once {int} NOT NULL,
+    wish {text} NOT NULL,
+    created_at {int} NOT NULL,
+    expires_at {int} NOT NULL,
+    claimed_at {int},
+    used_at {int}
+);
+CREATE INDEX upload_tickets_expires ON upload_tickets (expires_at);
+
+-- Uploads in parts. The first `received` bytes of the file are on the disk; until `busy_until` somebody adds to them.
+CREATE TABLE upload_parts (
+    id {id} NOT NULL PRIMARY KEY,
+    user_pk {int} NOT NULL,
+    storage {id} NOT NULL,
+    total {int} NOT NULL,
+    received {int} NOT NULL,
+    wish {text} NOT NULL,
+    image_id {id},
+    created_at {int} NOT NULL,
+    expires_at {int} NOT NULL,
+    busy_until {int} NOT NULL
+);
+CREATE INDEX upload_parts_expires ON upload_parts (expires_at);
