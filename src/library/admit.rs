@@ -125,6 +125,8 @@ impl Library {
         if !rows::add(&mut tx, owner, quota, bytes, 1).await? {
             return Err(full(quota, Usage::default(), bytes, 1));
         }
+        // They are of the content that goes.
+        super::versions::drop_all(&mut tx, &old, now).await?;
         let image = store::replace(&mut tx, id, new, now).await?;
         if !objects::add_ref(&mut tx, &new.stored.storage, &new.stored.key).await? {
             return Err(LibraryError::Busy);
@@ -138,11 +140,21 @@ impl Library {
     /// Ends images for good, whatever their state; ids that do not exist are passed over. Their objects go with the
     /// sweep, unless somebody needs them. Returns how many there were.
     pub async fn delete_forever(&self, ids: &[ImageId], now: i64) -> Result<u64, LibraryError> {
+        self.delete_if(ids, |_| true, now).await
+    }
+
+    /// The same for those of which this holds when nobody else can change them any more.
+    pub(super) async fn delete_if(
+        &self,
+        ids: &[ImageId],
+        fits: impl Fn(&Image) -> bool,
+        now: i64,
+    ) -> Result<u64, LibraryError> {
         let mut deleted = 0;
         for id in ids {
             let Some(image) = self.find_any(id).await? else { continue };
             let mut tx = self.locked(account(image.owner)).await?;
-            if let Some(image) = store::by_id_in(&mut tx, id).await? {
+            if let Some(image) = store::by_id_in(&mut tx, id).await?.filter(&fits) {
                 self.delete_in(&mut tx, &image, now).await?;
                 self.storages.crash().hit("library.before_delete");
                 tx.commit().await?;
@@ -156,6 +168,8 @@ impl Library {
 
     async fn delete_in(&self, tx: &mut Tx, image: &Image, now: i64) -> Result<(), LibraryError> {
         rows::subtract(tx, account(image.owner), image.bytes, 1).await?;
+        store::changed(tx, &image.id).await?;
+        super::versions::drop_all(tx, image, now).await?;
         store::delete(tx, image).await?;
         objects::drop_ref(tx, &image.storage, &image.key, now).await?;
         Ok(())

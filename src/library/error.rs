@@ -10,8 +10,13 @@ use crate::storage::StorageError;
 pub enum LibraryError {
     #[error("there is no image `{id}`")]
     NotFound { id: String },
+    #[error("there is no {what} `{id}`")]
+    Missing { what: &'static str, id: String },
     #[error("the id `{id}` is taken")]
     IdTaken { id: String },
+    /// A field of a request.
+    #[error("`{field}` {why}")]
+    Invalid { field: &'static str, why: &'static str },
     #[error("a focal point is two numbers from 0 to 1")]
     Focal,
     #[error("there is room for {limit} pictures and no more: delete some, and empty the trash")]
@@ -29,11 +34,17 @@ pub enum LibraryError {
     Storage(#[from] StorageError),
 }
 
+impl LibraryError {
+    pub(super) fn bad(field: &'static str, why: &'static str) -> Self {
+        Self::Invalid { field, why }
+    }
+}
+
 impl Fault for LibraryError {
     fn kind(&self) -> Kind {
         match self {
-            Self::NotFound { .. } => Kind::NotFound,
-            Self::IdTaken { .. } | Self::Focal => Kind::BadRequest,
+            Self::NotFound { .. } | Self::Missing { .. } => Kind::NotFound,
+            Self::IdTaken { .. } | Self::Invalid { .. } | Self::Focal => Kind::BadRequest,
             Self::QuotaFiles { .. } | Self::QuotaBytes { .. } => Kind::Forbidden,
             Self::Busy => Kind::Overloaded,
             Self::Random(_) => Kind::Internal,
@@ -44,9 +55,9 @@ impl Fault for LibraryError {
 
     fn code(&self) -> &'static str {
         match self {
-            Self::NotFound { .. } => "not_found",
+            Self::NotFound { .. } | Self::Missing { .. } => "not_found",
             Self::IdTaken { .. } => "conflict",
-            Self::Focal => "bad_value",
+            Self::Focal | Self::Invalid { .. } => "bad_value",
             Self::QuotaFiles { .. } | Self::QuotaBytes { .. } => "quota_exceeded",
             Self::Busy => "overloaded",
             Self::Random(_) => "internal",
@@ -66,6 +77,8 @@ impl Fault for LibraryError {
 
     fn detail(&self) -> Detail {
         match self {
+            Self::Invalid { field, .. } => Detail { option: Some((*field).to_owned()), ..Detail::default() },
+            Self::Focal => Detail { option: Some("focal".to_owned()), ..Detail::default() },
             Self::Db(error) => error.detail(),
             Self::Storage(error) => error.detail(),
             Self::Busy => Detail { retry_after: Some(5), ..Detail::default() },

@@ -33,6 +33,10 @@ pub struct Image {
     pub updated_at: i64,
     pub deleted_at: Option<i64>,
     pub expires_at: Option<i64>,
+    /// How many results of it are kept.
+    pub versions: u32,
+    /// How often it was shown.
+    pub views: u64,
 }
 
 /// What the header of the original promised.

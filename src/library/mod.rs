@@ -1,15 +1,23 @@
 //! The images that we keep: their rows, the generations that a purge raises, and the way from a row to its bytes.
 
 mod admit;
+mod albums;
+mod batch;
 mod config;
+mod edit;
 mod error;
 mod generations;
 mod id;
 mod image;
 mod known;
+mod listing;
 mod store;
 mod sweep;
+mod tags;
+mod trash;
 mod usage;
+mod versions;
+mod words;
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -21,14 +29,21 @@ use crate::db::{Db, now_ms};
 use crate::storage::{ByteStream, ContentHash, Storage, Storages};
 
 pub use crate::storage::Md5;
+pub use albums::{Album, AlbumEdit, Albums, Place};
+pub use batch::{Action, Done, MOST_AT_ONCE};
 pub use config::Config;
+pub use edit::Edit;
 pub use error::LibraryError;
 pub use generations::Scope;
 pub use id::{IdError, ImageId};
 pub use image::{Image, Page, Sameness, Shape, Visibility};
 pub use image::{NewImage, Stored};
+pub use listing::{Cursor, Filter, LONGEST_PAGE, Labels, Listed, Listing, Reach, Sort, Start, Total};
 pub use sweep::{SweepPlan, Swept};
+pub use tags::{Tag, Tags};
 pub use usage::{Quota, Reservation, Usage};
+pub use versions::{NewVersion, Version};
+pub use words::TagName;
 
 use generations::{Generations, Raised};
 use known::Known;
@@ -40,15 +55,22 @@ pub struct Library {
     storages: Storages,
     generations: Generations,
     known: Known,
+    config: Config,
 }
 
 impl Library {
     /// Reads the generations once; [`Library::poll`] keeps them current.
     pub async fn new(db: Db, storages: Storages) -> Result<Self, LibraryError> {
         let (generations, known) = (Generations::default(), Known::default());
-        let library = Self { db, storages, generations, known };
+        let library = Self { db, storages, generations, known, config: Config::default() };
         library.poll().await?;
+        store::terms::make(&library.db).await?;
         Ok(library)
+    }
+
+    #[must_use]
+    pub fn with_config(self, config: Config) -> Self {
+        Self { config, ..self }
     }
 
     /// An image that may be shown: neither in the trash nor expired. `id` is what stood in the URL; what could be no
