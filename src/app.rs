@@ -32,6 +32,7 @@ use crate::http::router::{self, Router};
 use crate::http::server::{Server, Stop};
 use crate::library::{Library, SweepPlan, Swept, Visibility};
 use crate::limit::Limiter;
+use crate::net::{Client, Rules};
 use crate::source::{CacheControl, Sources};
 use crate::storage::Storages;
 use crate::telemetry::logging;
@@ -179,6 +180,7 @@ impl App {
     fn api(&self) -> Result<Api, AppError> {
         Ok(Api {
             accounts: self.accounts.clone(),
+            uploads: uploads_into(&self.config, self.library.clone())?.fetching_by(fetching(&self.config)),
             cors: Cors::new(&self.config.http.api_cors)
                 .map_err(|text| AppError::Part { part: "http.api_cors", text })?,
             nobody: self.nobody.clone(),
@@ -421,6 +423,15 @@ fn uploads_into(config: &Config, library: Library) -> Result<Uploads, AppError> 
         expire_after: config.cleanup.enable.then(|| day * config.cleanup.expire_days),
     };
     Ok(Uploads::new(library, room))
+}
+
+/// The way out for pictures by URL.
+fn fetching(config: &Config) -> Client {
+    Client::new(Rules {
+        allow_addresses: config.uploads.allow_addresses.clone(),
+        max_bytes: config.uploads.max_bytes.0,
+        ..Rules::default()
+    })
 }
 
 /// The configured presets, each checked by the grammar.

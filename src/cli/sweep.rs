@@ -24,6 +24,9 @@ pub(super) fn run(config: &Config, dry_run: bool, grace: Span) -> Result<(), Fai
     );
     match missing.len() {
         0 => Ok(()),
-        _ => Err(Failure { code: 1, text: "pictures have lost their originals; restore them from a backup".to_owned() }),
+        _ => Err(Failure {
+            code: 1,
+            text: "pictures have lost their originals; restore them from a backup".to_owned(),
+        }),
     }
 }

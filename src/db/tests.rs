@@ -132,6 +132,7 @@ fn no_statement_of_ours_is_outside_the_portable_part() {
         ("library/store/versions.rs", include_str!("../library/store/versions.rs")),
         ("library/store/objects.rs", include_str!("../library/store/objects.rs")),
         ("library/store/usage.rs", include_str!("../library/store/usage.rs")),
+        ("upload/store.rs", include_str!("../upload/store.rs")),
         ("accounts/store.rs", include_str!("../accounts/store.rs")),
         ("accounts/store/tokens.rs", include_str!("../accounts/store/tokens.rs")),
     ] {

@@ -11,11 +11,13 @@ impl Uploads {
     /// Takes in what lies at a URL; it is named as there, unless the wish has a name.
     pub async fn fetch(&self, owner: Owner, wish: Wish, url: &str) -> Result<Session, UploadError> {
         let url = Url::parse(url.trim()).map_err(|_| UploadError::Url)?;
-        if !matches!(url.scheme(), "http" | "https") || !url.username().is_empty() || url.password().is_some() {
+        if !matches!(url.scheme(), "http" | "https") || !url.username().is_empty() || url.password().is_some()
+        {
             return Err(UploadError::Url);
         }
         let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("image/*"))]);
-        let answer = self.client.ask(Method::GET, url, headers).await?;
+        let client = self.client.as_ref().ok_or(UploadError::Url)?;
+        let answer = client.ask(Method::GET, url, headers).await?;
         if answer.status != StatusCode::OK {
             return Err(UploadError::FetchStatus { status: answer.status.as_u16() });
         }

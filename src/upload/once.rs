@@ -43,7 +43,9 @@ impl Uploads {
                     store::forget_answer(&self.db, &id, old.expires_at).await?;
                 }
                 Some(old) if old.fingerprint != fingerprint => return Err(UploadError::OtherAttempt),
-                Some(store::Answer { status, text: Some(text), .. }) => return Ok(Seen::Answered(status, text)),
+                Some(store::Answer { status, text: Some(text), .. }) => {
+                    return Ok(Seen::Answered(status, text));
+                }
                 Some(_) => return Err(UploadError::UnderWay),
                 None => {}
             }

@@ -47,7 +47,12 @@ pub(super) async fn answer(db: &Db, id: &str) -> Result<Option<Answer>, DbError>
 }
 
 /// Fails where there is one.
-pub(super) async fn begin_answer(db: &Db, id: &str, fingerprint: &str, expires_at: i64) -> Result<(), DbError> {
+pub(super) async fn begin_answer(
+    db: &Db,
+    id: &str,
+    fingerprint: &str,
+    expires_at: i64,
+) -> Result<(), DbError> {
     let sql = "INSERT INTO upload_answers (id, fingerprint, status, expires_at) VALUES (?, ?, 0, ?)";
     db.execute(sql, &[id.into(), fingerprint.into(), expires_at.into()]).await.map(|_| ())
 }
@@ -65,7 +70,8 @@ pub(super) async fn end_answer(
 }
 
 pub(super) async fn forget_answer(db: &Db, id: &str, expires_at: i64) -> Result<u64, DbError> {
-    db.execute("DELETE FROM upload_answers WHERE id = ? AND expires_at = ?", &[id.into(), expires_at.into()]).await
+    db.execute("DELETE FROM upload_answers WHERE id = ? AND expires_at = ?", &[id.into(), expires_at.into()])
+        .await
 }
 
 pub(super) async fn insert_ticket(db: &Db, hash: &str, ticket: &Ticket, now: i64) -> Result<(), DbError> {
@@ -147,7 +153,13 @@ pub(super) async fn old_parts(db: &Db, now: i64) -> Result<Vec<Parts>, DbError> 
 }
 
 /// Of many who add to one upload at once one is let in, if it goes on where the upload stands.
-pub(super) async fn claim_parts(db: &Db, id: &str, received: u64, now: i64, until: i64) -> Result<bool, DbError> {
+pub(super) async fn claim_parts(
+    db: &Db,
+    id: &str,
+    received: u64,
+    now: i64,
+    until: i64,
+) -> Result<bool, DbError> {
     let sql = "UPDATE upload_parts SET busy_until = ? \
                WHERE id = ? AND received = ? AND busy_until < ? AND expires_at > ?";
     let values = [until.into(), id.into(), int(received), now.into(), now.into()];

@@ -162,7 +162,8 @@ async fn of_many_at_once_as_many_come_in_as_there_is_room_for() {
             let bytes = Bytes::from(bytes.clone());
             tokio::spawn(async move { uploads.bytes(quota, Wish::named("a.png"), bytes).await })
         });
-        let done: Vec<_> = futures_util::future::join_all(tasks).await.into_iter().map(Result::unwrap).collect();
+        let done: Vec<_> =
+            futures_util::future::join_all(tasks).await.into_iter().map(Result::unwrap).collect();
         let accepted = done.iter().filter(|done| done.is_ok()).count();
         assert_eq!(accepted, 10);
         assert!(done.iter().filter_map(|done| done.as_ref().err()).all(|e| e.code() == "quota_exceeded"));
@@ -291,8 +292,10 @@ async fn the_sweep_finds_what_no_row_knows_and_what_is_gone() {
 async fn an_expiry_and_the_exif_are_recorded() {
     let dir = tempfile::tempdir().unwrap();
     let usual = Some(Duration::from_secs(60));
-    let uploads =
-        Uploads::new(uploads(dir.path()).await.library, super::Config { expire_after: usual, ..super::Config::default() });
+    let uploads = Uploads::new(
+        uploads(dir.path()).await.library,
+        super::Config { expire_after: usual, ..super::Config::default() },
+    );
     let jpeg = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/demo/demo.jpg")).unwrap();
     let before = now_ms();
     let upload = async |expires: Expires, bytes: &[u8]| {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{Expires, Types, UploadError, Uploads, Wish, store};
-use crate::library::Visibility;
+use crate::library::{Filing, TagName, Visibility};
 
 /// What an account allows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,8 +19,7 @@ pub struct Grant {
     pub name: Option<String>,
     pub visibility: Option<Visibility>,
     pub expires: Expires,
-    pub album: Option<String>,
-    pub tags: Vec<String>,
+    pub filing: Filing,
     /// One picture, and then no more.
     pub once: bool,
     pub expires_at: i64,
@@ -64,8 +63,8 @@ impl Uploads {
                 Expires::At(at) => Some(at),
                 _ => None,
             },
-            album: grant.album.clone(),
-            tags: grant.tags.clone(),
+            album: grant.filing.album.clone(),
+            tags: grant.filing.tags.iter().map(|tag| tag.as_str().to_owned()).collect(),
         };
         let mut secret = [0; 24];
         getrandom::fill(&mut secret).map_err(|error| UploadError::Random(error.to_string()))?;
@@ -151,8 +150,10 @@ impl Kept {
             types: (!self.types.is_empty()).then(|| Types::parse(&self.types).ok()).flatten(),
             visibility: self.visibility.as_deref().and_then(|word| word.parse().ok()),
             expires,
-            album: self.album.clone(),
-            tags: self.tags.clone(),
+            filing: Filing {
+                album: self.album.clone(),
+                tags: self.tags.iter().filter_map(|tag| TagName::new(tag).ok()).collect(),
+            },
             ..Wish::named(self.name.as_deref().unwrap_or_default())
         }
     }

@@ -34,8 +34,10 @@ const SWEEP: [&str; 3] = ["sweep.marked", "sweep.removed", "sweep.forgotten"];
 
 #[test]
 fn what_was_acknowledged_survives_a_kill_and_the_rest_is_swept() {
-    let rounds: usize =
-        std::env::var("PIXEDGE_CRASH_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(3 * IMPORT.len());
+    let rounds: usize = std::env::var("PIXEDGE_CRASH_ROUNDS")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(3 * IMPORT.len());
     let home = Home::new("");
     let pictures = home.path().join("pictures");
     let mut acknowledged = BTreeMap::new();
@@ -46,7 +48,8 @@ fn what_was_acknowledged_survives_a_kill_and_the_rest_is_swept() {
             let seed = (round * 4 + i) as u32;
             // Now and then one is more than one piece.
             let side = if i == 1 && round % 3 == 0 { 700 } else { 8 };
-            std::fs::write(pictures.join(format!("{seed}.png")), encoded(Format::Png, side, side, seed)).unwrap();
+            std::fs::write(pictures.join(format!("{seed}.png")), encoded(Format::Png, side, side, seed))
+                .unwrap();
         }
         let place = IMPORT[round % IMPORT.len()];
         let times = 1 + round / IMPORT.len() % 4;
@@ -64,8 +67,7 @@ fn what_was_acknowledged_survives_a_kill_and_the_rest_is_swept() {
     let first = home.run(&["sweep", "--grace", "0s"]);
     assert!(first.ends_with("; 0 missing\n"), "{first}");
     let second = home.run(&["sweep", "--grace", "0s"]);
-    let nothing =
-        "removed 0 unneeded objects, 0 orphans, 0 half-written files, 0 reservations; 0 missing\n";
+    let nothing = "removed 0 unneeded objects, 0 orphans, 0 half-written files, 0 reservations; 0 missing\n";
     assert_eq!(second, nothing, "after {first}");
     every_one_is_whole(&home, &acknowledged);
     let left = std::fs::read_dir(home.path().join("data/objects/.temporary")).unwrap().count();

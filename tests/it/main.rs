@@ -27,4 +27,5 @@ mod ssrf;
 mod still;
 mod support;
 mod svg;
+mod uploads;
 mod validators;

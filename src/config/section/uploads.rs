@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::presets::validate_specs;
-use crate::units::ByteSize;
+use crate::units::{ByteSize, Cidr};
 use crate::upload::{Naming, Types};
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -15,6 +15,8 @@ pub struct Uploads {
     pub max_bytes: ByteSize,
     /// The types that are accepted, by content: `image/*` or `image/png`, …
     pub types: Vec<String>,
+    /// Addresses beside the public ones that pictures may be fetched from by their URL.
+    pub allow_addresses: Vec<Cidr>,
     /// What a picture's stored name is made of: `random`, `md5`, `base64` or a pattern.
     pub naming: String,
     /// Variants that are made right after an upload: a name and a spec each.
@@ -27,6 +29,7 @@ impl Default for Uploads {
         Self {
             max_bytes: ByteSize(32_000_000),
             types: vec!["image/*".to_owned()],
+            allow_addresses: Vec::new(),
             naming: "random".to_owned(),
             derivatives: derivatives.map(|(name, spec)| (name.to_owned(), spec.to_owned())).into(),
         }

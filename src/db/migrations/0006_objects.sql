@@ -46,6 +46,7 @@ CREATE INDEX reservations_expires ON reservations (expires_at);
 ALTER TABLE images ADD COLUMN stored_name {name};
 ALTER TABLE images ADD COLUMN exif {text};
 CREATE UNIQUE INDEX images_stored_name ON images (stored_name);
+CREATE INDEX images_md5 ON images (md5);
 
 -- Answers to uploads that bring a key of their own, so that a repeat gets the same answer. `id` is a hash of owner and
 -- key, `fingerprint` one of what was sent; without `answer` the first one is still under way.

@@ -10,8 +10,11 @@ mod call;
 mod endpoint;
 mod keys;
 mod openapi;
+mod picture;
 mod schema;
+mod signed;
 mod time;
+mod uploads;
 
 use std::sync::Arc;
 
@@ -26,6 +29,7 @@ use super::router::Parts;
 use crate::accounts::{Accounts, Who};
 use crate::delivery::body::Body;
 use crate::delivery::cors::Cors;
+use crate::upload::Uploads;
 
 pub use schema::Schemas;
 
@@ -35,6 +39,7 @@ use endpoint::{Endpoint, Needs};
 /// What the endpoints lead to.
 pub struct Api {
     pub accounts: Accounts,
+    pub uploads: Uploads,
     /// Other origins whose scripts may call the API.
     pub cors: Cors,
     /// Whom requests without credentials act as, where no account is needed.
@@ -45,7 +50,8 @@ pub struct Api {
 }
 
 /// Every endpoint, by subject.
-const SUBJECTS: [&[Endpoint]; 3] = [accounts::ENDPOINTS, keys::ENDPOINTS, openapi::ENDPOINTS];
+const SUBJECTS: [&[Endpoint]; 5] =
+    [accounts::ENDPOINTS, keys::ENDPOINTS, uploads::ENDPOINTS, signed::ENDPOINTS, openapi::ENDPOINTS];
 
 fn endpoints() -> impl Iterator<Item = &'static Endpoint> {
     SUBJECTS.into_iter().flatten()
