@@ -180,7 +180,7 @@ impl App {
     fn api(&self) -> Result<Api, AppError> {
         Ok(Api {
             accounts: self.accounts.clone(),
-            uploads: uploads_into(&self.config, self.library.clone())?.fetching_by(fetching(&self.config)),
+            uploads: uploads_into(&self.config, self.library.clone())?.fetching_by(fetching(&self.config)?),
             cors: Cors::new(&self.config.http.api_cors)
                 .map_err(|text| AppError::Part { part: "http.api_cors", text })?,
             nobody: self.nobody.clone(),
@@ -426,12 +426,13 @@ fn uploads_into(config: &Config, library: Library) -> Result<Uploads, AppError> 
 }
 
 /// The way out for pictures by URL.
-fn fetching(config: &Config) -> Client {
-    Client::new(Rules {
+fn fetching(config: &Config) -> Result<Client, AppError> {
+    Ok(Client::new(Rules {
+        hosts: config.uploads.hosts().map_err(|text| AppError::Part { part: "uploads", text })?,
         allow_addresses: config.uploads.allow_addresses.clone(),
         max_bytes: config.uploads.max_bytes.0,
         ..Rules::default()
-    })
+    }))
 }
 
 /// The configured presets, each checked by the grammar.

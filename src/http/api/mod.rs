@@ -19,7 +19,7 @@ mod uploads;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
-use http::header::{AUTHORIZATION, CACHE_CONTROL, HeaderMap, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, CONNECTION, HeaderMap, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
 use http::request::Parts as Head;
 use http::{HeaderValue, Method, Response, StatusCode};
 
@@ -99,13 +99,21 @@ pub(super) async fn answer(
         asked
     };
     let is_head = head.method == Method::HEAD;
+    // An upload is refused while it arrives: what is left of it is not read, and the connection is of no more use.
+    let unread = endpoint.takes_media() && head.version < http::Version::HTTP_2;
     let answered = handle(parts, endpoint, values, head, body, origin.client).await;
     let mut response = match answered {
         Ok(mut response) => {
             asked.allow_origin.clone().write(response.headers_mut());
             response
         }
-        Err(Refused(fault)) => problem(&*fault, &asked),
+        Err(Refused(fault)) => {
+            let mut response = problem(&*fault, &asked);
+            if unread {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            response
+        }
     };
     finish(&mut response);
     if is_head {
