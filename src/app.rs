@@ -58,6 +58,7 @@ pub enum AppError {
 pub struct App {
     config: Config,
     metrics: Arc<Metrics>,
+    db: Db,
     library: Library,
     sources: Sources,
     cache: Arc<Cache<crate::delivery::DeliveryError>>,
@@ -112,11 +113,12 @@ impl App {
             .map_err(|error| part("worker threads", error))?;
         let limiter = Arc::new(Limiter::new(&limit_config(&config)));
         let cache = Arc::new(cache);
-        let accounts = accounts_over(&config, db, workers.clone())?;
+        let accounts = accounts_over(&config, db.clone(), workers.clone())?;
         let (nobody, set_up) = first_accounts(&config, &accounts).await?;
         Ok(Self {
             config,
             metrics,
+            db,
             library,
             sources,
             cache,
@@ -174,7 +176,8 @@ impl App {
 
     fn operator(&self) -> Operator {
         let key = self.config.auth.admin_key.as_ref().map(BearerKey::new);
-        Operator { admin: admin_over(&self.config, self.library.clone()), key }
+        let admin = admin_over(&self.config, self.db.clone(), self.accounts.clone(), self.library.clone());
+        Operator { admin, key }
     }
 
     fn api(&self) -> Result<Api, AppError> {
@@ -262,6 +265,7 @@ impl Listening {
             trusted_proxies: app.config.http.trusted_proxies.clone(),
         });
         tokio::spawn(watch_purges(app.library.clone()));
+        tokio::spawn(sweep_uploads(parts.api.uploads.clone()));
         tokio::spawn(sweep_limits(Arc::clone(&app.limiter)));
         tokio::spawn({
             let stop = stop.clone();
@@ -343,7 +347,12 @@ pub async fn sweep(config: &Config, plan: &SweepPlan) -> Result<Swept, AppError>
 
 /// The operator's use cases, for commands.
 pub async fn admin(config: &Config) -> Result<Admin, AppError> {
-    Ok(admin_over(config, library(config).await?))
+    let db = database(config).await?;
+    let workers = Workers::start(&worker_config(config), Arc::new(Metrics::new()))
+        .map_err(|error| part("worker threads", error))?;
+    let accounts = accounts_over(config, db.clone(), workers)?;
+    let library = library_over(config, db.clone()).await?;
+    Ok(admin_over(config, db, accounts, library))
 }
 
 /// The use cases of accounts, for commands.
@@ -404,8 +413,8 @@ fn configured_user(user: &crate::config::User) -> Configured<'_> {
     }
 }
 
-fn admin_over(config: &Config, library: Library) -> Admin {
-    Admin::new(library, config.sources.keys().cloned())
+fn admin_over(config: &Config, db: Db, accounts: Accounts, library: Library) -> Admin {
+    Admin::new(db, accounts, library, config.sources.keys().cloned())
 }
 
 fn uploads_into(config: &Config, library: Library) -> Result<Uploads, AppError> {
@@ -562,6 +571,23 @@ async fn watch_purges(library: Library) {
         ticks.tick().await;
         if let Err(error) = library.poll().await {
             tracing::warn!(%error, "purges and changes cannot be read");
+        }
+    }
+}
+
+/// What uploads leave that did not come to their end. Storages are not listed: that is for `pixedge sweep`.
+async fn sweep_uploads(uploads: Uploads) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(600));
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let plan = SweepPlan { grace: Duration::from_secs(3600), list: false, dry_run: false };
+    loop {
+        ticks.tick().await;
+        let now = crate::db::now_ms();
+        if let Err(error) = uploads.library().sweep(&plan, now).await {
+            tracing::warn!(%error, "what uploads left was not swept");
+        }
+        if let Err(error) = uploads.sweep(now).await {
+            tracing::warn!(%error, "ended upload tickets were not swept");
         }
     }
 }

@@ -36,6 +36,14 @@ impl Accounts {
         Ok(Some(link))
     }
 
+    /// Whether a set-up link would still work, for the page behind it.
+    pub async fn check_set_up(&self, link: &str, now: i64) -> Result<(), AccountsError> {
+        tokens::link(&self.db, &token::hash(link), SET_UP, now)
+            .await?
+            .map(|_| ())
+            .ok_or(AccountsError::BadLink)
+    }
+
     /// Makes the first administrator, and signs in.
     pub async fn set_up(&self, link: &str, new: &NewUser<'_>, now: i64) -> Result<Signed, AccountsError> {
         let checked = new.checked()?;
@@ -63,7 +71,7 @@ impl Accounts {
     ) -> Result<Signed, AccountsError> {
         let checked = new.checked()?;
         let invite = invite.map(token::hash);
-        match (self.config.registration, &invite) {
+        match (self.registration().await?, &invite) {
             (Registration::Closed, _) => return Err(AccountsError::RegistrationClosed),
             (Registration::Invite, None) => return Err(AccountsError::BadInvite),
             (Registration::Invite, Some(hash)) if !tokens::has_invite(&self.db, hash, now).await? => {
@@ -75,12 +83,15 @@ impl Accounts {
             Some(password) => Some(self.hasher.hash(password).await?),
             None => None,
         };
+        let quota = self.settings().await?.quota;
         let mut tx = self.db.write().await?;
         let mut role = Role::User;
         if let Some(invite) = &invite {
             role = tokens::use_invite(&mut tx, invite, now).await?.ok_or(AccountsError::BadInvite)?;
         }
         let user = store::insert(&mut tx, &checked, role, hash.as_ref(), now).await?;
+        store::set_quota(&mut tx, user.pk, quota, now).await?;
+        let user = User { quota_bytes: quota.bytes, quota_files: quota.files, ..user };
         if let Some(invite) = &invite {
             tokens::invited(&mut tx, invite, user.pk).await?;
         }

@@ -108,8 +108,9 @@ impl Accounts {
     }
 
     pub async fn set_quota(&self, user: i64, quota: Quota, now: i64) -> Result<(), AccountsError> {
-        let int = |value: Option<u64>| value.map(|value| i64::try_from(value).unwrap_or(i64::MAX));
-        store::set_quota(&self.db, user, int(quota.bytes), int(quota.files), now).await
+        let mut tx = self.db.write().await?;
+        store::set_quota(&mut tx, user, quota, now).await?;
+        Ok(tx.commit().await?)
     }
 
     /// Its sessions, keys and links go with it; its pictures are for the caller to put into the trash, before.
@@ -138,6 +139,20 @@ impl Accounts {
     /// In the order in which they came, after the key `after`.
     pub async fn users(&self, after: i64, limit: u32) -> Result<Vec<User>, AccountsError> {
         Ok(store::list(&self.db, after, limit.min(1000)).await?)
+    }
+
+    /// The same of those whose name begins with `prefix`, in any case.
+    pub async fn users_named(
+        &self,
+        prefix: &str,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<User>, AccountsError> {
+        Ok(store::list_named(&self.db, prefix, after, limit.min(1000)).await?)
+    }
+
+    pub async fn count(&self) -> Result<u64, AccountsError> {
+        Ok(store::count(&self.db).await?)
     }
 
     async fn insert(

@@ -11,6 +11,7 @@ mod manage;
 mod password;
 mod secret;
 mod session;
+mod settings;
 mod store;
 mod token;
 mod user;
@@ -30,6 +31,7 @@ pub use manage::{Configured, Quota};
 pub use password::{HashCost, PasswordHash};
 pub use secret::load_or_make;
 pub use session::{Signed, Who};
+pub use settings::Settings;
 pub use token::{Token, random_password};
 pub use user::{NewUser, Role, Scope, Scopes, User, WordError};
 
@@ -87,6 +89,14 @@ impl Accounts {
             hasher: Hasher::new(workers, config.hash)?,
             uses: Arc::default(),
         })
+    }
+
+    /// With hashes that cost next to nothing, for the tests of this room and of those that use it.
+    #[cfg(test)]
+    pub(crate) fn for_tests(db: Db) -> Self {
+        let workers = Workers::start(&crate::workers::Config::default(), Arc::default()).unwrap();
+        let config = Config { hash: HashCost { memory_kib: 8, passes: 1 }, ..Config::default() };
+        Self::new(db, workers, &Secret::new("secret of the tests"), &config).unwrap()
     }
 
     /// Removes what ended long ago. For a job that runs now and then.

@@ -4,7 +4,7 @@ pub(super) mod tokens;
 
 use super::password::PasswordHash;
 use super::user::Checked;
-use super::{AccountsError, Role, User, token};
+use super::{AccountsError, Quota, Role, User, token};
 use crate::db::{Db, DbError, Row, Tx, Value};
 
 macro_rules! select {
@@ -121,15 +121,11 @@ pub(super) async fn set_disabled(
     found(tx.execute(sql, &[disabled_at.into(), now.into(), pk.into()]).await?)
 }
 
-pub(super) async fn set_quota(
-    db: &Db,
-    pk: i64,
-    bytes: Option<i64>,
-    files: Option<i64>,
-    now: i64,
-) -> Result<(), AccountsError> {
+pub(super) async fn set_quota(tx: &mut Tx, pk: i64, quota: Quota, now: i64) -> Result<(), AccountsError> {
+    let int = |value: Option<u64>| value.map(|value| i64::try_from(value).unwrap_or(i64::MAX));
     let sql = "UPDATE users SET quota_bytes = ?, quota_files = ?, updated_at = ? WHERE pk = ?";
-    found(db.execute(sql, &[bytes.into(), files.into(), now.into(), pk.into()]).await?)
+    let values = [int(quota.bytes).into(), int(quota.files).into(), now.into(), pk.into()];
+    found(tx.execute(sql, &values).await?)
 }
 
 pub(super) async fn delete(tx: &mut Tx, pk: i64) -> Result<(), AccountsError> {
@@ -178,6 +174,41 @@ pub(super) async fn forget_failures(tx: &mut Tx, subject: &str) -> Result<(), Db
 
 pub(super) async fn sweep_failures(db: &Db, before: i64) -> Result<u64, DbError> {
     db.execute("DELETE FROM login_failures WHERE last_at < ?", &[before.into()]).await
+}
+
+pub(super) async fn settings(db: &Db) -> Result<Vec<(String, String)>, DbError> {
+    let rows = db.rows("SELECT name, value FROM settings", &[]).await?;
+    rows.iter().map(|row| Ok((row.text("name")?, row.text("value")?))).collect()
+}
+
+/// `None` = as if nobody had decided.
+pub(super) async fn set_setting(
+    tx: &mut Tx,
+    name: &'static str,
+    value: Option<&str>,
+    now: i64,
+) -> Result<(), DbError> {
+    tx.execute("DELETE FROM settings WHERE name = ?", &[name.into()]).await?;
+    if let Some(value) = value {
+        let sql = "INSERT INTO settings (name, value, updated_at) VALUES (?, ?, ?)";
+        tx.execute(sql, &[name.into(), value.into(), now.into()]).await?;
+    }
+    Ok(())
+}
+
+/// Accounts whose name begins like this, in any case.
+pub(super) async fn list_named(db: &Db, prefix: &str, after: i64, limit: u32) -> Result<Vec<User>, DbError> {
+    let key = prefix.to_lowercase();
+    // Everything that begins with the prefix lies between it and itself with the last character there is.
+    let until = format!("{key}\u{10FFFF}");
+    let sql = select!("WHERE name_key >= ? AND name_key < ? AND pk > ? ORDER BY pk LIMIT ?");
+    let rows = db.rows(sql, &[key.into(), until.into(), after.into(), limit.into()]).await?;
+    rows.iter().map(user).collect()
+}
+
+pub(super) async fn count(db: &Db) -> Result<u64, DbError> {
+    let row = db.row("SELECT COUNT(*) AS total FROM users", &[]).await?;
+    row.map_or(Ok(0), |row| row.narrow("total"))
 }
 
 pub(super) fn user(row: &Row) -> Result<User, DbError> {

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::accounts::AccountsError;
+use crate::db::DbError;
 use crate::error::{Detail, Fault, Kind};
 use crate::library::LibraryError;
 
@@ -16,6 +18,10 @@ pub enum AdminError {
     NoSource { name: String, known: String },
     #[error(transparent)]
     Library(#[from] LibraryError),
+    #[error(transparent)]
+    Accounts(#[from] AccountsError),
+    #[error(transparent)]
+    Db(#[from] DbError),
 }
 
 impl AdminError {
@@ -30,6 +36,8 @@ impl Fault for AdminError {
             Self::Bad { .. } => Kind::BadRequest,
             Self::NoImage(_) | Self::NoSource { .. } => Kind::NotFound,
             Self::Library(error) => error.kind(),
+            Self::Accounts(error) => error.kind(),
+            Self::Db(error) => error.kind(),
         }
     }
 
@@ -38,12 +46,16 @@ impl Fault for AdminError {
             Self::Bad { .. } => "bad_value",
             Self::NoImage(_) | Self::NoSource { .. } => "not_found",
             Self::Library(error) => error.code(),
+            Self::Accounts(error) => error.code(),
+            Self::Db(error) => error.code(),
         }
     }
 
     fn message(&self) -> Cow<'static, str> {
         match self {
             Self::Library(error) => error.message(),
+            Self::Accounts(error) => error.message(),
+            Self::Db(error) => error.message(),
             _ => Cow::Owned(self.to_string()),
         }
     }
@@ -52,6 +64,8 @@ impl Fault for AdminError {
         match self {
             Self::Bad { field, .. } => Detail { option: Some(field.clone()), ..Detail::default() },
             Self::Library(error) => error.detail(),
+            Self::Accounts(error) => error.detail(),
+            Self::Db(error) => error.detail(),
             _ => Detail::default(),
         }
     }

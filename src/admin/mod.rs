@@ -1,26 +1,40 @@
 //! The operator's use cases. What they need to know of the configuration is handed to them; who may call them is for the
 //! shells to check.
 
+mod audit;
 mod error;
 mod purge;
+mod store;
+mod users;
 
 use std::collections::BTreeSet;
 
+use crate::accounts::Accounts;
+use crate::db::Db;
 use crate::library::Library;
 
+pub use audit::{Actor, Entry, Wanted};
 pub use error::AdminError;
 pub use purge::{Purge, Purged};
+pub use users::UserChange;
 
 /// Cheap to clone.
 #[derive(Clone)]
 pub struct Admin {
+    db: Db,
+    accounts: Accounts,
     library: Library,
     /// Names of the configured sources.
     sources: BTreeSet<String>,
 }
 
 impl Admin {
-    pub fn new(library: Library, sources: impl IntoIterator<Item = String>) -> Self {
-        Self { library, sources: sources.into_iter().collect() }
+    pub fn new(
+        db: Db,
+        accounts: Accounts,
+        library: Library,
+        sources: impl IntoIterator<Item = String>,
+    ) -> Self {
+        Self { db, accounts, library, sources: sources.into_iter().collect() }
     }
 }

@@ -19,7 +19,7 @@ use crate::delivery::conditional::{self, ETag, Precondition, Validators};
 use crate::transform::docs::EXAMPLES;
 
 const PAGE: &str = include_str!("page/page.html");
-const STYLE: &str = include_str!("page/page.css");
+pub(super) const STYLE: &str = include_str!("page/page.css");
 const DEMO: &str = include_str!("page/demo.html");
 const EMPTY: &str = include_str!("page/empty.html");
 const DOCUMENT: &str = include_str!("page/document.html");

@@ -157,6 +157,11 @@ pub fn wrong_method(method: &Method, allow: &str, asked: &Asked) -> Response<Bod
     response
 }
 
+/// The status that an error of this kind has.
+pub(super) fn status_of(kind: Kind) -> StatusCode {
+    face(kind).0
+}
+
 fn face(kind: Kind) -> (StatusCode, &'static str) {
     match kind {
         Kind::BadRequest => (StatusCode::BAD_REQUEST, "The request cannot be understood"),
@@ -229,6 +234,7 @@ mod tests {
                 position: Some(3),
                 allowed: None,
                 did_you_mean: Some("width".to_owned()),
+                fields: Vec::new(),
                 retry_after: Some(2),
                 fields: Vec::new(),
                 quota: None,

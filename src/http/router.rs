@@ -18,11 +18,13 @@ use serde::Serialize;
 use super::api::{self, Api};
 use super::client::{is_this_machine, resolved_client};
 use super::context::{Asked, Context};
+use super::links;
 use super::page::Page;
 use super::problem::{ShellFault, is_kept, no_route, problem, wrong_method};
 use super::purge::{self, Operator};
 use super::ready::Readiness;
 use super::server::Stop;
+use super::viewer;
 use crate::delivery::body::Body;
 use crate::delivery::respond::Vary;
 use crate::delivery::{self, Delivery};
@@ -48,6 +50,8 @@ pub enum Route {
     Signed,
     Purge,
     Api,
+    Link,
+    Viewer,
 }
 
 /// How a path is compared.
@@ -61,7 +65,7 @@ use Match::{Below, Exact};
 const READ: &str = "GET, HEAD, OPTIONS";
 
 /// The first row that fits wins.
-const ROUTES: [(Match, Route); 17] = [
+const ROUTES: &[(Match, Route)] = &[
     (Below("/i/"), Route::Image),
     (Below("/r/"), Route::Object),
     (Below("/s/"), Route::Signed),
@@ -71,9 +75,14 @@ const ROUTES: [(Match, Route); 17] = [
     (Below("/_ipx/"), Route::Ipx),
     (Below("/info/"), Route::Info),
     (Below("/explain/"), Route::Explain),
+    (Below(links::SET_UP), Route::Link),
+    (Below(links::RECOVER), Route::Link),
+    (Below(links::GOODBYE), Route::Link),
     (Exact("/"), Route::Page),
     (Exact("/docs/errors"), Route::Errors),
     (Exact("/docs/transforms"), Route::Transforms),
+    (Exact("/docs"), Route::Viewer),
+    (Below("/docs/api/"), Route::Viewer),
     (Below("/docs/pictures/"), Route::DocsPicture),
     (Exact("/healthz"), Route::Health),
     (Exact("/health"), Route::Health),
@@ -131,7 +140,7 @@ impl Router {
     /// boxed here and below: with everything inline a hit copied 160 KB.
     async fn follow(&self, found: Option<Route>, request: &Head, body: Body) -> Response<Body> {
         let body = match found {
-            Some(Route::Purge) => body,
+            Some(Route::Purge | Route::Link) => body,
             // Nobody reads it. HTTP/1 drains what is left of it after the answer, if nothing holds it; HTTP/2 tells only
             // who reads to its end whether the request was well-formed (RFC 9113 §8.1.1).
             _ if request.version == http::Version::HTTP_2 && !body.is_end_stream() => {
@@ -151,6 +160,17 @@ impl Router {
                 // A key that can be tried at any rate can be guessed.
                 match self.parts.delivery.pay(self.client(request)) {
                     Ok(()) => Box::pin(self.parts.operator.purge(request, body, self.asked(request))).await,
+                    Err(error) => problem(&error, &self.asked(request)),
+                }
+            }
+            (Some(Route::Link), &Method::GET | &Method::HEAD | &Method::POST) => {
+                let client = self.client(request);
+                match self.parts.delivery.pay(client) {
+                    Ok(()) => {
+                        let (accounts, now) = (&self.parts.api.accounts, (self.parts.api.clock)());
+                        let asked = self.asked(request);
+                        Box::pin(links::answer(accounts, request, body, (client, now), &asked)).await
+                    }
                     Err(error) => problem(&error, &self.asked(request)),
                 }
             }
@@ -198,13 +218,17 @@ impl Router {
                 let picture = page.picture(&request.method, &request.headers, request.uri.path());
                 Ok(picture.unwrap_or_else(|| no_route(request.uri.path(), &[], &self.asked(request))))
             }
+            Route::Viewer => {
+                let found = viewer::answer(&request.method, &request.headers, request.uri.path());
+                Ok(found.unwrap_or_else(|| no_route(request.uri.path(), &[], &self.asked(request))))
+            }
             Route::Health => Ok(health()),
             Route::Ready | Route::Metrics if !self.is_operator(request) => {
                 Ok(no_route(request.uri.path(), &[], &self.asked(request)))
             }
             Route::Ready => Ok(Box::pin(self.ready()).await),
             Route::Metrics => Ok(self.metrics()),
-            Route::Purge | Route::Api => {
+            Route::Purge | Route::Api | Route::Link => {
                 Ok(wrong_method(&request.method, route.methods(), &self.asked(request)))
             }
         };
@@ -316,7 +340,7 @@ impl Route {
     pub fn name(self) -> &'static str {
         match self {
             Self::Page => "page",
-            Self::Errors | Self::Transforms | Self::DocsPicture => "docs",
+            Self::Errors | Self::Transforms | Self::DocsPicture | Self::Viewer => "docs",
             Self::Image => "i",
             Self::Object => "r",
             Self::Ipx => "ipx",
@@ -328,6 +352,7 @@ impl Route {
             Self::Signed => "s",
             Self::Purge => "purge",
             Self::Api => "api",
+            Self::Link => "link",
         }
     }
 
@@ -335,6 +360,7 @@ impl Route {
     fn methods(self) -> &'static str {
         match self {
             Self::Purge => purge::ALLOWED,
+            Self::Link => links::ALLOWED,
             _ => READ,
         }
     }

@@ -11,7 +11,7 @@ mod lists;
 mod going;
 
 async fn library(dir: &std::path::Path) -> Library {
-    let db = Db::open(&crate::db::Config::default(), dir).await.unwrap();
+    let db = crate::db::testing::open(dir).await;
     let storages = Storages::open(&BTreeMap::new(), LOCAL, dir, dir).await.unwrap();
     Library::new(db, storages).await.unwrap()
 }

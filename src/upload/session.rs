@@ -56,12 +56,6 @@ impl Uploads {
         let most = if owner.pk.is_none() { self.config.limits.max_bytes } else { self.config.max_bytes };
         wish.max_bytes.unwrap_or(u64::MAX).min(most)
     }
-
-    /// Goes on with a file that was kept; its bytes count as just written.
-    pub(super) fn session_of(&self, owner: Owner, wish: Wish, file: Temporary, room: Reservation) -> Session {
-        let limit = self.limit(owner, &wish);
-        Session { uploads: self.clone(), owner, wish, file, room, limit, digests: None }
-    }
 }
 
 impl Session {

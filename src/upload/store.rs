@@ -21,18 +21,6 @@ pub(super) struct Ticket {
     pub used: bool,
 }
 
-/// An upload in parts.
-pub(super) struct Parts {
-    pub id: String,
-    pub owner: i64,
-    pub storage: String,
-    pub total: u64,
-    pub received: u64,
-    pub wish: String,
-    pub image: Option<String>,
-    pub expires_at: i64,
-}
-
 pub(super) async fn answer(db: &Db, id: &str) -> Result<Option<Answer>, DbError> {
     let sql = "SELECT fingerprint, status, answer, expires_at FROM upload_answers WHERE id = ?";
     let answer = |row: Row| {
@@ -117,70 +105,6 @@ pub(super) async fn end_claim(db: &Db, hash: &str, used_at: Option<i64>) -> Resu
     db.execute(sql, &[used_at.into(), hash.into()]).await.map(|_| ())
 }
 
-pub(super) async fn insert_parts(db: &Db, parts: &Parts, now: i64) -> Result<(), DbError> {
-    let sql = "INSERT INTO upload_parts (id, user_pk, storage, total, received, wish, created_at, expires_at, busy_until) \
-               VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)";
-    let values = [
-        parts.id.as_str().into(),
-        parts.owner.into(),
-        parts.storage.as_str().into(),
-        int(parts.total),
-        int(parts.received),
-        parts.wish.as_str().into(),
-        now.into(),
-        parts.expires_at.into(),
-    ];
-    db.execute(sql, &values).await.map(|_| ())
-}
-
-macro_rules! select_parts {
-    ($rest:literal) => {
-        concat!(
-            "SELECT id, user_pk, storage, total, received, wish, image_id, expires_at FROM upload_parts ",
-            $rest
-        )
-    };
-}
-
-pub(super) async fn parts(db: &Db, id: &str) -> Result<Option<Parts>, DbError> {
-    db.row(select_parts!("WHERE id = ?"), &[id.into()]).await?.as_ref().map(row_of_parts).transpose()
-}
-
-/// Those that nobody may go on with.
-pub(super) async fn old_parts(db: &Db, now: i64) -> Result<Vec<Parts>, DbError> {
-    let sql = select_parts!("WHERE expires_at < ? AND busy_until < ? ORDER BY id LIMIT 1000");
-    db.rows(sql, &[now.into(), now.into()]).await?.iter().map(row_of_parts).collect()
-}
-
-/// Of many who add to one upload at once one is let in, if it goes on where the upload stands.
-pub(super) async fn claim_parts(
-    db: &Db,
-    id: &str,
-    received: u64,
-    now: i64,
-    until: i64,
-) -> Result<bool, DbError> {
-    let sql = "UPDATE upload_parts SET busy_until = ? \
-               WHERE id = ? AND received = ? AND busy_until < ? AND expires_at > ?";
-    let values = [until.into(), id.into(), int(received), now.into(), now.into()];
-    Ok(db.execute(sql, &values).await? > 0)
-}
-
-/// How far it is, and until when it is busy.
-pub(super) async fn advance_parts(db: &Db, id: &str, received: u64, busy_until: i64) -> Result<(), DbError> {
-    let sql = "UPDATE upload_parts SET received = ?, busy_until = ? WHERE id = ?";
-    db.execute(sql, &[int(received), busy_until.into(), id.into()]).await.map(|_| ())
-}
-
-pub(super) async fn end_parts(db: &Db, id: &str, image: &str) -> Result<(), DbError> {
-    let sql = "UPDATE upload_parts SET received = total, image_id = ?, busy_until = 0 WHERE id = ?";
-    db.execute(sql, &[image.into(), id.into()]).await.map(|_| ())
-}
-
-pub(super) async fn delete_parts(db: &Db, id: &str) -> Result<bool, DbError> {
-    Ok(db.execute("DELETE FROM upload_parts WHERE id = ?", &[id.into()]).await? > 0)
-}
-
 /// Answers and tickets that ended before.
 pub(super) async fn sweep(db: &Db, now: i64, tickets_before: i64) -> Result<u64, DbError> {
     let answers = db.execute("DELETE FROM upload_answers WHERE expires_at < ?", &[now.into()]).await?;
@@ -190,17 +114,4 @@ pub(super) async fn sweep(db: &Db, now: i64, tickets_before: i64) -> Result<u64,
 
 fn int(value: u64) -> Value {
     Value::Int(i64::try_from(value).unwrap_or(i64::MAX))
-}
-
-fn row_of_parts(row: &Row) -> Result<Parts, DbError> {
-    Ok(Parts {
-        id: row.text("id")?,
-        owner: row.int("user_pk")?,
-        storage: row.text("storage")?,
-        total: row.narrow("total")?,
-        received: row.narrow("received")?,
-        wish: row.text("wish")?,
-        image: row.opt_text("image_id")?,
-        expires_at: row.int("expires_at")?,
-    })
 }

@@ -6,13 +6,12 @@ use md5::Md5 as Md5Hasher;
 use sha2::{Digest, Sha256};
 
 use super::*;
-use crate::db::{self, Db};
 use crate::error::Fault;
 use crate::library::{Page, SweepPlan, Swept};
 use crate::storage::{ContentHash, LOCAL, ObjectKey, Storages};
 
 async fn uploads(data_dir: &Path) -> Uploads {
-    let db = Db::open(&db::Config::default(), data_dir).await.unwrap();
+    let db = crate::db::testing::open(data_dir).await;
     let storages = Storages::open(&BTreeMap::new(), LOCAL, data_dir, data_dir).await.unwrap();
     let library = Library::new(db, storages).await.unwrap();
     Uploads::new(library, super::Config::default())

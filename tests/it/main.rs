@@ -7,6 +7,7 @@
 #![allow(unreachable_pub, reason = "nothing imports a test binary")]
 
 mod accounts;
+mod administration;
 mod architecture;
 mod corpus;
 mod crash;

@@ -73,18 +73,3 @@ CREATE TABLE upload_tickets (
     used_at {int}
 );
 CREATE INDEX upload_tickets_expires ON upload_tickets (expires_at);
-
--- Uploads in parts. The first `received` bytes of the file are on the disk; until `busy_until` somebody adds to them.
-CREATE TABLE upload_parts (
-    id {id} NOT NULL PRIMARY KEY,
-    user_pk {int} NOT NULL,
-    storage {id} NOT NULL,
-    total {int} NOT NULL,
-    received {int} NOT NULL,
-    wish {text} NOT NULL,
-    image_id {id},
-    created_at {int} NOT NULL,
-    expires_at {int} NOT NULL,
-    busy_until {int} NOT NULL
-);
-CREATE INDEX upload_parts_expires ON upload_parts (expires_at);

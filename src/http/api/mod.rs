@@ -5,6 +5,7 @@
 //! answers (their schemas are what a request is checked against) and a short handler each, which calls one use case.
 
 mod accounts;
+mod admin;
 mod answer;
 mod call;
 mod endpoint;
@@ -50,11 +51,17 @@ pub struct Api {
 }
 
 /// Every endpoint, by subject.
-const SUBJECTS: [&[Endpoint]; 5] =
-    [accounts::ENDPOINTS, keys::ENDPOINTS, uploads::ENDPOINTS, signed::ENDPOINTS, openapi::ENDPOINTS];
+const SUBJECTS: &[&[Endpoint]] = &[
+    accounts::ENDPOINTS,
+    keys::ENDPOINTS,
+    uploads::ENDPOINTS,
+    signed::ENDPOINTS,
+    admin::ENDPOINTS,
+    openapi::ENDPOINTS,
+];
 
 fn endpoints() -> impl Iterator<Item = &'static Endpoint> {
-    SUBJECTS.into_iter().flatten()
+    SUBJECTS.iter().copied().flatten()
 }
 
 /// What a request comes from, beside its bytes.
