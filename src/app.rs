@@ -35,8 +35,9 @@ use crate::http::ready::Readiness;
 use crate::http::router::{self, Router};
 use crate::http::server::{Server, Stop};
 use crate::http::visitor::Visitors;
-use crate::library::{Library, Visibility};
+use crate::library::{Library, SweepPlan, Swept, Visibility};
 use crate::limit::Limiter;
+use crate::net::{Client, Rules};
 use crate::source::{CacheControl, Sources};
 use crate::storage::Storages;
 use crate::telemetry::logging;
@@ -195,6 +196,7 @@ impl App {
         Ok(Api {
             accounts: self.accounts.clone(),
             library: self.library.clone(),
+            uploads: uploads_into(&self.config, self.library.clone())?.fetching_by(fetching(&self.config)?),
             cors: Cors::new(&self.config.http.api_cors)
                 .map_err(|text| AppError::Part { part: "http.api_cors", text })?,
             nobody: self.nobody.clone(),
@@ -293,6 +295,7 @@ impl Listening {
             let stop = stop.clone();
             runner.run(async move { stop.asked().await })
         });
+        tokio::spawn(sweep_uploads(parts.api.uploads.clone()));
         tokio::spawn(sweep_limits(Arc::clone(&app.limiter)));
         tokio::spawn({
             let stop = stop.clone();
@@ -369,6 +372,12 @@ fn check_cache(path: &Path) -> Result<String, String> {
 /// The use cases of taking pictures in, for commands.
 pub async fn uploads(config: &Config) -> Result<Uploads, AppError> {
     uploads_into(config, library(config).await?)
+}
+
+/// Puts right what crashes left, for commands.
+pub async fn sweep(config: &Config, plan: &SweepPlan) -> Result<Swept, AppError> {
+    let library = library(config).await?;
+    library.sweep(plan, crate::db::now_ms()).await.map_err(|error| part("sweep", error))
 }
 
 /// The operator's use cases, for commands.
@@ -462,6 +471,16 @@ fn uploads_into(config: &Config, library: Library) -> Result<Uploads, AppError> 
         expire_after: config.cleanup.enable.then(|| day * config.cleanup.expire_days),
     };
     Ok(Uploads::new(library, room))
+}
+
+/// The way out for pictures by URL.
+fn fetching(config: &Config) -> Result<Client, AppError> {
+    Ok(Client::new(Rules {
+        hosts: config.uploads.hosts().map_err(|text| AppError::Part { part: "uploads", text })?,
+        allow_addresses: config.uploads.allow_addresses.clone(),
+        max_bytes: config.uploads.max_bytes.0,
+        ..Rules::default()
+    }))
 }
 
 /// The configured presets, each checked by the grammar.
@@ -600,6 +619,10 @@ async fn library_over(config: &Config, db: Db) -> Result<Library, AppError> {
     let storages = Storages::open(&storages, &config.storage_default, data_dir, data_dir)
         .await
         .map_err(|error| part("storages", error))?;
+    let storages = match &config.crash_at {
+        Some(at) => storages.dying_at(&storage::CrashPoint::parse(at)),
+        None => storages,
+    };
     let library = Library::new(db, storages).await.map_err(|error| part("library", error))?;
     Ok(library.with_config(library_config(config)))
 }
@@ -656,6 +679,23 @@ async fn written_down(library: &Library, accounts: &Accounts) {
     }
     if let Err(error) = accounts.flush().await {
         tracing::warn!(error = with_causes(&error), "uses of keys cannot be written down");
+    }
+}
+
+/// What uploads leave that did not come to their end. Storages are not listed: that is for `pixedge sweep`.
+async fn sweep_uploads(uploads: Uploads) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(600));
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let plan = SweepPlan { grace: Duration::from_secs(3600), list: false, dry_run: false };
+    loop {
+        ticks.tick().await;
+        let now = crate::db::now_ms();
+        if let Err(error) = uploads.library().sweep(&plan, now).await {
+            tracing::warn!(%error, "what uploads left was not swept");
+        }
+        if let Err(error) = uploads.sweep(now).await {
+            tracing::warn!(%error, "ended upload tickets were not swept");
+        }
     }
 }
 

@@ -108,7 +108,9 @@ pub(super) fn everything(mut file: impl std::io::BufRead + std::io::Seek) -> BTr
     const MOST: usize = 200;
     const LONGEST: usize = 500;
     let reader = ::exif::Reader::new().continue_on_error(true).read_from_container(&mut file);
-    let Ok(exif) = reader.or_else(|error| error.distill_partial_result(|_| ())) else { return BTreeMap::new() };
+    let Ok(exif) = reader.or_else(|error| error.distill_partial_result(|_| ())) else {
+        return BTreeMap::new();
+    };
     let told = |field: &&::exif::Field| {
         let opaque = matches!(field.tag, ::exif::Tag::MakerNote | ::exif::Tag::UserComment);
         field.ifd_num == ::exif::In::PRIMARY && !opaque

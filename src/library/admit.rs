@@ -4,8 +4,10 @@
 
 use std::time::Duration;
 
+use super::listing::Reach;
 use super::store::{self, objects, usage as rows};
 use super::usage::{Usage, account, full};
+use super::words::TagName;
 use super::{Image, ImageId, Library, LibraryError, NewImage, Quota, Reservation, Sameness};
 use crate::db::{Tx, now_ms};
 use crate::storage::{ContentHash, ObjectKey};
@@ -44,12 +46,14 @@ impl Library {
         &self,
         new: &NewImage,
         same: Sameness,
+        filing: &Filing,
         reservation: &mut Reservation,
         now: i64,
     ) -> Result<(Image, bool), LibraryError> {
         let mut tx = self.locked(account(new.owner)).await?;
         if let Some(image) = store::same(&mut tx, new, same).await? {
             let image = store::renew(&mut tx, image, new.expires_at, now).await?;
+            filing.file(&mut tx, &image, now).await?;
             tx.commit().await?;
             self.known.forget(image.id.as_str());
             return Ok((image, true));
@@ -67,6 +71,7 @@ impl Library {
             return Err(LibraryError::Busy);
         }
         let image = store::insert(&mut tx, new, now).await?;
+        filing.file(&mut tx, &image, now).await?;
         self.storages.crash().hit("library.before_commit");
         tx.commit().await?;
         self.storages.crash().hit("library.committed");
@@ -95,7 +100,7 @@ impl Library {
         let now = now_ms();
         self.announce_new(new, now).await?;
         let mut nothing = self.reserve(new.owner, Quota::default(), 0, 0, now).await?;
-        self.admit(new, same, &mut nothing, now).await
+        self.admit(new, same, &Filing::default(), &mut nothing, now).await
     }
 
     /// Puts other content under an existing id; the id, its key and its owner stay. The new object was announced.
@@ -178,6 +183,25 @@ impl Library {
     async fn announce_new(&self, new: &NewImage, now: i64) -> Result<(), LibraryError> {
         let stored = &new.stored;
         self.announce(&stored.storage, &stored.key, &stored.sha256, stored.bytes, now).await
+    }
+}
+
+/// Where an image belongs as soon as it is there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filing {
+    /// The id of an album of the same owner.
+    pub album: Option<String>,
+    pub tags: Vec<TagName>,
+}
+
+impl Filing {
+    async fn file(&self, tx: &mut Tx, image: &Image, now: i64) -> Result<(), LibraryError> {
+        super::edit::tag(tx, image, &self.tags, now).await?;
+        if let Some(album) = &self.album {
+            let album = store::albums::find(tx, Reach::Owner(account(image.owner)), album).await?;
+            super::edit::append(tx, album.pk, image).await?;
+        }
+        Ok(())
     }
 }
 

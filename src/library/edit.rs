@@ -78,7 +78,10 @@ impl Edit {
             return Err(LibraryError::Focal);
         }
         if self.expires_at.flatten().is_some_and(|at| at <= now) {
-            return Err(LibraryError::bad("expires_at", "must lie in the future; to remove the image, delete it"));
+            return Err(LibraryError::bad(
+                "expires_at",
+                "must lie in the future; to remove the image, delete it",
+            ));
         }
         if self.tags.as_ref().is_some_and(|tags| tags.len() > MOST_TAGS) {
             return Err(LibraryError::bad("tags", "may be at most 100 of one image"));
@@ -114,7 +117,9 @@ const MOST_TAGS: usize = 100;
 
 async fn set_tags(tx: &mut Tx, image: &Image, wanted: &[TagName], now: i64) -> Result<(), DbError> {
     for tag in store::tags::of_image(tx, image.pk).await? {
-        if !wanted.iter().any(|wanted| wanted.as_str() == tag.name) && store::tags::remove(tx, tag.pk, image).await? {
+        if !wanted.iter().any(|wanted| wanted.as_str() == tag.name)
+            && store::tags::remove(tx, tag.pk, image).await?
+        {
             store::terms::remove(tx, image, &tag.name).await?;
         }
     }
@@ -135,7 +140,9 @@ pub(super) async fn tag(tx: &mut Tx, image: &Image, tags: &[TagName], now: i64) 
 /// Takes away those that the image has.
 pub(super) async fn untag(tx: &mut Tx, image: &Image, tags: &[TagName]) -> Result<(), DbError> {
     for name in tags {
-        let Some(tag) = store::tags::find_in(tx, image.owner.unwrap_or(0), name.as_str()).await? else { continue };
+        let Some(tag) = store::tags::find_in(tx, image.owner.unwrap_or(0), name.as_str()).await? else {
+            continue;
+        };
         if store::tags::remove(tx, tag.pk, image).await? {
             store::terms::remove(tx, image, name.as_str()).await?;
         }

@@ -18,7 +18,9 @@ pub enum LibraryError {
     Focal,
     #[error("there is room for {limit} pictures and no more: delete some, and empty the trash")]
     QuotaFiles { limit: u64 },
-    #[error("these {needed} bytes do not fit: all pictures together may have {limit} bytes; delete some, and empty the trash")]
+    #[error(
+        "these {needed} bytes do not fit: all pictures together may have {limit} bytes; delete some, and empty the trash"
+    )]
     QuotaBytes { limit: u64, needed: u64 },
     /// Its object is being removed, or it took so long that what was set aside for it is gone.
     #[error("the same content is being removed at this moment; try again")]

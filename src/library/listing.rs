@@ -138,7 +138,9 @@ impl Library {
         if let (Some(tag), Reach::Owner(owner)) = (&filter.tag, listing.reach) {
             let name = TagName::new(tag)?;
             // A tag that nobody has used is on no image.
-            let Some(tag) = store::tags::find(db, owner, name.as_str()).await? else { return Ok(Listed::nothing()) };
+            let Some(tag) = store::tags::find(db, owner, name.as_str()).await? else {
+                return Ok(Listed::nothing());
+            };
             parts.push(store::list::Part::of_tag(&tag));
         }
         if let Some(id) = &filter.album {

@@ -31,6 +31,7 @@ use crate::db::{Db, now_ms};
 use crate::storage::{ByteStream, ContentHash, Storage, Storages};
 
 pub use crate::storage::Md5;
+pub use admit::Filing;
 pub use albums::{Album, AlbumEdit, Albums, Place};
 pub use batch::{Action, Done, MOST_AT_ONCE};
 pub use config::Config;
@@ -52,6 +53,13 @@ pub use views::{Count, Day};
 use generations::{Generations, Raised};
 use known::Known;
 use views::Views;
+
+/// A hash of a picture's content, by whichever function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AnyHash {
+    Sha256(ContentHash),
+    Md5(Md5),
+}
 
 /// Cheap to clone; clones share what they know of generations and images.
 #[derive(Clone)]
@@ -153,6 +161,25 @@ impl Library {
     /// Where the original lies, if it is a file of this machine.
     pub fn path(&self, image: &Image) -> Result<Option<PathBuf>, LibraryError> {
         Ok(self.storage(image)?.path(&image.key))
+    }
+
+    /// The newest live image of the owner with this content.
+    pub async fn own_by_hash(
+        &self,
+        owner: i64,
+        hash: &AnyHash,
+        now: i64,
+    ) -> Result<Option<Image>, LibraryError> {
+        let images = match hash {
+            AnyHash::Sha256(hash) => store::by_sha256(&self.db, hash).await?,
+            AnyHash::Md5(hash) => store::by_md5(&self.db, hash).await?,
+        };
+        Ok(images.into_iter().rev().find(|image| image.owner == Some(owner) && image.is_live(now)))
+    }
+
+    /// The database that it is in, for rooms that keep something beside it.
+    pub fn db(&self) -> &Db {
+        &self.db
     }
 
     pub fn storages(&self) -> &Storages {

@@ -16,7 +16,7 @@ use super::generations::Raised;
 use super::listing::Reach;
 use super::{Image, ImageId, LibraryError, NewImage, Page, Sameness, Scope, Shape, Visibility};
 use crate::db::{Db, DbError, Query, Row, Tx, Value};
-use crate::storage::ContentHash;
+use crate::storage::{ContentHash, Md5};
 use counts::{Move, moved};
 
 macro_rules! select {
@@ -50,6 +50,10 @@ pub(super) async fn exif(db: &Db, pk: i64) -> Result<Option<String>, DbError> {
 pub(super) async fn delete(tx: &mut Tx, image: &Image) -> Result<(), DbError> {
     moved(tx, image, Move::Gone).await?;
     tx.execute("DELETE FROM images WHERE pk = ?", &[image.pk.into()]).await.map(|_| ())
+}
+
+pub(super) async fn by_md5(db: &Db, hash: &Md5) -> Result<Vec<Image>, DbError> {
+    images(&db.rows(select!("WHERE md5 = ? ORDER BY pk"), &[hash.to_string().into()]).await?)
 }
 
 pub(super) async fn by_sha256(db: &Db, hash: &ContentHash) -> Result<Vec<Image>, DbError> {

@@ -61,7 +61,12 @@ impl Library {
     }
 
     /// By the rows alone.
-    async fn sweep_unneeded(&self, plan: &SweepPlan, now: i64, swept: &mut Swept) -> Result<(), LibraryError> {
+    async fn sweep_unneeded(
+        &self,
+        plan: &SweepPlan,
+        now: i64,
+        swept: &mut Swept,
+    ) -> Result<(), LibraryError> {
         let since = now.saturating_sub(i64::try_from(plan.grace.as_millis()).unwrap_or(i64::MAX));
         let mut after = 0;
         loop {
@@ -70,7 +75,10 @@ impl Library {
             after = last.pk;
             for object in doomed {
                 let Ok(storage) = self.storages.get(&object.storage) else {
-                    tracing::warn!(storage = object.storage, "an object of a storage that is not configured stays");
+                    tracing::warn!(
+                        storage = object.storage,
+                        "an object of a storage that is not configured stays"
+                    );
                     continue;
                 };
                 if plan.dry_run {

@@ -31,7 +31,13 @@ impl Library {
     }
 
     /// Gives a tag another name, on all images that have it. Where there is a tag of that name, the two become one.
-    pub async fn rename_tag(&self, owner: i64, name: &str, to: &TagName, now: i64) -> Result<Tag, LibraryError> {
+    pub async fn rename_tag(
+        &self,
+        owner: i64,
+        name: &str,
+        to: &TagName,
+        now: i64,
+    ) -> Result<Tag, LibraryError> {
         let mut tx = self.db.write().await?;
         store::lock(&mut tx).await?;
         let tag = find(&mut tx, owner, name).await?;

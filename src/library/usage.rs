@@ -53,14 +53,8 @@ impl Library {
         now: i64,
     ) -> Result<Reservation, LibraryError> {
         let owner = account(owner);
-        let mut reservation = Reservation {
-            library: self.clone(),
-            owner,
-            quota,
-            id: None,
-            bytes,
-            renewed_at: now,
-        };
+        let mut reservation =
+            Reservation { library: self.clone(), owner, quota, id: None, bytes, renewed_at: now };
         if quota.is_unlimited() {
             return Ok(reservation);
         }
@@ -199,7 +193,8 @@ pub(super) fn account(owner: Option<i64>) -> i64 {
 
 /// Says which of the two limits it is.
 pub(super) fn full(quota: Quota, usage: Usage, bytes: u64, files: u64) -> LibraryError {
-    let over = |limit: Option<u64>, used: u64, more: u64| limit.filter(|limit| used.saturating_add(more) > *limit);
+    let over =
+        |limit: Option<u64>, used: u64, more: u64| limit.filter(|limit| used.saturating_add(more) > *limit);
     match over(quota.files, usage.files + usage.reserved_files, files) {
         Some(limit) => LibraryError::QuotaFiles { limit },
         None => LibraryError::QuotaBytes { limit: quota.bytes.unwrap_or(0), needed: bytes },

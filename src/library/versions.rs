@@ -120,7 +120,13 @@ impl Library {
     }
 
     /// Its object goes with the sweep, unless somebody else needs it.
-    pub async fn delete_version(&self, reach: Reach, id: &str, version: &str, now: i64) -> Result<(), LibraryError> {
+    pub async fn delete_version(
+        &self,
+        reach: Reach,
+        id: &str,
+        version: &str,
+        now: i64,
+    ) -> Result<(), LibraryError> {
         let image = self.get(reach, id, now).await?;
         let mut tx = self.locked(account(image.owner)).await?;
         store::changed(&mut tx, &image.id).await?;
@@ -139,7 +145,9 @@ pub(super) async fn drop_all(tx: &mut crate::db::Tx, image: &Image, now: i64) ->
     if image.versions > 0 {
         let mut versions = store::versions::all_of(tx, image.pk).await?;
         // Objects are locked in the order of their names.
-        versions.sort_unstable_by(|one, other| (&one.storage, one.key.as_str()).cmp(&(&other.storage, other.key.as_str())));
+        versions.sort_unstable_by(|one, other| {
+            (&one.storage, one.key.as_str()).cmp(&(&other.storage, other.key.as_str()))
+        });
         for version in versions {
             drop_version(tx, account(image.owner), &version, now).await?;
         }

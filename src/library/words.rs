@@ -52,14 +52,21 @@ pub(super) fn wanted(query: &str) -> Result<Vec<Wanted>, LibraryError> {
         match run {
             Run::Word(word, true) => drop(wanted.insert(Wanted::Prefix(word))),
             Run::Word(word, false) => drop(wanted.insert(Wanted::Term(word))),
-            Run::Dense(chars) if chars.len() == 1 => drop(wanted.insert(Wanted::Prefix(chars.iter().collect()))),
-            Run::Dense(chars) => wanted.extend(chars.windows(2).map(|pair| Wanted::Term(pair.iter().collect()))),
+            Run::Dense(chars) if chars.len() == 1 => {
+                drop(wanted.insert(Wanted::Prefix(chars.iter().collect())))
+            }
+            Run::Dense(chars) => {
+                wanted.extend(chars.windows(2).map(|pair| Wanted::Term(pair.iter().collect())))
+            }
         }
     }
     match wanted.len() {
         0 => Err(LibraryError::bad("q", "holds no letter or digit")),
         1..=MOST_WANTED => Ok(wanted.into_iter().collect()),
-        _ => Err(LibraryError::bad("q", "asks for too much: at most 16 words, or 17 Chinese, Japanese or Korean characters")),
+        _ => Err(LibraryError::bad(
+            "q",
+            "asks for too much: at most 16 words, or 17 Chinese, Japanese or Korean characters",
+        )),
     }
 }
 
@@ -112,11 +119,15 @@ impl TagName {
     pub fn new(text: &str) -> Result<Self, LibraryError> {
         let small: String = text.nfkc().flat_map(char::to_lowercase).nfkc().collect();
         let name = small.split_whitespace().collect::<Vec<_>>().join(" ");
-        let right = (1..=LONGEST).contains(&name.chars().count()) && !name.chars().any(|c| c.is_control() || c == ',');
+        let right = (1..=LONGEST).contains(&name.chars().count())
+            && !name.chars().any(|c| c.is_control() || c == ',');
         if right {
             Ok(Self(name))
         } else {
-            Err(LibraryError::bad("tags", "must each be 1 to 64 characters without commas and control characters"))
+            Err(LibraryError::bad(
+                "tags",
+                "must each be 1 to 64 characters without commas and control characters",
+            ))
         }
     }
 

@@ -105,7 +105,11 @@ impl Storages {
         let dying = |(name, storage): (&String, &Storage)| {
             (name.clone(), Storage { crash: crash.clone(), ..storage.clone() })
         };
-        Self { all: Arc::new(self.all.iter().map(dying).collect()), default: self.default.clone(), crash: crash.clone() }
+        Self {
+            all: Arc::new(self.all.iter().map(dying).collect()),
+            default: self.default.clone(),
+            crash: crash.clone(),
+        }
     }
 }
 

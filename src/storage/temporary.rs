@@ -100,7 +100,9 @@ impl Storage {
         &self,
         work: impl FnOnce() -> io::Result<T> + Send + 'static,
     ) -> Result<T, StorageError> {
-        fs::blocking(|| Ok(work())).await.map_err(|error| StorageError::from_fs(&self.name, "", error))?
+        fs::blocking(|| Ok(work()))
+            .await
+            .map_err(|error| StorageError::from_fs(&self.name, "", error))?
             .map_err(|error| StorageError::from_io(&self.name, error))
     }
 }
@@ -256,7 +258,11 @@ fn create(path: &Path) -> io::Result<File> {
     }
 }
 
-fn write(mut file: &File, pieces: &[Bytes], mut hashes: Option<Box<Hashes>>) -> io::Result<Option<Box<Hashes>>> {
+fn write(
+    mut file: &File,
+    pieces: &[Bytes],
+    mut hashes: Option<Box<Hashes>>,
+) -> io::Result<Option<Box<Hashes>>> {
     for piece in pieces {
         file.write_all(piece)?;
         if let Some(hashes) = &mut hashes {

@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 
 use crate::codec::{CodecError, Format};
+use crate::db::DbError;
 use crate::error::{Detail, Fault, Kind};
 use crate::library::{IdError, ImageId, LibraryError};
+use crate::net::NetError;
 use crate::storage::StorageError;
 use crate::storage::fs::FsError;
 
@@ -22,6 +24,28 @@ pub enum UploadError {
     /// A file that we have just written.
     #[error("the temporary file cannot be read")]
     Unread(#[source] std::io::Error),
+    #[error("it is no URL of a picture: `http://…` or `https://…`, without a login")]
+    Url,
+    #[error("the server of the URL answered with status {status}")]
+    FetchStatus { status: u16 },
+    #[error(transparent)]
+    Net(#[from] NetError),
+    #[error("this key belongs to another upload: a repeat must send the same")]
+    OtherAttempt,
+    #[error("the first upload with this key is still under way")]
+    UnderWay,
+    #[error("this is no upload URL that was made here")]
+    BadTicket,
+    #[error("this upload URL was used, or is being used")]
+    TicketUsed,
+    #[error("this upload URL has expired")]
+    TicketExpired,
+    #[error("types: {0}")]
+    Types(String),
+    #[error("no randomness: {0}")]
+    Random(String),
+    #[error(transparent)]
+    Db(#[from] DbError),
     #[error(transparent)]
     Id(IdError),
     #[error(transparent)]
@@ -47,7 +71,7 @@ impl UploadError {
             | Self::Id(_)
             | Self::Storage(StorageError::Changed) => true,
             Self::File(error) => !matches!(error, FsError::Root { .. }),
-            Self::Storage(_) | Self::Library(_) | Self::Unread(_) => false,
+            _ => false,
         }
     }
 }
@@ -56,11 +80,21 @@ impl Fault for UploadError {
     fn kind(&self) -> Kind {
         match self {
             Self::Codec(error) => error.kind(),
-            Self::Unmeasured { .. } => Kind::Unprocessable,
+            Self::Unmeasured { .. } | Self::OtherAttempt => Kind::Unprocessable,
+            Self::Url | Self::Types(_) => Kind::BadRequest,
+            Self::FetchStatus { .. } => Kind::SourceFailed,
+            Self::Net(error) => match error.kind() {
+                Kind::NotFound => Kind::BadRequest,
+                kind => kind,
+            },
+            Self::UnderWay | Self::TicketUsed => Kind::Conflict,
+            Self::BadTicket => Kind::Forbidden,
+            Self::TicketExpired => Kind::Expired,
+            Self::Db(error) => error.kind(),
             Self::Id(_) => Kind::BadRequest,
             Self::TooManyBytes { .. } => Kind::TooLarge,
             Self::Type { .. } => Kind::UnsupportedMedia,
-            Self::File(_) | Self::Unread(_) => Kind::Internal,
+            Self::File(_) | Self::Unread(_) | Self::Random(_) => Kind::Internal,
             Self::Storage(error) => error.kind(),
             Self::Library(error) => error.kind(),
         }
@@ -70,10 +104,22 @@ impl Fault for UploadError {
         match self {
             Self::Codec(error) => error.code(),
             Self::Unmeasured { .. } => "undecodable",
-            Self::Id(_) => "bad_value",
+            Self::Id(_) | Self::Types(_) => "bad_value",
+            Self::Url => "bad_url",
+            Self::FetchStatus { .. } => "source_failed",
+            Self::Net(error) => match error.kind() {
+                Kind::NotFound => "bad_url",
+                _ => error.code(),
+            },
+            Self::OtherAttempt => "idempotency_mismatch",
+            Self::UnderWay => "upload_under_way",
+            Self::BadTicket => "bad_ticket",
+            Self::TicketUsed => "ticket_used",
+            Self::TicketExpired => "expired",
+            Self::Db(error) => error.code(),
             Self::TooManyBytes { .. } => "too_many_bytes",
             Self::Type { .. } => "type_not_allowed",
-            Self::File(_) | Self::Unread(_) => "internal",
+            Self::File(_) | Self::Unread(_) | Self::Random(_) => "internal",
             Self::Storage(error) => error.code(),
             Self::Library(error) => error.code(),
         }
@@ -84,8 +130,12 @@ impl Fault for UploadError {
             Self::Codec(error) => error.message(),
             Self::Storage(error) => error.message(),
             Self::Library(error) => error.message(),
-            Self::File(_) | Self::Unread(_) => Cow::Borrowed("something went wrong on our side; the log has the request id"),
-            Self::Unmeasured { .. } | Self::TooManyBytes { .. } | Self::Type { .. } | Self::Id(_) => Cow::Owned(self.to_string()),
+            Self::Db(error) => error.message(),
+            Self::Net(error) => error.message(),
+            Self::File(_) | Self::Unread(_) | Self::Random(_) => {
+                Cow::Borrowed("something went wrong on our side; the log has the request id")
+            }
+            _ => Cow::Owned(self.to_string()),
         }
     }
 
@@ -94,6 +144,8 @@ impl Fault for UploadError {
             Self::Codec(error) => error.detail(),
             Self::Storage(error) => error.detail(),
             Self::Library(error) => error.detail(),
+            Self::Db(error) => error.detail(),
+            Self::UnderWay => Detail { retry_after: Some(5), ..Detail::default() },
             _ => Detail::default(),
         }
     }

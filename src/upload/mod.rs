@@ -3,24 +3,32 @@
 //! written, so whatever dies in between leaves no row without its bytes.
 
 mod error;
+mod fetch;
 mod import;
 mod naming;
+mod once;
 mod session;
+mod store;
+mod ticket;
 mod types;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use crate::accounts::Quota;
-use crate::codec::{Format, Limits};
-use crate::db::now_ms;
-use crate::library::{self, Image, ImageId, Library, NewImage, Sameness, Visibility};
+use crate::codec::Limits;
+use crate::db::{Db, now_ms};
+use crate::library::{self, Filing, Image, ImageId, Library, NewImage, Sameness, Visibility};
+use crate::net::Client;
 
 pub use error::UploadError;
 pub use import::{Imported, Outcome, Summary};
 pub use naming::{Naming, Pattern};
+pub use once::{Attempt, Seen};
 pub use session::Session;
+pub use ticket::{Claim, Grant};
 pub use types::Types;
 
 /// What holds for all uploads.
@@ -40,7 +48,10 @@ pub struct Config {
 #[derive(Clone)]
 pub struct Uploads {
     library: Library,
-    config: std::sync::Arc<Config>,
+    db: Db,
+    /// `None` = nothing is fetched.
+    client: Option<Client>,
+    config: Arc<Config>,
 }
 
 /// Whose a picture will be, and how much they may have.
@@ -65,6 +76,7 @@ pub struct Wish {
     /// Which of the owner's images this one would repeat.
     pub same: Sameness,
     pub id: Option<ImageId>,
+    pub filing: Filing,
 }
 
 /// When an image ends.
@@ -99,6 +111,7 @@ impl Wish {
             expires: Expires::Usual,
             same: Sameness::Content,
             id: None,
+            filing: Filing::default(),
         }
     }
 }
@@ -114,7 +127,9 @@ impl Expires {
         match self {
             Self::Never => None,
             Self::At(at) => Some(at),
-            Self::Usual => usual.map(|after| now.saturating_add(i64::try_from(after.as_millis()).unwrap_or(i64::MAX))),
+            Self::Usual => {
+                usual.map(|after| now.saturating_add(i64::try_from(after.as_millis()).unwrap_or(i64::MAX)))
+            }
         }
     }
 }
@@ -134,7 +149,23 @@ impl Default for Config {
 
 impl Uploads {
     pub fn new(library: Library, config: Config) -> Self {
-        Self { library, config: std::sync::Arc::new(config) }
+        Self { db: library.db().clone(), library, client: None, config: Arc::new(config) }
+    }
+
+    /// The same, with a way out for pictures by URL.
+    #[must_use]
+    pub fn fetching_by(self, client: Client) -> Self {
+        Self { client: Some(client), ..self }
+    }
+
+    pub fn max_bytes(&self) -> u64 {
+        self.config.max_bytes
+    }
+
+    /// Forgets what ended long ago. For a job that runs now and then.
+    pub async fn sweep(&self, now: i64) -> Result<u64, UploadError> {
+        // An old ticket says for a while yet that it has expired.
+        Ok(store::sweep(&self.db, now, now - 30 * DAY).await?)
     }
 
     pub fn library(&self) -> &Library {
@@ -155,7 +186,8 @@ impl Uploads {
             let wish = Wish { id: Some(id.clone()), ..Wish::named(name) };
             let mut file = self.library.storages().default().begin().await?;
             file.write(bytes.clone()).await?;
-            let checked = self.store(file, &wish).await?;
+            let digests = file.finish().await?;
+            let checked = self.store(file, digests, &wish).await?;
             let new = NewImage {
                 id: Some(id.clone()),
                 name: wish.name,
@@ -177,6 +209,7 @@ impl Uploads {
     }
 }
 
+const DAY: i64 = 86_400_000;
 /// As many bytes as a name of 255 characters may have in the database.
 const LONGEST_NAME: usize = 255;
 

@@ -63,7 +63,13 @@ const WORDS: [(&str, Word); 8] = [
 
 impl Naming {
     /// `extension` is that of the content, whatever the uploaded name said.
-    pub(super) fn name(&self, uploaded: &str, digests: &Digests, extension: &str, now: i64) -> Option<String> {
+    pub(super) fn name(
+        &self,
+        uploaded: &str,
+        digests: &Digests,
+        extension: &str,
+        now: i64,
+    ) -> Option<String> {
         let random = || ImageId::random().ok().map(|id| id.to_string());
         let stem = match self {
             Self::Random => random()?,

@@ -6,10 +6,10 @@ use std::os::unix::fs::FileExt;
 
 use bytes::Bytes;
 
-use super::{Owner, Uploaded, UploadError, Uploads, Wish};
+use super::{Expires, Owner, UploadError, Uploaded, Uploads, Wish};
 use crate::codec::{Format, Header, Limits, Probe, metadata, probe};
 use crate::db::now_ms;
-use crate::library::{Image, ImageId, NewImage, Reservation, Shape, Stored};
+use crate::library::{Image, ImageId, NewImage, Quota, Reservation, Shape, Stored};
 use crate::storage::{Digests, ObjectKey, Temporary};
 
 /// Takes bytes as they arrive. They are hashed and written in pieces; memory does not grow with the file.
@@ -20,6 +20,8 @@ pub struct Session {
     file: Temporary,
     room: Reservation,
     limit: u64,
+    /// Once no more bytes come.
+    digests: Option<Digests>,
 }
 
 /// A file that is in the storage now, and what it is.
@@ -36,22 +38,23 @@ impl Uploads {
         if wish.declared.is_some_and(|declared| declared > limit) {
             return Err(UploadError::TooManyBytes { limit });
         }
-        let room = self.library.reserve(owner.pk, owner.quota, wish.declared.unwrap_or(0), 1, now_ms()).await?;
+        let room =
+            self.library.reserve(owner.pk, owner.quota, wish.declared.unwrap_or(0), 1, now_ms()).await?;
         let file = self.library.storages().default().begin().await?;
         self.library.storages().crash().hit("upload.begun");
-        Ok(Session { uploads: self.clone(), owner, wish, file, room, limit })
+        Ok(Session { uploads: self.clone(), owner, wish, file, room, limit, digests: None })
+    }
+
+    /// For [`Session::replace`]: the picture's own room counts, so nothing is reserved beside it.
+    pub async fn begin_replacement(&self, owner: Owner, wish: Wish) -> Result<Session, UploadError> {
+        let unlimited = Owner { quota: Quota::default(), ..owner };
+        Ok(Session { owner, ..self.begin(unlimited, wish).await? })
     }
 
     /// The operator's own files need only be such as can be read again.
     fn limit(&self, owner: Owner, wish: &Wish) -> u64 {
         let most = if owner.pk.is_none() { self.config.limits.max_bytes } else { self.config.max_bytes };
         wish.max_bytes.unwrap_or(u64::MAX).min(most)
-    }
-
-    /// Goes on with a file that was kept; its bytes count as just written.
-    pub(super) fn session_of(&self, owner: Owner, wish: Wish, file: Temporary, room: Reservation) -> Session {
-        let limit = self.limit(owner, &wish);
-        Session { uploads: self.clone(), owner, wish, file, room, limit }
     }
 }
 
@@ -68,6 +71,46 @@ impl Session {
         Ok(())
     }
 
+    /// No more bytes come: what they are.
+    pub async fn seal(&mut self) -> Result<Digests, UploadError> {
+        if let Some(digests) = self.digests {
+            return Ok(digests);
+        }
+        self.make_room(self.file.len()).await?;
+        let digests = self.file.finish().await?;
+        self.uploads.library.storages().crash().hit("upload.written");
+        self.digests = Some(digests);
+        Ok(digests)
+    }
+
+    /// What tells this upload from another: the content of a sealed file, and what is to be recorded of it.
+    pub fn fingerprint(&self) -> String {
+        let Wish { name, visibility, expires, filing, .. } = &self.wish;
+        let sha256 = self.digests.map(|digests| digests.sha256.to_string()).unwrap_or_default();
+        // A span from now is another time with each attempt.
+        let expires = match expires {
+            Expires::Usual => "usual",
+            Expires::Never => "never",
+            Expires::At(_) => "at",
+        };
+        format!("{sha256}\n{name}\n{visibility:?}\n{expires}\n{filing:?}")
+    }
+
+    /// Whose quota counts when it replaces something.
+    #[must_use]
+    pub fn for_owner(self, owner: Owner) -> Self {
+        Self { owner, ..self }
+    }
+
+    /// What is to be recorded, for as long as it is not.
+    pub fn wish_mut(&mut self) -> &mut Wish {
+        &mut self.wish
+    }
+
+    pub fn name(&self) -> &str {
+        &self.wish.name
+    }
+
     /// Bytes so far.
     pub fn len(&self) -> u64 {
         self.file.len()
@@ -79,13 +122,11 @@ impl Session {
 
     /// Checks the file, stores it and records it. On return it is safe.
     pub async fn finish(mut self) -> Result<Uploaded, UploadError> {
-        self.make_room(self.file.len()).await?;
+        let digests = self.seal().await?;
         let Self { uploads, owner, wish, file, mut room, .. } = self;
-        let checked = uploads.store(file, &wish).await?;
+        let checked = uploads.store(file, digests, &wish).await?;
         let now = now_ms();
         let extension = checked.header.format.extension();
-        let digests =
-            Digests { sha256: checked.stored.sha256, md5: checked.stored.md5, bytes: checked.stored.bytes };
         let new = NewImage {
             id: wish.id.clone(),
             name: wish.name.clone(),
@@ -97,19 +138,18 @@ impl Session {
             stored_name: uploads.config.naming.name(&wish.name, &digests, extension, now),
             exif: checked.exif,
         };
-        let (image, duplicate) = uploads.library.admit(&new, wish.same, &mut room, now).await?;
+        let (image, duplicate) = uploads.library.admit(&new, wish.same, &wish.filing, &mut room, now).await?;
         room.release().await?;
         Ok(Uploaded { image, duplicate })
     }
 
     /// Puts the content under an image that exists, in place of what it shows now.
     pub async fn replace(mut self, id: &ImageId) -> Result<Image, UploadError> {
-        self.make_room(self.file.len()).await?;
+        let digests = self.seal().await?;
         let Self { uploads, owner, wish, file, room, .. } = self;
-        let checked = uploads.store(file, &wish).await?;
+        let checked = uploads.store(file, digests, &wish).await?;
         let old = uploads.library.find_any(id).await?.filter(|image| image.owner == owner.pk);
         let old = old.ok_or_else(|| UploadError::no_image(id))?;
-        // The room was for a second picture; from here on only the difference counts.
         room.release().await?;
         let new = NewImage {
             id: None,
@@ -128,7 +168,7 @@ impl Session {
     async fn make_room(&mut self, len: u64) -> Result<(), UploadError> {
         let now = now_ms();
         self.room.renew(now).await?;
-        if self.owner.quota.is_unlimited() || len <= self.room.bytes() {
+        if len <= self.room.bytes() {
             return Ok(());
         }
         let step = len.clamp(FIRST_STEP, LAST_STEP);
@@ -143,14 +183,19 @@ impl Session {
 
 impl Uploads {
     /// From a temporary file to an object that is announced and there; nobody needs it yet.
-    pub(super) async fn store(&self, mut file: Temporary, wish: &Wish) -> Result<Checked, UploadError> {
+    pub(super) async fn store(
+        &self,
+        file: Temporary,
+        digests: Digests,
+        wish: &Wish,
+    ) -> Result<Checked, UploadError> {
         let crash = self.library.storages().crash();
-        let digests = file.finish().await?;
-        crash.hit("upload.written");
         let (limits, len) = (self.config.limits, digests.bytes);
         let (header, exif) = file.inspect(move |file| inspect(file, len, &limits)).await??;
         let allowed = &self.config.types;
-        if !allowed.contains(header.format) || wish.types.as_ref().is_some_and(|types| !types.contains(header.format)) {
+        if !allowed.contains(header.format)
+            || wish.types.as_ref().is_some_and(|types| !types.contains(header.format))
+        {
             return Err(UploadError::Type { format: header.format });
         }
         let key = ObjectKey::for_content(&digests.sha256, header.format.extension());

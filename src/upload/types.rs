@@ -42,6 +42,7 @@ impl FromStr for Types {
         }
         let by_mime = Format::ALL.into_iter().find(|format| format.mime() == word);
         let name = word.strip_prefix("image/").unwrap_or(&word).trim_start_matches("x-");
+        let name = if name == "icon" { "ico" } else { name };
         let by_name = || Format::from_name(name.trim_start_matches('.').trim_end_matches("+xml"));
         let format = by_mime.or_else(by_name);
         format.map(|format| Self(vec![format])).ok_or_else(|| {

@@ -15,16 +15,19 @@ mod images;
 mod keys;
 mod mail;
 mod openapi;
+mod picture;
 mod schema;
 mod shares;
+mod signed;
 mod tasks;
 mod time;
+mod uploads;
 mod versions;
 
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
-use http::header::{AUTHORIZATION, CACHE_CONTROL, HeaderMap, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, CONNECTION, HeaderMap, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
 use http::request::Parts as Head;
 use http::{HeaderValue, Method, Response, StatusCode};
 
@@ -35,6 +38,7 @@ use crate::accounts::{Accounts, Who};
 use crate::delivery::body::Body;
 use crate::delivery::cors::Cors;
 use crate::library::Library;
+use crate::upload::Uploads;
 
 pub use schema::Schemas;
 
@@ -45,6 +49,7 @@ use endpoint::{Endpoint, Needs};
 pub struct Api {
     pub accounts: Accounts,
     pub library: Library,
+    pub uploads: Uploads,
     /// Other origins whose scripts may call the API.
     pub cors: Cors,
     /// Whom requests without credentials act as, where no account is needed.
@@ -65,6 +70,8 @@ const SUBJECTS: &[&[Endpoint]] = &[
     admin::ENDPOINTS,
     tasks::ENDPOINTS,
     mail::ENDPOINTS,
+    uploads::ENDPOINTS,
+    signed::ENDPOINTS,
     openapi::ENDPOINTS,
 ];
 
@@ -114,13 +121,21 @@ pub(super) async fn answer(
         asked
     };
     let is_head = head.method == Method::HEAD;
+    // An upload is refused while it arrives: what is left of it is not read, and the connection is of no more use.
+    let unread = endpoint.takes_media() && head.version < http::Version::HTTP_2;
     let answered = handle(parts, endpoint, values, head, body, origin.client).await;
     let mut response = match answered {
         Ok(mut response) => {
             asked.allow_origin.clone().write(response.headers_mut());
             response
         }
-        Err(Refused(fault)) => problem(&*fault, &asked),
+        Err(Refused(fault)) => {
+            let mut response = problem(&*fault, &asked);
+            if unread {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            response
+        }
     };
     finish(&mut response);
     if is_head {

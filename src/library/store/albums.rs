@@ -56,7 +56,8 @@ pub(in crate::library) async fn insert(
     name: &str,
     now: i64,
 ) -> Result<(), DbError> {
-    let sql = "INSERT INTO albums (id, owner, name, images, created_at, updated_at) VALUES (?, ?, ?, 0, ?, ?)";
+    let sql =
+        "INSERT INTO albums (id, owner, name, images, created_at, updated_at) VALUES (?, ?, ?, 0, ?, ?)";
     tx.execute(sql, &[id.into(), owner.into(), name.into(), now.into(), now.into()]).await.map(|_| ())
 }
 
@@ -87,7 +88,8 @@ pub(in crate::library) async fn has(tx: &mut Tx, album: i64, image: i64) -> Resu
 /// The first and the last position that is taken.
 pub(in crate::library) async fn ends(tx: &mut Tx, album: i64) -> Result<(i64, i64), DbError> {
     let first = "SELECT position FROM album_images WHERE album_pk = ? ORDER BY position, image_pk LIMIT 1";
-    let last = "SELECT position FROM album_images WHERE album_pk = ? ORDER BY position DESC, image_pk DESC LIMIT 1";
+    let last =
+        "SELECT position FROM album_images WHERE album_pk = ? ORDER BY position DESC, image_pk DESC LIMIT 1";
     let position = |row: Option<Row>| row.map_or(Ok(0), |row| row.int("position"));
     let first = position(tx.row(first, &[album.into()]).await?)?;
     Ok((first, position(tx.row(last, &[album.into()]).await?)?))

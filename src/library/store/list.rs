@@ -32,7 +32,8 @@ impl Part {
             Wanted::Term(term) => Kind::Term { owner, term },
             Wanted::Prefix(begin) => Kind::Prefix { owner, begin },
         };
-        let counted = Query::new("SELECT COUNT(*) AS found FROM (SELECT image_pk FROM image_terms WHERE owner = ?");
+        let counted =
+            Query::new("SELECT COUNT(*) AS found FROM (SELECT image_pk FROM image_terms WHERE owner = ?");
         let counted = kind.of_words(counted, [owner.into()]).push(" LIMIT ?) AS counted", [most()]);
         let count = db.row_of(&counted).await?.map_or(Ok(0), |row| row.narrow("found"))?;
         Ok(Self { kind, count })

@@ -126,7 +126,8 @@ pub(in crate::library) async fn insert_removed(
 }
 
 pub(in crate::library) async fn end_removal(db: &Db, storage: &str, key: &ObjectKey) -> Result<(), DbError> {
-    let sql = "DELETE FROM objects WHERE storage = ? AND object_key = ? AND refs = 0 AND removing_at IS NOT NULL";
+    let sql =
+        "DELETE FROM objects WHERE storage = ? AND object_key = ? AND refs = 0 AND removing_at IS NOT NULL";
     db.execute(sql, &named(storage, key)).await.map(|_| ())
 }
 

@@ -23,7 +23,8 @@ pub(in crate::library) async fn list(
     after: &str,
     limit: u32,
 ) -> Result<Vec<Tag>, DbError> {
-    let sql = "SELECT pk, name, images, created_at FROM tags WHERE owner = ? AND name > ? ORDER BY name LIMIT ?";
+    let sql =
+        "SELECT pk, name, images, created_at FROM tags WHERE owner = ? AND name > ? ORDER BY name LIMIT ?";
     db.rows(sql, &[owner.into(), after.into(), limit.into()]).await?.iter().map(tag).collect()
 }
 

@@ -19,9 +19,11 @@ pub(in crate::library) async fn add(tx: &mut Tx, image: &Image, text: &str) -> R
         let known: BTreeSet<String> =
             tx.rows_of(&known).await?.iter().map(|row| row.text("term")).collect::<Result<_, _>>()?;
         if !known.is_empty() {
-            let again = Query::new("UPDATE image_terms SET uses = uses + 1 WHERE owner = ? AND created_at = ? AND image_pk = ?")
-                .push("", mine.clone())
-                .push_list(" AND term IN ", known.iter().map(|term| term.as_str().into()));
+            let again = Query::new(
+                "UPDATE image_terms SET uses = uses + 1 WHERE owner = ? AND created_at = ? AND image_pk = ?",
+            )
+            .push("", mine.clone())
+            .push_list(" AND term IN ", known.iter().map(|term| term.as_str().into()));
             tx.execute_of(&again).await?;
             terms.retain(|term| !known.contains(term));
         }
@@ -44,15 +46,24 @@ pub(in crate::library) async fn remove(tx: &mut Tx, image: &Image, text: &str) -
         return Ok(());
     }
     let values: Vec<Value> = terms.into_iter().map(Value::Text).collect();
-    let less = Query::new("UPDATE image_terms SET uses = uses - 1 WHERE owner = ? AND created_at = ? AND image_pk = ?")
-        .push("", key(image))
-        .push_list(" AND term IN ", values);
+    let less = Query::new(
+        "UPDATE image_terms SET uses = uses - 1 WHERE owner = ? AND created_at = ? AND image_pk = ?",
+    )
+    .push("", key(image))
+    .push_list(" AND term IN ", values);
     tx.execute_of(&less).await?;
-    tx.execute("DELETE FROM image_terms WHERE image_pk = ? AND uses <= 0", &[image.pk.into()]).await.map(|_| ())
+    tx.execute("DELETE FROM image_terms WHERE image_pk = ? AND uses <= 0", &[image.pk.into()])
+        .await
+        .map(|_| ())
 }
 
 /// The words of a tag are those of all its images from now on.
-pub(in crate::library) async fn add_to_tagged(tx: &mut Tx, owner: i64, tag: i64, name: &str) -> Result<(), DbError> {
+pub(in crate::library) async fn add_to_tagged(
+    tx: &mut Tx,
+    owner: i64,
+    tag: i64,
+    name: &str,
+) -> Result<(), DbError> {
     for term in terms(name) {
         let again = "UPDATE image_terms SET uses = uses + 1 WHERE owner = ? AND term = ? AND image_pk IN \
                      (SELECT image_pk FROM image_tags WHERE tag_pk = ?)";

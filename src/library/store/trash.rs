@@ -1,7 +1,7 @@
 //! The statements about images that go: to the trash, back, by age, for good.
 
-use super::counts::{Move, moved};
 use super::super::Image;
+use super::counts::{Move, moved};
 use super::{COLUMNS, images};
 use crate::db::{Db, DbError, Query, Tx};
 

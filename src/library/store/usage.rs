@@ -92,7 +92,8 @@ pub(in crate::library) async fn promised(db: &Db, id: &str) -> Result<Option<Pro
 
 /// The promises of those who have not been heard of since.
 pub(in crate::library) async fn expired(db: &Db, now: i64) -> Result<Vec<Promise>, DbError> {
-    let sql = "SELECT id, user_pk, bytes, files FROM reservations WHERE expires_at < ? ORDER BY id LIMIT 1000";
+    let sql =
+        "SELECT id, user_pk, bytes, files FROM reservations WHERE expires_at < ? ORDER BY id LIMIT 1000";
     db.rows(sql, &[now.into()]).await?.iter().map(row_of_promise).collect()
 }
 
@@ -121,7 +122,12 @@ pub(in crate::library) async fn add(
 }
 
 /// So much less is there.
-pub(in crate::library) async fn subtract(tx: &mut Tx, owner: i64, bytes: u64, files: u64) -> Result<(), DbError> {
+pub(in crate::library) async fn subtract(
+    tx: &mut Tx,
+    owner: i64,
+    bytes: u64,
+    files: u64,
+) -> Result<(), DbError> {
     let sql = "UPDATE user_usage SET bytes = bytes - ?, files = files - ? WHERE user_pk = ?";
     tx.execute(sql, &[int(bytes), int(files), owner.into()]).await.map(|_| ())
 }

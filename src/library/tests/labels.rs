@@ -43,7 +43,10 @@ async fn an_image_is_found_by_what_it_is_called_now() {
     assert_eq!(library.edit(MINE, id, &edit, now_ms()).await.unwrap().name, "dog.jpg");
     assert_eq!(search(&library, "cat dog").await, ["dog.jpg"]);
     assert!(search(&library, "grey").await.is_empty());
-    library.edit(MINE, id, &Edit { tags: Some(tags(&["old town"])), ..Edit::default() }, now_ms()).await.unwrap();
+    library
+        .edit(MINE, id, &Edit { tags: Some(tags(&["old town"])), ..Edit::default() }, now_ms())
+        .await
+        .unwrap();
     assert!(search(&library, "cat").await.is_empty());
     assert_eq!(counted(&library).await, [("cat".to_owned(), 0), ("old town".to_owned(), 1)]);
     for (edit, field) in [

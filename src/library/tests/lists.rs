@@ -187,8 +187,14 @@ async fn every_list_is_read_from_an_index() {
                     let listing = Listing { reach, sort, filter: filter.clone(), trash, ..listing() };
                     for query in [keys(&listing, &[], 1), counted(&listing, &[], 1)] {
                         let plan = plan(&query).await;
-                        assert!(plan.iter().any(|line| line.contains("USING") && line.contains("INDEX")), "{plan:?}");
-                        assert!(!plan.iter().any(|line| line.starts_with("SCAN images")), "{plan:?} {listing:?}");
+                        assert!(
+                            plan.iter().any(|line| line.contains("USING") && line.contains("INDEX")),
+                            "{plan:?}"
+                        );
+                        assert!(
+                            !plan.iter().any(|line| line.starts_with("SCAN images")),
+                            "{plan:?} {listing:?}"
+                        );
                         let sorts = plan.iter().any(|line| line.contains("TEMP B-TREE"));
                         assert!(!sorts || filter != Filter::default(), "{plan:?} {listing:?}");
                     }
