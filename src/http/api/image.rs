@@ -16,6 +16,8 @@ pub(super) struct ImageAnswer {
     pub(super) url: String,
     /// The file name it came with, or what it was renamed to.
     pub(super) name: String,
+    /// By which clients find it that know no ids.
+    pub(super) stored_name: Option<String>,
     pub(super) bytes: u64,
     /// Sides as a viewer sees them.
     pub(super) width: u32,
@@ -61,6 +63,8 @@ pub(super) struct Links {
     thumbnail: String,
     /// What its pixels say: colours and placeholders.
     info: String,
+    /// A `DELETE` there moves it to the trash.
+    delete: String,
 }
 
 /// Fractions of the upright width and height.
@@ -94,6 +98,7 @@ impl ImageAnswer {
             id: image.id.to_string(),
             url: links.url.clone(),
             name: image.name.clone(),
+            stored_name: image.stored_name.clone(),
             bytes: image.bytes,
             width,
             height,
@@ -123,13 +128,14 @@ impl Links {
     fn of(image: &Image, delivery: &Delivery) -> Result<Self, DeliveryError> {
         // Without a spec the address is the shortest, and a signature is good for all of them.
         let url = delivery.link(image, "_")?.replacen("/_", "", 1);
-        let name: String = image.name.chars().filter(|c| !c.is_control()).collect();
+        let name: String = image.name.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         Ok(Self {
             markdown: format!("![{}]({url})", markdown(&name)),
             html: format!("<img src=\"{}\" alt=\"{}\">", html(&url), html(&name)),
             bbcode: format!("[img]{url}[/img]"),
             thumbnail: delivery.link(image, "w_200,h_200")?,
             info: url.replacen("/i/", "/info/", 1),
+            delete: format!("{}/v1/images/{}", delivery.public_url(), image.id),
             url,
         })
     }

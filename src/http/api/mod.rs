@@ -15,7 +15,6 @@ mod images;
 mod keys;
 mod mail;
 mod openapi;
-mod picture;
 mod schema;
 mod shares;
 mod signed;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::answer::{created, json};
 use super::call::{Call, Refused};
 use super::endpoint::Endpoint;
-use super::picture::VisibilityWord;
+use super::image::VisibilityWord;
 use super::schema::Invalid;
 use super::time::Time;
 use super::uploads::{Desk, Pictures, owner};

@@ -17,7 +17,8 @@ use serde_json::{Map, Value};
 use super::answer::{json, ok};
 use super::call::{Call, Refused};
 use super::endpoint::Endpoint;
-use super::picture::{Picture, VisibilityWord};
+use super::image::{ImageAnswer, VisibilityWord};
+use super::images;
 use super::schema::Invalid;
 use super::time::Time;
 use crate::accounts::{Quota, Scope, User};
@@ -48,7 +49,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     )
     .scope(Scope::Manage)
     .media(&["image/*", "application/octet-stream", "multipart/form-data"])
-    .gives::<Picture>(200, "The picture as it is now"),
+    .gives::<ImageAnswer>(200, "The picture as it is now"),
     Endpoint::get(
         "/v1/images/by-hash/{hash}",
         "findImageByHash",
@@ -56,7 +57,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
         |call| Box::pin(by_hash(call)),
     )
     .scope(Scope::Read)
-    .gives::<Picture>(200, "The picture"),
+    .gives::<ImageAnswer>(200, "The picture"),
 ];
 
 /// Where an upload is handled: whose it is, and what it needs of the server.
@@ -113,7 +114,7 @@ struct Texts {
 
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Pictures {
-    images: Vec<Picture>,
+    images: Vec<ImageAnswer>,
     /// Files of a form that were not taken, where others were.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<NotTaken>,
@@ -168,7 +169,7 @@ async fn replace(call: Call) -> Result<Response<Body>, Refused> {
         roomy.raw(&headers, Wish::named(""), body).await?
     };
     let image = session.for_owner(desk.owner).replace(&id).await?;
-    Ok(ok(&Picture::of(&image, desk.parts.delivery.public_url())))
+    Ok(ok(&images::answer(&desk.parts, image).await?))
 }
 
 impl Desk {
@@ -217,7 +218,6 @@ impl Desk {
     /// Records the files. What one of them lacks does not keep the others out; where none is taken, the first one's fault is
     /// the answer.
     pub(super) async fn finish(&self, files: Vec<Received>) -> Result<(StatusCode, Pictures), Refused> {
-        let public_url = self.parts.delivery.public_url();
         let mut pictures = Pictures { images: Vec::new(), errors: Vec::new() };
         let mut first = None;
         let mut all_known = true;
@@ -229,7 +229,8 @@ impl Desk {
             match done {
                 Ok(done) => {
                     all_known &= done.duplicate;
-                    pictures.images.push(Picture::uploaded(&done.image, done.duplicate, public_url));
+                    let answer = images::answer(&self.parts, done.image).await?;
+                    pictures.images.push(ImageAnswer { duplicate: Some(done.duplicate), ..answer });
                 }
                 Err(error) => {
                     let detail = error.message().into_owned();
@@ -316,7 +317,7 @@ async fn by_hash(call: Call) -> Result<Response<Body>, Refused> {
     let hash = hash.ok_or_else(wrong)?;
     let found = call.api().uploads.library().own_by_hash(call.who()?.user.pk, &hash, call.now).await?;
     let image = found.ok_or_else(|| LibraryError::NotFound { id: call.value("hash").to_owned() })?;
-    Ok(ok(&Picture::of(&image, call.parts.delivery.public_url())))
+    Ok(ok(&images::answer(&call.parts, image).await?))
 }
 
 pub(super) fn owner(user: &User) -> Owner {
