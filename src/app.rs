@@ -286,6 +286,7 @@ impl Listening {
         tokio::spawn(write_down(app.library.clone(), app.accounts.clone()));
         let parts_of_jobs = jobs::Parts {
             db: app.db.clone(),
+            library: app.library.clone(),
             accounts: app.accounts.clone(),
             metrics: Arc::clone(&app.metrics),
             public_url: public_url.clone(),

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
-use super::{AppError, accounts_over, database, part, worker_config};
+use super::{AppError, accounts_over, database, library_over, part, worker_config};
 use crate::accounts::Accounts;
 use crate::config::Config;
 use crate::db::{Db, now_ms};
 use crate::jobs::{self, BackupJob, Cleanup, CleanupJob, Job, MailJob, Plan, Report, Runner, When};
+use crate::library::Library;
 use crate::mail::Mailer;
 use crate::telemetry::metrics::Metrics;
 use crate::workers::Workers;
@@ -17,6 +18,7 @@ use crate::workers::Workers;
 /// What jobs are made of.
 pub(super) struct Parts {
     pub(super) db: Db,
+    pub(super) library: Library,
     pub(super) accounts: Accounts,
     pub(super) metrics: Arc<Metrics>,
     /// Where links in mails lead.
@@ -58,7 +60,13 @@ fn plans(config: &Config) -> Vec<Plan> {
 
 /// The steps of the daily clean-up, in their order.
 fn cleanup(parts: &Parts) -> Cleanup {
-    Cleanup::new(vec![jobs::accounts_step(parts.accounts.clone()), jobs::queue_step(parts.db.clone())])
+    let Parts { db, library, accounts, .. } = parts;
+    Cleanup::new(vec![
+        jobs::expiry_step(library.clone()),
+        jobs::trash_step(library.clone()),
+        jobs::accounts_step(accounts.clone()),
+        jobs::queue_step(db.clone()),
+    ])
 }
 
 /// `None` where no mail server is configured.
@@ -103,6 +111,7 @@ async fn alone(config: &Config) -> Result<(Parts, Workers), AppError> {
         .map_err(|error| part("worker threads", error))?;
     let db = database(config).await?;
     let accounts = accounts_over(config, db.clone(), workers.clone())?;
+    let library = library_over(config, db.clone()).await?;
     let public_url = config.http.public_url.clone().unwrap_or_default();
-    Ok((Parts { db, accounts, metrics, public_url }, workers))
+    Ok((Parts { db, library, accounts, metrics, public_url }, workers))
 }

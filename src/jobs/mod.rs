@@ -13,7 +13,7 @@ mod work;
 use std::time::Duration;
 
 pub use backup::BackupJob;
-pub use cleanup::{Cleanup, CleanupJob, Report, Step, accounts_step, queue_step};
+pub use cleanup::{Cleanup, CleanupJob, Report, Step, accounts_step, expiry_step, queue_step, trash_step};
 pub use mail::MailJob;
 pub use runner::Runner;
 pub use schedule::{Plan, When};

@@ -75,6 +75,17 @@ impl Library {
         Ok(done)
     }
 
+    /// How many [`Library::expire`] would find.
+    pub async fn expired(&self, now: i64) -> Result<u64, LibraryError> {
+        Ok(store::trash::count_expired(&self.db, now).await?)
+    }
+
+    /// How many [`Library::empty_trash`] would find.
+    pub async fn emptied(&self, now: i64) -> Result<u64, LibraryError> {
+        let then = now.saturating_sub(ms(self.config.trash.0));
+        Ok(store::trash::count_deleted_before(&self.db, then).await?)
+    }
+
     /// When an image ends that comes now and says nothing about it; `None` = never.
     pub fn expiry(&self, now: i64) -> Option<i64> {
         self.config.expire_after.map(|after| now.saturating_add(ms(after)))

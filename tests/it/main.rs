@@ -16,6 +16,7 @@ mod databases;
 mod golden;
 mod http2;
 mod jobs;
+mod library;
 mod limits;
 mod load;
 mod named;

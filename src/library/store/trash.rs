@@ -52,3 +52,13 @@ pub(in crate::library) async fn of_owner(db: &Db, owner: i64, limit: u32) -> Res
     let rest = "WHERE owner = ? AND trashed = 1 ORDER BY created_at, pk LIMIT ?";
     images(&db.rows_of(&Query::new(COLUMNS).push(rest, [owner.into(), limit.into()])).await?)
 }
+
+pub(in crate::library) async fn count_expired(db: &Db, now: i64) -> Result<u64, DbError> {
+    let sql = "SELECT COUNT(*) AS found FROM images WHERE trashed = 0 AND expires_at <= ?";
+    db.row(sql, &[now.into()]).await?.map_or(Ok(0), |row| row.narrow("found"))
+}
+
+pub(in crate::library) async fn count_deleted_before(db: &Db, then: i64) -> Result<u64, DbError> {
+    let sql = "SELECT COUNT(*) AS found FROM images WHERE trashed = 1 AND deleted_at <= ?";
+    db.row(sql, &[then.into()]).await?.map_or(Ok(0), |row| row.narrow("found"))
+}
