@@ -16,12 +16,12 @@ pub struct Invite {
 }
 
 const SET_UP: &str = "set_up";
-const RECOVERY: &str = "recovery";
-const DELETION: &str = "deletion";
+pub(super) const RECOVERY: &str = "recovery";
+pub(super) const DELETION: &str = "deletion";
 
 const SET_UP_LASTS: i64 = 24 * 60 * 60_000;
 /// As long as a mail may take, and no longer than somebody leaves a mailbox open.
-const MAIL_LASTS: i64 = 60 * 60_000;
+pub(super) const MAIL_LASTS: i64 = 60 * 60_000;
 
 impl Accounts {
     /// The secret of the set-up link while there are no users; the one before it ends. For the start of a server.

@@ -37,9 +37,11 @@ pub use section::cache::Cache;
 pub use section::cleanup::Cleanup;
 pub use section::compat::Compat;
 pub use section::database::Database;
+pub use section::hotlink::{EmptyReferer, Hotlink, HotlinkAnswer};
 pub use section::http::Http;
 pub use section::images::Images;
 pub use section::ipx::Ipx;
+pub use section::jobs::Jobs;
 pub use section::keys::Key;
 pub use section::library::{Library, Visibility};
 pub use section::limits::{Limit, Limits};
@@ -86,8 +88,10 @@ pub struct Config {
     pub presets: Presets,
     pub limits: Limits,
     pub library: Library,
+    pub hotlink: Hotlink,
     pub uploads: Uploads,
     pub cleanup: Cleanup,
+    pub jobs: Jobs,
     pub auth: Auth,
     pub keys: Vec<Key>,
     pub mail: Mail,
@@ -126,8 +130,10 @@ impl Default for Config {
             presets: Presets::new(),
             limits: Limits::default(),
             library: Library::default(),
+            hotlink: Hotlink::default(),
             uploads: Uploads::default(),
             cleanup: Cleanup::default(),
+            jobs: Jobs::default(),
             auth: Auth::default(),
             keys: Vec::new(),
             mail: Mail::default(),
@@ -199,6 +205,7 @@ impl Config {
         self.database.derive(&self.data_dir, base);
         self.cache.derive(&self.data_dir, base);
         self.log.derive(base);
+        self.mail.derive(base);
         self.storages.values_mut().for_each(|storage| storage.derive(base));
         self.sources.values_mut().for_each(|source| source.derive(base));
         let objects = || Storage::folder(self.data_dir.join("objects"));
@@ -215,8 +222,10 @@ impl Config {
             self.images.validate(),
             section::presets::validate_specs("presets", &self.presets),
             self.limits.validate(),
+            self.hotlink.validate(),
             self.uploads.validate(),
             self.cleanup.validate(),
+            self.jobs.validate(),
             self.auth.validate(),
             self.validate_openness(),
             self.mail.validate(),

@@ -28,7 +28,7 @@ pub async fn write(
     if file.exists() {
         return Err(DbError::Exists { path: file.to_owned() });
     }
-    let part = beside(file, "part");
+    let part = beside(file, ".part");
     let failed = |source| DbError::File { path: file.to_owned(), source };
     let done = write_part(db, &part, blank, progress).await;
     if let Err(error) = done {
@@ -296,41 +296,23 @@ fn file_config(path: &Path) -> Config {
     Config { url: Some(format!("sqlite:{}", path.display())) }
 }
 
-fn beside(file: &Path, extension: &str) -> PathBuf {
-    let mut name = file.as_os_str().to_owned();
-    name.push(".");
-    name.push(extension);
-    PathBuf::from(name)
-}
-
-/// With what SQLite may have left beside it.
-fn remove(part: &Path) {
-    for path in [part.to_owned(), beside_log(part, "-wal"), beside_log(part, "-shm")] {
-        let _ = std::fs::remove_file(path);
-    }
-}
-
-fn beside_log(file: &Path, end: &str) -> PathBuf {
+fn beside(file: &Path, end: &str) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(end);
     PathBuf::from(name)
 }
 
+/// With what SQLite may have left beside it.
+fn remove(part: &Path) {
+    for path in [part.to_owned(), beside(part, "-wal"), beside(part, "-shm")] {
+        let _ = std::fs::remove_file(path);
+    }
+}
+
 /// `20261121T130000Z`.
 fn stamp(now: i64) -> String {
-    let seconds = now.div_euclid(1000);
-    let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    // Civil date from days, counted from 1 March of the year 0 in eras of 400 years.
-    let shifted = days + 719_468;
-    let (era, of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
+    let time = jiff::Timestamp::from_millisecond(now).unwrap_or(jiff::Timestamp::MAX);
+    time.strftime("%Y%m%dT%H%M%SZ").to_string()
 }
 
 /// In one statement: SQLite takes 32,766 values, PostgreSQL twice that.

@@ -43,6 +43,8 @@ pub enum DbError {
     /// A row holds what our own code would never have written.
     #[error("column `{column}` holds an impossible value: {why}")]
     Corrupt { column: &'static str, why: String },
+    #[error("the system gives no random bytes: {0}")]
+    Random(String),
     #[error("{} is no backup of pixedge", path.display())]
     NoBackup { path: PathBuf },
     #[error("{} exists already; name another file, or remove it first", path.display())]

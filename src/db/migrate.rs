@@ -4,6 +4,7 @@
 mod steps;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use sqlx::{AssertSqlSafe, SqlSafeStr};
@@ -23,8 +24,10 @@ pub(super) const ALL: &[Migration] = &[
     Migration { version: 2, name: "image_changes", sql: include_str!("migrations/0002_image_changes.sql") },
     Migration { version: 3, name: "purges", sql: include_str!("migrations/0003_purges.sql") },
     Migration { version: 4, name: "accounts", sql: include_str!("migrations/0004_accounts.sql") },
+    Migration { version: 5, name: "queue", sql: include_str!("migrations/0005_queue.sql") },
     Migration { version: 6, name: "objects", sql: include_str!("migrations/0006_objects.sql") },
     Migration { version: 7, name: "library_use", sql: include_str!("migrations/0007_library_use.sql") },
+    Migration { version: 8, name: "access", sql: include_str!("migrations/0008_access.sql") },
     Migration { version: 10, name: "admin", sql: include_str!("migrations/0010_admin.sql") },
 ];
 
@@ -98,7 +101,7 @@ async fn locked(db: &Db) -> Result<Tx, DbError> {
     match &db.pools {
         Pools::Postgres(pair) => {
             let inner = Inner::Postgres(postgres::begin_migration(&pair.writer).await?);
-            Ok(Tx { inner, over: false })
+            Ok(Tx { inner, over: false, work: Arc::default(), has_work: false })
         }
         _ => db.write().await,
     }

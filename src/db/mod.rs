@@ -8,6 +8,7 @@ mod mysql;
 mod pools;
 mod postgres;
 mod query;
+pub mod queue;
 mod row;
 mod schema;
 mod sqlite;
@@ -15,10 +16,12 @@ mod target;
 mod value;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Deserialize;
 use sqlx::{AssertSqlSafe, MySql, Postgres, SqlSafeStr, SqlStr, Sqlite, Transaction};
+use tokio::sync::Notify;
 
 pub use error::DbError;
 pub use query::Query;
@@ -40,6 +43,8 @@ pub struct Config {
 #[derive(Clone)]
 pub struct Db {
     pools: Pools,
+    /// Rings when this process has left work in the queue.
+    work: Arc<Notify>,
 }
 
 /// A write transaction; dropped without [`Tx::commit`] it leaves nothing behind.
@@ -49,6 +54,8 @@ pub struct Db {
 pub struct Tx {
     inner: Inner,
     over: bool,
+    work: Arc<Notify>,
+    has_work: bool,
 }
 
 enum Inner {
@@ -137,7 +144,7 @@ impl Db {
                 Pools::Mysql(pair, engine)
             }
         };
-        Ok(Self { pools })
+        Ok(Self { pools, work: Arc::default() })
     }
 
     /// The first row, if there is one.
@@ -175,7 +182,16 @@ impl Db {
             Pools::Postgres(pair) => Inner::Postgres(Box::pin(postgres::begin(&pair.writer)).await?),
             Pools::Mysql(pair, _) => Inner::Mysql(Box::pin(mysql::begin(&pair.writer)).await?),
         };
-        Ok(Tx { inner, over: false })
+        Ok(Tx { inner, over: false, work: Arc::clone(&self.work), has_work: false })
+    }
+
+    /// Waits until this process has left work in the queue, or has done so since the last wait.
+    pub async fn has_work(&self) {
+        self.work.notified().await;
+    }
+
+    fn wake_workers(&self) {
+        self.work.notify_one();
     }
 
     /// Whether the database answers, for `/readyz` and `check`.
@@ -233,7 +249,7 @@ impl Tx {
     }
 
     pub async fn rows(&mut self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>, DbError> {
-        in_tx!(self, sql.into_sql_str(), values, rows)
+        self.all(sql.into_sql_str(), values).await
     }
 
     /// Returns how many rows the statement matched.
@@ -246,7 +262,7 @@ impl Tx {
     }
 
     pub async fn rows_of(&mut self, query: &Query) -> Result<Vec<Row>, DbError> {
-        in_tx!(self, composed(query), query.values(), rows)
+        self.all(composed(query), query.values()).await
     }
 
     pub async fn execute_of(&mut self, query: &Query) -> Result<u64, DbError> {
@@ -257,11 +273,24 @@ impl Tx {
         if self.over {
             return Err(DbError::Over);
         }
-        Ok(match self.inner {
+        match self.inner {
             Inner::Sqlite(tx) => tx.commit().await,
             Inner::Postgres(tx) => tx.commit().await,
             Inner::Mysql(tx) => tx.commit().await,
-        }?)
+        }?;
+        if self.has_work {
+            self.work.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Once this is committed.
+    fn wake_workers(&mut self) {
+        self.has_work = true;
+    }
+
+    async fn all(&mut self, sql: SqlStr, values: &[Value]) -> Result<Vec<Row>, DbError> {
+        in_tx!(self, sql, values, rows)
     }
 
     async fn run(&mut self, sql: SqlStr, values: &[Value]) -> Result<u64, DbError> {

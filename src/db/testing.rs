@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::{Config, Db};
+use super::{Config, Db, Engine, Query, Tx};
+use sqlx::{AssertSqlSafe, SqlSafeStr};
 
 #[allow(
     clippy::disallowed_methods,
@@ -36,4 +37,44 @@ pub(crate) fn config(dir: &Path) -> Config {
 #[expect(clippy::disallowed_methods, reason = "no setting of the program's")]
 pub(super) fn on() -> Option<String> {
     std::env::var(ON).ok()
+}
+
+/// Panics with the engine's plan unless it finds the rows of a list by an index, in the order of the index: a list that
+/// is sorted or searched row by row is slow only when there are many rows, and no test has many.
+pub(crate) async fn plan_uses_index(db: &Db, query: &Query) {
+    let engine = db.pools.engine();
+    let mut tx: Tx = db.write().await.unwrap();
+    if engine == Engine::Postgres {
+        // Of a small table it would read everything, whatever indexes there are.
+        tx.execute("SET LOCAL enable_seqscan = off", &[]).await.unwrap();
+        tx.execute("SET LOCAL enable_sort = off", &[]).await.unwrap();
+        tx.execute("SET LOCAL enable_bitmapscan = off", &[]).await.unwrap();
+    }
+    let (explain, column) = match engine {
+        Engine::Sqlite => ("EXPLAIN QUERY PLAN ", "detail"),
+        Engine::Postgres => ("EXPLAIN ", "QUERY PLAN"),
+        Engine::MariaDb | Engine::MySql => ("EXPLAIN ", "Extra"),
+    };
+    let sql = AssertSqlSafe(format!("{explain}{}", query.sql())).into_sql_str();
+    let plan: Vec<String> = tx
+        .all(sql, query.values())
+        .await
+        .unwrap()
+        .iter()
+        .map(|row| {
+            let key = if column == "Extra" { row.opt_text("key").unwrap() } else { Some(String::new()) };
+            let line = row.opt_text(column).unwrap().unwrap_or_default();
+            format!("{line} key: {}", key.as_deref().unwrap_or("none"))
+        })
+        .collect();
+    let slow = |line: &String| {
+        let found = match engine {
+            Engine::Sqlite => !line.starts_with("SCAN") || line.contains("INDEX"),
+            Engine::Postgres => !line.contains("Seq Scan") && !line.contains("Sort"),
+            // It may choose to read a table of few rows whole, but never says so of one that it could not seek in.
+            Engine::MariaDb | Engine::MySql => !line.contains("filesort") || !line.contains("key: none"),
+        };
+        !found || line.contains("TEMP B-TREE")
+    };
+    assert!(!plan.iter().any(slow), "{}\n{plan:#?}", query.sql());
 }

@@ -18,5 +18,7 @@ pub mod ready;
 pub mod router;
 mod seats;
 pub mod server;
+mod share;
 mod viewer;
+pub mod visitor;
 mod watch;

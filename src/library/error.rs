@@ -28,6 +28,11 @@ pub enum LibraryError {
     /// Its object is being removed, or it took so long that what was set aside for it is gone.
     #[error("the same content is being removed at this moment; try again")]
     Busy,
+    /// A field of a request.
+    #[error("`{field}` {why}")]
+    Field { field: &'static str, why: &'static str },
+    #[error("there is no such share")]
+    NoShare,
     #[error("no randomness for a new id: {0}")]
     Random(String),
     #[error(transparent)]
@@ -45,8 +50,10 @@ impl LibraryError {
 impl Fault for LibraryError {
     fn kind(&self) -> Kind {
         match self {
-            Self::NotFound { .. } | Self::Missing { .. } => Kind::NotFound,
-            Self::IdTaken { .. } | Self::Invalid { .. } | Self::Focal => Kind::BadRequest,
+            Self::NotFound { .. } | Self::Missing { .. } | Self::NoShare => Kind::NotFound,
+            Self::IdTaken { .. } | Self::Invalid { .. } | Self::Focal | Self::Field { .. } => {
+                Kind::BadRequest
+            }
             Self::QuotaFiles { .. } | Self::QuotaBytes { .. } => Kind::Forbidden,
             Self::Busy => Kind::Overloaded,
             Self::Random(_) => Kind::Internal,
@@ -57,9 +64,9 @@ impl Fault for LibraryError {
 
     fn code(&self) -> &'static str {
         match self {
-            Self::NotFound { .. } | Self::Missing { .. } => "not_found",
+            Self::NotFound { .. } | Self::Missing { .. } | Self::NoShare => "not_found",
             Self::IdTaken { .. } => "conflict",
-            Self::Focal | Self::Invalid { .. } => "bad_value",
+            Self::Focal | Self::Invalid { .. } | Self::Field { .. } => "bad_value",
             Self::QuotaFiles { .. } | Self::QuotaBytes { .. } => "quota_exceeded",
             Self::Busy => "overloaded",
             Self::Random(_) => "internal",
@@ -84,6 +91,7 @@ impl Fault for LibraryError {
             Self::Db(error) => error.detail(),
             Self::Storage(error) => error.detail(),
             Self::Busy => Detail { retry_after: Some(5), ..Detail::default() },
+            Self::Field { field, .. } => Detail { option: Some((*field).to_owned()), ..Detail::default() },
             _ => Detail::default(),
         }
     }

@@ -11,12 +11,14 @@ mod id;
 mod image;
 mod known;
 mod listing;
+mod shares;
 mod store;
 mod sweep;
 mod tags;
 mod trash;
 mod usage;
 mod versions;
+mod views;
 mod words;
 
 use std::ops::Range;
@@ -40,14 +42,17 @@ pub use id::{IdError, ImageId};
 pub use image::{Image, Page, Sameness, Shape, Visibility};
 pub use image::{NewImage, Stored};
 pub use listing::{Cursor, Filter, LONGEST_PAGE, Labels, Listed, Listing, Reach, Sort, Start, Total};
+pub use shares::{NewShare, Share, SharePassword, ShareToken, is_share_token};
 pub use sweep::{SweepPlan, Swept};
 pub use tags::{Tag, Tags};
 pub use usage::{Quota, Reservation, Usage};
 pub use versions::{NewVersion, Version};
+pub use views::{Count, Day};
 pub use words::TagName;
 
 use generations::{Generations, Raised};
 use known::Known;
+use views::Views;
 
 /// A hash of a picture's content, by whichever function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,13 +69,15 @@ pub struct Library {
     generations: Generations,
     known: Known,
     config: Config,
+    views: Views,
 }
 
 impl Library {
     /// Reads the generations once; [`Library::poll`] keeps them current.
     pub async fn new(db: Db, storages: Storages) -> Result<Self, LibraryError> {
         let (generations, known) = (Generations::default(), Known::default());
-        let library = Self { db, storages, generations, known, config: Config::default() };
+        let (views, config) = (Views::default(), Config::default());
+        let library = Self { db, storages, generations, known, config, views };
         library.poll().await?;
         store::terms::make(&library.db).await?;
         Ok(library)

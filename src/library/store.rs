@@ -10,6 +10,9 @@ pub(super) mod trash;
 pub(super) mod usage;
 pub(super) mod versions;
 
+pub(super) mod shares;
+pub(super) mod views;
+
 use super::generations::Raised;
 use super::listing::Reach;
 use super::{Image, ImageId, LibraryError, NewImage, Page, Sameness, Scope, Shape, Visibility};
@@ -22,7 +25,7 @@ macro_rules! select {
         concat!(
             "SELECT pk, id, name, sha256, md5, bytes, format, width, height, orientation, frames, has_alpha, depth, ",
             "progressive, focal_x, focal_y, visibility, storage, object_key, owner, created_at, updated_at, ",
-            "deleted_at, expires_at, stored_name, versions, views FROM images ",
+            "deleted_at, expires_at, stored_name, versions, views, last_viewed_at FROM images ",
             $rest
         )
     };
@@ -360,6 +363,7 @@ fn image(row: &Row) -> Result<Image, DbError> {
         deleted_at: row.opt_int("deleted_at")?,
         expires_at: row.opt_int("expires_at")?,
         versions: row.narrow("versions")?,
-        views: u64::try_from(row.int("views")?).unwrap_or(0),
+        views: row.narrow("views")?,
+        last_viewed_at: row.opt_int("last_viewed_at")?,
     })
 }

@@ -6,17 +6,17 @@ use sha2::{Digest, Sha256};
 use super::*;
 use crate::storage::{LOCAL, ObjectKey};
 
+mod going;
 mod labels;
 mod lists;
-mod going;
 
-async fn library(dir: &std::path::Path) -> Library {
+pub(super) async fn library(dir: &std::path::Path) -> Library {
     let db = crate::db::testing::open(dir).await;
     let storages = Storages::open(&BTreeMap::new(), LOCAL, dir, dir).await.unwrap();
     Library::new(db, storages).await.unwrap()
 }
 
-fn new(content: &[u8], name: &str) -> NewImage {
+pub(super) fn new(content: &[u8], name: &str) -> NewImage {
     let sha256 = ContentHash(Sha256::digest(content).into());
     NewImage {
         id: None,
@@ -285,6 +285,7 @@ fn a_row_that_was_read_before_a_change_is_not_kept() {
         expires_at: None,
         versions: 0,
         views: 0,
+        last_viewed_at: None,
     };
     let row = Arc::new(row);
     known.put(&row, before);

@@ -6,17 +6,21 @@
 )]
 #![allow(unreachable_pub, reason = "nothing imports a test binary")]
 
+mod access;
 mod accounts;
 mod administration;
 mod architecture;
 mod corpus;
 mod crash;
+mod databases;
 mod golden;
 mod http2;
+mod jobs;
 mod limits;
 mod load;
 mod named;
 mod nginx;
+mod originals;
 mod purge;
 mod quality;
 mod read_path;

@@ -10,17 +10,22 @@ mod answer;
 mod call;
 mod endpoint;
 mod keys;
+mod mail;
 mod openapi;
 mod picture;
 mod schema;
 mod signed;
+mod shares;
+mod tasks;
 mod time;
 mod uploads;
 
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
-use http::header::{AUTHORIZATION, CACHE_CONTROL, CONNECTION, HeaderMap, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
+use http::header::{
+    AUTHORIZATION, CACHE_CONTROL, CONNECTION, HeaderMap, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+};
 use http::request::Parts as Head;
 use http::{HeaderValue, Method, Response, StatusCode};
 
@@ -30,6 +35,7 @@ use super::router::Parts;
 use crate::accounts::{Accounts, Who};
 use crate::delivery::body::Body;
 use crate::delivery::cors::Cors;
+use crate::library::Library;
 use crate::upload::Uploads;
 
 pub use schema::Schemas;
@@ -41,6 +47,7 @@ use endpoint::{Endpoint, Needs};
 pub struct Api {
     pub accounts: Accounts,
     pub uploads: Uploads,
+    pub library: Library,
     /// Other origins whose scripts may call the API.
     pub cors: Cors,
     /// Whom requests without credentials act as, where no account is needed.
@@ -53,9 +60,12 @@ pub struct Api {
 /// Every endpoint, by subject.
 const SUBJECTS: &[&[Endpoint]] = &[
     accounts::ENDPOINTS,
+    mail::ENDPOINTS,
     keys::ENDPOINTS,
     uploads::ENDPOINTS,
     signed::ENDPOINTS,
+    shares::ENDPOINTS,
+    tasks::ENDPOINTS,
     admin::ENDPOINTS,
     openapi::ENDPOINTS,
 ];

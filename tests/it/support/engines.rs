@@ -217,7 +217,7 @@ impl Server {
         let (port, folder) = (self.port, self.folder().display());
         let line = match self.kind {
             Kind::Postgres => format!(
-                "-D {folder}/data -p {port} -h 127.0.0.1 -k {folder} -c fsync=off -c synchronous_commit=off \
+                "-D {folder}/data -p {port} -h 127.0.0.1 -k {folder} -c fsync=off \
                  -c full_page_writes=off -c shared_buffers=32MB -c max_connections=200 -c autovacuum=off"
             ),
             // latin1, so that a column that must be something else has to say so.
