@@ -240,7 +240,6 @@ mod tests {
                 did_you_mean: Some("width".to_owned()),
                 fields: Vec::new(),
                 retry_after: Some(2),
-                fields: Vec::new(),
                 quota: None,
             }
         }
