@@ -47,6 +47,7 @@ pub use sweep::{SweepPlan, Swept};
 pub use tags::{Tag, Tags};
 pub use usage::{Quota, Reservation, Usage};
 pub use versions::{NewVersion, Version};
+pub use views::{Count, Day};
 pub use words::TagName;
 pub use views::{Count, Day};
 

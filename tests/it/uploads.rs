@@ -26,7 +26,8 @@ pub fn account(server: &Server, name: &str) -> String {
 pub fn form(parts: &[(&str, Option<&str>, &[u8])]) -> Vec<u8> {
     let mut body = Vec::new();
     for (name, file, bytes) in parts {
-        let file = file.map(|file| format!("; filename=\"{file}\"\r\nContent-Type: application/octet-stream"));
+        let file =
+            file.map(|file| format!("; filename=\"{file}\"\r\nContent-Type: application/octet-stream"));
         let head = format!(
             "--XyZ\r\nContent-Disposition: form-data; name=\"{name}\"{}\r\n\r\n",
             file.unwrap_or_default()
@@ -41,7 +42,12 @@ pub fn form(parts: &[(&str, Option<&str>, &[u8])]) -> Vec<u8> {
 
 const FORM: (&str, &str) = ("content-type", "multipart/form-data; boundary=XyZ");
 
-pub fn post(server: &Server, token: &str, more: &[(&str, &str)], parts: &[(&str, Option<&str>, &[u8])]) -> Reply {
+pub fn post(
+    server: &Server,
+    token: &str,
+    more: &[(&str, &str)],
+    parts: &[(&str, Option<&str>, &[u8])],
+) -> Reply {
     let bearer = format!("Bearer {token}");
     let mut headers = vec![FORM];
     if !token.is_empty() {
@@ -90,7 +96,10 @@ fn a_form_with_files_and_what_is_to_be_recorded() {
     let markdown = image["links"]["markdown"].as_str().unwrap();
     assert!(markdown.starts_with("![Été \\[1\\].png](http"), "{markdown}");
     assert_eq!(answer["errors"][0]["code"], "not_an_image");
-    assert_eq!((&answer["errors"][0]["index"], &answer["errors"][0]["name"]), (&json!(1), &json!("note.txt")));
+    assert_eq!(
+        (&answer["errors"][0]["index"], &answer["errors"][0]["name"]),
+        (&json!(1), &json!("note.txt"))
+    );
 
     for hash in [&sha256, &md5, &md5.to_uppercase()] {
         let found = server.json("GET", &format!("/v1/images/by-hash/{hash}"), &ana, Value::Null);
@@ -127,7 +136,8 @@ fn base64_and_urls_in_json() {
     let there = Home::new(OPEN).start();
     let ana = account(&there, "ana");
     let png = picture(30, 2);
-    let sent = there.json("POST", "/v1/images", &ana, json!({"base64": STANDARD.encode(&png), "name": "a b.png"}));
+    let sent =
+        there.json("POST", "/v1/images", &ana, json!({"base64": STANDARD.encode(&png), "name": "a b.png"}));
     assert_eq!(sent.status, 201, "{}", sent.text());
     let sent = sent.json()["images"][0].clone();
     assert_eq!((&sent["name"], &sent["bytes"]), (&json!("a b.png"), &json!(png.len())));
@@ -142,7 +152,12 @@ fn base64_and_urls_in_json() {
         (json!({"url": "http://x", "nam": "x"}), "nam"),
     ] {
         let refused = there.json("POST", "/v1/images", &ana, wrong.clone());
-        assert_eq!((refused.status, &*refused.code()), (400, "invalid_fields"), "{wrong}: {}", refused.text());
+        assert_eq!(
+            (refused.status, &*refused.code()),
+            (400, "invalid_fields"),
+            "{wrong}: {}",
+            refused.text()
+        );
         assert!(refused.text().contains(field), "{}", refused.text());
     }
 
@@ -194,7 +209,8 @@ fn a_repeat_with_the_same_key_gets_the_same_answer() {
 fn limits_are_kept_while_bytes_arrive() {
     let server = Home::new(&format!("{OPEN}uploads: {{ max_bytes: 50kB, types: [image/png] }}")).start();
     let ana = account(&server, "ana");
-    let large = post(&server, &ana, &[], &[("f", Some("a.png"), &[7; 60_000]), ("visibility", None, b"public")]);
+    let large =
+        post(&server, &ana, &[], &[("f", Some("a.png"), &[7; 60_000]), ("visibility", None, b"public")]);
     assert_eq!((large.status, &*large.code()), (413, "too_many_bytes"), "{}", large.text());
     let jpeg = encoded(Format::Jpeg, 20, 20, 1);
     let other = post(&server, &ana, &[], &[("f", Some("a.png"), &jpeg)]);
@@ -254,7 +270,9 @@ fn of_two_hundred_at_once_ten_fit() {
 fn bmp(seed: u8) -> Vec<u8> {
     let (width, height) = (40u32, 10u32);
     let mut bytes = Vec::from(*b"BM");
-    for number in [54 + 3 * width * height, 0, 54, 40, width, height, 1 | 24 << 16, 0, 3 * width * height, 0, 0, 0, 0] {
+    for number in
+        [54 + 3 * width * height, 0, 54, 40, width, height, 1 | 24 << 16, 0, 3 * width * height, 0, 0, 0, 0]
+    {
         bytes.extend(number.to_le_bytes());
     }
     bytes.resize(54 + (3 * width * height) as usize, seed);
@@ -291,7 +309,8 @@ fn a_signed_url_takes_one_picture_and_says_why_not() {
         url.strip_prefix(&server.url).unwrap().to_owned()
     };
     let png = picture(20, 8);
-    let put = |path: &str, bytes: &[u8]| server.send("PUT", path, &[("origin", "https://app.example")], bytes);
+    let put =
+        |path: &str, bytes: &[u8]| server.send("PUT", path, &[("origin", "https://app.example")], bytes);
     let url = sign(json!({"name": "given.png", "visibility": "private", "tags": ["x"]}));
     assert_eq!(put(&url, b"no picture").status, 415);
     // A failure does not use it up.
@@ -326,7 +345,8 @@ fn a_signed_url_takes_one_picture_and_says_why_not() {
     sql(server.home(), "UPDATE upload_tickets SET expires_at = 1");
     let late = put(&expired, &png);
     assert_eq!((late.status, &*late.code()), (410, "expired"));
-    let wrong = server.json("POST", "/v1/uploads/sign", &ana, json!({"expires_in": 86401, "types": ["text/html"]}));
+    let wrong =
+        server.json("POST", "/v1/uploads/sign", &ana, json!({"expires_in": 86401, "types": ["text/html"]}));
     assert_eq!((wrong.status, &*wrong.code()), (400, "invalid_fields"));
     assert_eq!(server.json("POST", "/v1/uploads/sign", "", json!({})).status, 401);
 }
