@@ -35,15 +35,16 @@ use crate::http::ready::Readiness;
 use crate::http::router::{self, Router};
 use crate::http::server::{Server, Stop};
 use crate::http::visitor::Visitors;
-use crate::library::{Library, Visibility};
+use crate::library::{Library, SweepPlan, Swept, Visibility};
 use crate::limit::Limiter;
+use crate::net::{Client, Rules};
 use crate::source::{CacheControl, Sources};
 use crate::storage::Storages;
 use crate::telemetry::logging;
 use crate::telemetry::metrics::Metrics;
 use crate::transform::{Ladder, Presets};
 use crate::units::{Policy, Secret};
-use crate::upload::Ingest;
+use crate::upload::Uploads;
 use crate::workers::Workers;
 use crate::{limit, source, storage, workers};
 
@@ -107,7 +108,7 @@ impl App {
         let library = library_over(&config, db.clone()).await?;
         if demo {
             let pictures = DEMO.map(|(id, name, bytes)| (id, name, Bytes::from_static(bytes)));
-            ingest_into(&config, library.clone())
+            uploads_into(&config, library.clone())?
                 .ensure_demo(&pictures)
                 .await
                 .map_err(|error| part("demo pictures", error))?;
@@ -195,6 +196,7 @@ impl App {
         Ok(Api {
             accounts: self.accounts.clone(),
             library: self.library.clone(),
+            uploads: uploads_into(&self.config, self.library.clone())?.fetching_by(fetching(&self.config)?),
             cors: Cors::new(&self.config.http.api_cors)
                 .map_err(|text| AppError::Part { part: "http.api_cors", text })?,
             nobody: self.nobody.clone(),
@@ -284,8 +286,8 @@ impl Listening {
         tokio::spawn(write_down(app.library.clone(), app.accounts.clone()));
         let parts_of_jobs = jobs::Parts {
             db: app.db.clone(),
-            accounts: app.accounts.clone(),
             library: app.library.clone(),
+            accounts: app.accounts.clone(),
             metrics: Arc::clone(&app.metrics),
             public_url: public_url.clone(),
         };
@@ -294,6 +296,7 @@ impl Listening {
             let stop = stop.clone();
             runner.run(async move { stop.asked().await })
         });
+        tokio::spawn(sweep_uploads(parts.api.uploads.clone()));
         tokio::spawn(sweep_limits(Arc::clone(&app.limiter)));
         tokio::spawn({
             let stop = stop.clone();
@@ -367,9 +370,15 @@ fn check_cache(path: &Path) -> Result<String, String> {
         .map_err(|error| format!("{}: {error}", path.display()))
 }
 
-/// The use case of taking pictures in, for commands.
-pub async fn ingest(config: &Config) -> Result<Ingest, AppError> {
-    Ok(ingest_into(config, library(config).await?))
+/// The use cases of taking pictures in, for commands.
+pub async fn uploads(config: &Config) -> Result<Uploads, AppError> {
+    uploads_into(config, library(config).await?)
+}
+
+/// Puts right what crashes left, for commands.
+pub async fn sweep(config: &Config, plan: &SweepPlan) -> Result<Swept, AppError> {
+    let library = library(config).await?;
+    library.sweep(plan, crate::db::now_ms()).await.map_err(|error| part("sweep", error))
 }
 
 /// The pictures and where they lie, for commands.
@@ -453,12 +462,31 @@ fn admin_over(config: &Config, db: Db, accounts: Accounts, library: Library) -> 
     Admin::new(db, accounts, library, config.sources.keys().cloned())
 }
 
-fn ingest_into(config: &Config, library: Library) -> Ingest {
-    let visibility = match config.library.visibility {
-        crate::config::Visibility::Public => Visibility::Public,
-        crate::config::Visibility::Private => Visibility::Private,
+fn uploads_into(config: &Config, library: Library) -> Result<Uploads, AppError> {
+    let wrong = |text| AppError::Part { part: "uploads", text };
+    let day = Duration::from_secs(86_400);
+    let room = crate::upload::Config {
+        limits: codec_limits(config),
+        max_bytes: config.uploads.max_bytes.0,
+        types: config.uploads.types().map_err(wrong)?,
+        naming: config.uploads.naming().map_err(wrong)?,
+        visibility: match config.library.visibility {
+            crate::config::Visibility::Public => Visibility::Public,
+            crate::config::Visibility::Private => Visibility::Private,
+        },
+        expire_after: config.cleanup.enable.then(|| day * config.cleanup.expire_days),
     };
-    Ingest::new(library, codec_limits(config), visibility)
+    Ok(Uploads::new(library, room))
+}
+
+/// The way out for pictures by URL.
+fn fetching(config: &Config) -> Result<Client, AppError> {
+    Ok(Client::new(Rules {
+        hosts: config.uploads.hosts().map_err(|text| AppError::Part { part: "uploads", text })?,
+        allow_addresses: config.uploads.allow_addresses.clone(),
+        max_bytes: config.uploads.max_bytes.0,
+        ..Rules::default()
+    }))
 }
 
 /// The configured presets, each checked by the grammar.
@@ -490,6 +518,8 @@ pub fn codec_limits(config: &Config) -> Limits {
         max_pixels: pixels,
         max_pixels_summed: config.images.max_pixels_summed.0,
         max_pixels_progressive: pixels / 2,
+        // What may come in must also be read again.
+        max_bytes: config.uploads.max_bytes.0.max(Limits::default().max_bytes),
         ..Limits::default()
     }
 }
@@ -595,8 +625,22 @@ async fn library_over(config: &Config, db: Db) -> Result<Library, AppError> {
     let storages = Storages::open(&storages, &config.storage_default, data_dir, data_dir)
         .await
         .map_err(|error| part("storages", error))?;
+    let storages = match &config.crash_at {
+        Some(at) => storages.dying_at(&storage::CrashPoint::parse(at)),
+        None => storages,
+    };
     let library = Library::new(db, storages).await.map_err(|error| part("library", error))?;
-    Ok(library.with_owned(storage::Seal::new(&secret(config)?), config.user_storages.to_room()))
+    let owned = config.user_storages.to_room();
+    Ok(library.with_config(library_config(config)).with_owned(storage::Seal::new(&secret(config)?), owned))
+}
+
+fn library_config(config: &Config) -> crate::library::Config {
+    let expire_after = Duration::from_secs(u64::from(config.cleanup.expire_days) * 86_400);
+    crate::library::Config {
+        trash: config.library.trash,
+        expire_after: config.cleanup.enable.then_some(expire_after),
+        ..crate::library::Config::default()
+    }
 }
 
 fn sources(config: &Config) -> Result<Sources, AppError> {
@@ -642,6 +686,23 @@ async fn written_down(library: &Library, accounts: &Accounts) {
     }
     if let Err(error) = accounts.flush().await {
         tracing::warn!(error = with_causes(&error), "uses of keys cannot be written down");
+    }
+}
+
+/// What uploads leave that did not come to their end. Storages are not listed: that is for `pixedge sweep`.
+async fn sweep_uploads(uploads: Uploads) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(600));
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let plan = SweepPlan { grace: Duration::from_secs(3600), list: false, dry_run: false };
+    loop {
+        ticks.tick().await;
+        let now = crate::db::now_ms();
+        if let Err(error) = uploads.library().sweep(&plan, now).await {
+            tracing::warn!(%error, "what uploads left was not swept");
+        }
+        if let Err(error) = uploads.sweep(now).await {
+            tracing::warn!(%error, "ended upload tickets were not swept");
+        }
     }
 }
 

@@ -20,8 +20,8 @@ use crate::workers::Workers;
 /// What jobs are made of.
 pub(super) struct Parts {
     pub(super) db: Db,
-    pub(super) accounts: Accounts,
     pub(super) library: Library,
+    pub(super) accounts: Accounts,
     pub(super) metrics: Arc<Metrics>,
     /// Where links in mails lead.
     pub(super) public_url: String,
@@ -64,7 +64,13 @@ fn plans(config: &Config) -> Vec<Plan> {
 
 /// The steps of the daily clean-up, in their order.
 fn cleanup(parts: &Parts) -> Cleanup {
-    Cleanup::new(vec![jobs::accounts_step(parts.accounts.clone()), jobs::queue_step(parts.db.clone())])
+    let Parts { db, library, accounts, .. } = parts;
+    Cleanup::new(vec![
+        jobs::expiry_step(library.clone()),
+        jobs::trash_step(library.clone()),
+        jobs::accounts_step(accounts.clone()),
+        jobs::queue_step(db.clone()),
+    ])
 }
 
 /// `None` where no mail server is configured.
@@ -109,7 +115,7 @@ async fn alone(config: &Config) -> Result<(Parts, Workers), AppError> {
         .map_err(|error| part("worker threads", error))?;
     let db = database(config).await?;
     let accounts = accounts_over(config, db.clone(), workers.clone())?;
-    let public_url = config.http.public_url.clone().unwrap_or_default();
     let library = library_over(config, db.clone()).await?;
-    Ok((Parts { db, accounts, library, metrics, public_url }, workers))
+    let public_url = config.http.public_url.clone().unwrap_or_default();
+    Ok((Parts { db, library, accounts, metrics, public_url }, workers))
 }

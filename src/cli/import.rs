@@ -9,8 +9,8 @@ use crate::upload::{Imported, Outcome};
 
 pub(super) fn run(config: &Config, dir: &Path) -> Result<(), Failure> {
     let summary = runtime()?.block_on(async {
-        let ingest = app::ingest(config).await?;
-        ingest.import_dir(dir, report).await.map_err(Failure::from)
+        let uploads = app::uploads(config).await?;
+        uploads.import_dir(dir, report).await.map_err(Failure::from)
     })?;
     eprintln!("{} imported, {} already there, {} skipped", summary.added, summary.known, summary.skipped);
     Ok(())

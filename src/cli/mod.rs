@@ -10,6 +10,7 @@ mod render;
 mod serve;
 mod sign;
 mod storage;
+mod sweep;
 mod user;
 mod worker;
 
@@ -22,6 +23,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::codec::svg;
 use crate::config::{CommandLine, Config, listen_address};
 use crate::error::with_causes;
+use crate::units::Span;
 
 /// Image CDN edge and image host.
 ///
@@ -63,6 +65,17 @@ enum Command {
     Import {
         #[arg(value_name = "DIR")]
         dir: PathBuf,
+    },
+    /// Remove what crashes left in the storages, and name what is needed and gone (exit code 1)
+    ///
+    /// A running server does the same by and by; nothing that an upload may still need is touched.
+    Sweep {
+        /// Only say what would be removed
+        #[arg(long)]
+        dry_run: bool,
+        /// Leave alone what is younger, for example 1h
+        #[arg(long, value_name = "TIME", default_value = "1h")]
+        grace: Span,
     },
     /// Render one file to another without a server
     ///
@@ -154,6 +167,9 @@ pub fn run() -> ExitCode {
         }
         Command::Check => config(&cli.place, None).and_then(|config| check::run(&config)),
         Command::Import { dir } => config(&cli.place, None).and_then(|config| import::run(&config, dir)),
+        Command::Sweep { dry_run, grace } => {
+            config(&cli.place, None).and_then(|config| sweep::run(&config, *dry_run, *grace))
+        }
         Command::Render { input, spec, output } => {
             config(&cli.place, None).and_then(|config| render::run(&config, input, spec, output))
         }

@@ -103,6 +103,32 @@ pub(super) fn facts(tiff: &[u8]) -> BTreeMap<&'static str, String> {
     TOLD.into_iter().filter_map(|(name, tag)| Some((name, text(tag)?))).collect()
 }
 
+/// Every field of the picture itself, for people to read.
+pub(super) fn everything(mut file: impl std::io::BufRead + std::io::Seek) -> BTreeMap<String, String> {
+    const MOST: usize = 200;
+    const LONGEST: usize = 500;
+    let reader = ::exif::Reader::new().continue_on_error(true).read_from_container(&mut file);
+    let Ok(exif) = reader.or_else(|error| error.distill_partial_result(|_| ())) else {
+        return BTreeMap::new();
+    };
+    let told = |field: &&::exif::Field| {
+        let opaque = matches!(field.tag, ::exif::Tag::MakerNote | ::exif::Tag::UserComment);
+        field.ifd_num == ::exif::In::PRIMARY && !opaque
+    };
+    let text = |field: &::exif::Field| {
+        let text = match &field.value {
+            ::exif::Value::Ascii(parts) => String::from_utf8_lossy(&clean(parts.first()?)?).into_owned(),
+            // Bytes that mean something to a program only.
+            ::exif::Value::Undefined(bytes, _) if bytes.len() > 16 => return None,
+            _ => field.display_value().with_unit(&exif).to_string(),
+        };
+        let text: String = text.chars().filter(|c| !c.is_control()).take(LONGEST).collect();
+        (!text.is_empty()).then_some(text)
+    };
+    let fields = exif.fields().filter(told).take(MOST);
+    fields.filter_map(|field| Some((field.tag.to_string(), text(field)?))).collect()
+}
+
 /// What can be read of it, up to where it breaks.
 fn read(tiff: &[u8]) -> Option<::exif::Exif> {
     let reader = ::exif::Reader::new().continue_on_error(true).read_raw(tiff.to_vec());

@@ -51,6 +51,12 @@ pub fn facts(bytes: &[u8], format: Format) -> BTreeMap<&'static str, String> {
     facts
 }
 
+/// All that the EXIF of a file says, place and serial numbers included, by EXIF's names: for nobody but its owner.
+/// Thumbnails and makers' own blocks are left out. A file without EXIF, or with a broken one, says nothing.
+pub fn everything(file: impl std::io::Read + std::io::Seek) -> BTreeMap<String, String> {
+    exif::everything(std::io::BufReader::new(file))
+}
+
 /// Whose picture a file says it is.
 pub(super) fn rights(bytes: &[u8], format: Format) -> Rights {
     find(bytes, format).rights()

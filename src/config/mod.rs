@@ -52,7 +52,7 @@ pub use section::presets::Presets;
 pub use section::redis::Redis;
 pub use section::source::{CacheControl, Source};
 pub use section::storage::{Scheme, Storage};
-pub use section::uploads::{Naming, Uploads};
+pub use section::uploads::Uploads;
 pub use section::user_storages::UserStorages;
 
 /// The file that is looked for in the working directory.
@@ -68,6 +68,10 @@ pub struct Config {
     /// The file that was read.
     #[serde(skip)]
     pub file: Option<PathBuf>,
+    /// A place in the code where the process dies, for tests of what that leaves: `PIXEDGE_CRASH_AT=name:times`.
+    /// Release builds have no such places.
+    #[serde(skip)]
+    pub crash_at: Option<String>,
     /// Where everything is kept that has no place of its own.
     pub data_dir: PathBuf,
     pub http: Http,
@@ -114,6 +118,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             file: None,
+            crash_at: None,
             data_dir: PathBuf::from("data"),
             http: Http::default(),
             database: Database::default(),
@@ -187,6 +192,7 @@ impl Config {
         }
         config.derive(&base);
         config.file.clone_from(&file.path);
+        config.crash_at = environment.get("PIXEDGE_CRASH_AT").map(str::to_owned);
         match config.validate() {
             Ok(()) => Ok(config),
             Err(texts) => {

@@ -26,9 +26,11 @@ pub(super) const ALL: &[Migration] = &[
     Migration { version: 4, name: "accounts", sql: include_str!("migrations/0004_accounts.sql") },
     Migration { version: 5, name: "queue", sql: include_str!("migrations/0005_queue.sql") },
     Migration { version: 6, name: "objects", sql: include_str!("migrations/0006_objects.sql") },
+    Migration { version: 7, name: "library_use", sql: include_str!("migrations/0007_library_use.sql") },
     Migration { version: 8, name: "access", sql: include_str!("migrations/0008_access.sql") },
     Migration { version: 9, name: "storages", sql: include_str!("migrations/0009_storages.sql") },
     Migration { version: 10, name: "admin", sql: include_str!("migrations/0010_admin.sql") },
+    Migration { version: 12, name: "most_viewed", sql: include_str!("migrations/0012_most_viewed.sql") },
 ];
 
 pub(super) async fn run(db: &Db, migrations: &[Migration]) -> Result<(), DbError> {

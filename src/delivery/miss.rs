@@ -81,6 +81,9 @@ pub(crate) struct Kitchen {
 impl Kitchen {
     /// Makes the variant. Cancelled if everybody leaves while it waits for a worker; finished and stored once it has one.
     pub(crate) async fn cook(self, order: Order, commit: Commit) -> Result<Entry, DeliveryError> {
+        if let Some(entry) = self.kept(&order).await? {
+            return Ok(entry);
+        }
         let job = Job { order, commit, arrived: Instant::now() };
         let Order { origin, plan, .. } = &job.order;
         let Some(need) = Need::of(&origin.header, plan) else {

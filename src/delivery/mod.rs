@@ -10,6 +10,7 @@ mod error;
 mod explain;
 mod header;
 pub mod hotlink;
+pub mod keep;
 mod link;
 mod memo;
 mod miss;
@@ -272,7 +273,7 @@ impl Delivery {
         // A remembered answer was allowed; else nobody learns what exists before it is.
         let allowed = match known {
             Some(_) => None,
-            None => Some(self.authorise(asked, &client, right)?),
+            None => Some(Box::pin(self.allow(asked, &client, right)).await?),
         };
         let version = match instead {
             None => {
@@ -286,7 +287,7 @@ impl Delivery {
             None => {
                 let (policy, spec) = match allowed {
                     Some(allowed) => allowed,
-                    None => self.authorise(asked, &client, right)?,
+                    None => Box::pin(self.allow(asked, &client, right)).await?,
                 };
                 let origin = Box::pin(self.origins.origin(version)).await?;
                 let named = Box::pin(self.named(&spec, &asked.caller, policy, right)).await?;

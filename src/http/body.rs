@@ -10,8 +10,8 @@ use crate::error::{Fault, Kind};
 /// What is wrong with a body.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum BodyFault {
-    #[error("the body is longer than {MOST} bytes")]
-    TooLong,
+    #[error("the body is longer than {most} bytes")]
+    TooLong { most: usize },
     #[error("the body is not `application/json`; say so in `Content-Type`")]
     Type,
     #[error("the body is no JSON object: {0}")]
@@ -26,7 +26,7 @@ const MOST: usize = 64 * 1024;
 impl Fault for BodyFault {
     fn kind(&self) -> Kind {
         match self {
-            Self::TooLong => Kind::TooLarge,
+            Self::TooLong { .. } => Kind::TooLarge,
             Self::Type => Kind::UnsupportedMedia,
             Self::Syntax(_) | Self::Torn => Kind::BadRequest,
         }
@@ -34,7 +34,7 @@ impl Fault for BodyFault {
 
     fn code(&self) -> &'static str {
         match self {
-            Self::TooLong => "too_many_bytes",
+            Self::TooLong { .. } => "too_many_bytes",
             Self::Type => "unsupported_media_type",
             Self::Syntax(_) | Self::Torn => "bad_body",
         }
@@ -43,17 +43,25 @@ impl Fault for BodyFault {
 
 /// The fields of a JSON object.
 pub(super) async fn json_object(headers: &HeaderMap, body: Body) -> Result<Map<String, Value>, BodyFault> {
+    json_object_of(headers, body, MOST).await
+}
+
+/// The same of at most so many bytes.
+pub(super) async fn json_object_of(
+    headers: &HeaderMap,
+    body: Body,
+    most: usize,
+) -> Result<Map<String, Value>, BodyFault> {
     if !is_json(headers) {
         return Err(BodyFault::Type);
     }
     let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    if announced.is_some_and(|length: u64| length > MOST as u64) {
-        return Err(BodyFault::TooLong);
+    if announced.is_some_and(|length: u64| length > most as u64) {
+        return Err(BodyFault::TooLong { most });
     }
-    let read = Limited::new(body, MOST)
-        .collect()
-        .await
-        .map_err(|error| if error.is::<LengthLimitError>() { BodyFault::TooLong } else { BodyFault::Torn })?;
+    let read = Limited::new(body, most).collect().await.map_err(|error| {
+        if error.is::<LengthLimitError>() { BodyFault::TooLong { most } } else { BodyFault::Torn }
+    })?;
     serde_json::from_slice(&read.to_bytes()).map_err(|error| BodyFault::Syntax(error.to_string()))
 }
 

@@ -7,6 +7,7 @@ pub mod client;
 mod connection;
 pub mod context;
 mod exchange;
+mod form;
 mod frames;
 mod links;
 mod markdown;

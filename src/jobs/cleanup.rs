@@ -11,6 +11,7 @@ use super::{Failure, Job, Work};
 use crate::accounts::Accounts;
 use crate::db::{Db, now_ms, queue};
 use crate::error::with_causes;
+use crate::library::{Library, LibraryError};
 
 /// One thing that is cleaned up.
 #[derive(Clone)]
@@ -101,6 +102,47 @@ pub fn accounts_step(accounts: Accounts) -> Step {
         async move { if dry_run { accounts.sweepable(now).await } else { accounts.sweep(now).await } }
     })
 }
+
+/// Pictures whose time has come go to the trash.
+pub fn expiry_step(library: Library) -> Step {
+    Step::new("expired", move |now, dry_run| {
+        let library = library.clone();
+        async move {
+            if dry_run {
+                return library.expired(now).await;
+            }
+            let mut done = 0;
+            loop {
+                match library.expire(now, AT_ONCE).await? {
+                    0 => return Ok::<_, LibraryError>(done),
+                    some => done += some,
+                }
+            }
+        }
+    })
+}
+
+/// Pictures that were in the trash for long enough end for good.
+pub fn trash_step(library: Library) -> Step {
+    Step::new("trash", move |now, dry_run| {
+        let library = library.clone();
+        async move {
+            if dry_run {
+                return library.emptied(now).await;
+            }
+            let mut done = 0;
+            loop {
+                match library.empty_trash(now, AT_ONCE).await? {
+                    0 => return Ok::<_, LibraryError>(done),
+                    some => done += some,
+                }
+            }
+        }
+    })
+}
+
+/// A step lets others in between.
+const AT_ONCE: u32 = 200;
 
 /// Jobs that ended.
 pub fn queue_step(db: Db) -> Step {

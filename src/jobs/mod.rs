@@ -14,7 +14,7 @@ mod work;
 use std::time::Duration;
 
 pub use backup::BackupJob;
-pub use cleanup::{Cleanup, CleanupJob, Report, Step, accounts_step, queue_step};
+pub use cleanup::{Cleanup, CleanupJob, Report, Step, accounts_step, expiry_step, queue_step, trash_step};
 pub use mail::MailJob;
 pub use relocate::RelocateJob;
 pub use runner::Runner;

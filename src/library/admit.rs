@@ -4,8 +4,10 @@
 
 use std::time::Duration;
 
+use super::listing::Reach;
 use super::store::{self, objects, usage as rows};
 use super::usage::{Usage, account, full};
+use super::words::TagName;
 use super::{Image, ImageId, Library, LibraryError, NewImage, Quota, Reservation, Sameness};
 use crate::db::{Tx, now_ms};
 use crate::storage::{ContentHash, ObjectKey};
@@ -44,12 +46,14 @@ impl Library {
         &self,
         new: &NewImage,
         same: Sameness,
+        filing: &Filing,
         reservation: &mut Reservation,
         now: i64,
     ) -> Result<(Image, bool), LibraryError> {
         let mut tx = self.locked(account(new.owner)).await?;
         if let Some(image) = store::same(&mut tx, new, same).await? {
             let image = store::renew(&mut tx, image, new.expires_at, now).await?;
+            filing.file(&mut tx, &image, now).await?;
             tx.commit().await?;
             self.known.forget(image.id.as_str());
             return Ok((image, true));
@@ -67,6 +71,7 @@ impl Library {
             return Err(LibraryError::Busy);
         }
         let image = store::insert(&mut tx, new, now).await?;
+        filing.file(&mut tx, &image, now).await?;
         self.storages.crash().hit("library.before_commit");
         tx.commit().await?;
         self.storages.crash().hit("library.committed");
@@ -95,7 +100,7 @@ impl Library {
         let now = now_ms();
         self.announce_new(new, now).await?;
         let mut nothing = self.reserve(new.owner, Quota::default(), 0, 0, now).await?;
-        self.admit(new, same, &mut nothing, now).await
+        self.admit(new, same, &Filing::default(), &mut nothing, now).await
     }
 
     /// Puts other content under an existing id; the id, its key and its owner stay. The new object was announced.
@@ -125,6 +130,8 @@ impl Library {
         if !rows::add(&mut tx, owner, quota, bytes, 1).await? {
             return Err(full(quota, Usage::default(), bytes, 1));
         }
+        // They are of the content that goes.
+        super::versions::drop_all(&mut tx, &old, now).await?;
         let image = store::replace(&mut tx, id, new, now).await?;
         if !objects::add_ref(&mut tx, &new.stored.storage, &new.stored.key).await? {
             return Err(LibraryError::Busy);
@@ -138,11 +145,21 @@ impl Library {
     /// Ends images for good, whatever their state; ids that do not exist are passed over. Their objects go with the
     /// sweep, unless somebody needs them. Returns how many there were.
     pub async fn delete_forever(&self, ids: &[ImageId], now: i64) -> Result<u64, LibraryError> {
+        self.delete_if(ids, |_| true, now).await
+    }
+
+    /// The same for those of which this holds when nobody else can change them any more.
+    pub(super) async fn delete_if(
+        &self,
+        ids: &[ImageId],
+        fits: impl Fn(&Image) -> bool,
+        now: i64,
+    ) -> Result<u64, LibraryError> {
         let mut deleted = 0;
         for id in ids {
             let Some(image) = self.find_any(id).await? else { continue };
             let mut tx = self.locked(account(image.owner)).await?;
-            if let Some(image) = store::by_id_in(&mut tx, id).await? {
+            if let Some(image) = store::by_id_in(&mut tx, id).await?.filter(&fits) {
                 self.delete_in(&mut tx, &image, now).await?;
                 self.storages.crash().hit("library.before_delete");
                 tx.commit().await?;
@@ -156,6 +173,8 @@ impl Library {
 
     async fn delete_in(&self, tx: &mut Tx, image: &Image, now: i64) -> Result<(), LibraryError> {
         rows::subtract(tx, account(image.owner), image.bytes, 1).await?;
+        store::changed(tx, &image.id).await?;
+        super::versions::drop_all(tx, image, now).await?;
         store::delete(tx, image).await?;
         objects::drop_ref(tx, &image.storage, &image.key, now).await?;
         Ok(())
@@ -164,6 +183,25 @@ impl Library {
     async fn announce_new(&self, new: &NewImage, now: i64) -> Result<(), LibraryError> {
         let stored = &new.stored;
         self.announce(&stored.storage, &stored.key, &stored.sha256, stored.bytes, now).await
+    }
+}
+
+/// Where an image belongs as soon as it is there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filing {
+    /// The id of an album of the same owner.
+    pub album: Option<String>,
+    pub tags: Vec<TagName>,
+}
+
+impl Filing {
+    async fn file(&self, tx: &mut Tx, image: &Image, now: i64) -> Result<(), LibraryError> {
+        super::edit::tag(tx, image, &self.tags, now).await?;
+        if let Some(album) = &self.album {
+            let album = store::albums::find(tx, Reach::Owner(account(image.owner)), album).await?;
+            super::edit::append(tx, album.pk, image).await?;
+        }
+        Ok(())
     }
 }
 

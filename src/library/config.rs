@@ -16,6 +16,9 @@ pub struct Config {
     pub visibility: Visibility,
     /// How long a deleted image can be restored.
     pub trash: Span,
+    /// How long an image is kept that says nothing about it; `None` = for good.
+    #[serde(skip)]
+    pub expire_after: Option<Duration>,
 }
 
 impl Default for Config {
@@ -24,6 +27,7 @@ impl Default for Config {
             unsigned: Policy::Ladder,
             visibility: Visibility::Public,
             trash: Span(Duration::from_secs(30 * 86_400)),
+            expire_after: None,
         }
     }
 }

@@ -12,15 +12,12 @@ use super::owned::OwnedError;
 pub enum LibraryError {
     #[error("there is no image `{id}`")]
     NotFound { id: String },
+    #[error("there is no {what} `{id}`")]
+    Missing { what: &'static str, id: String },
     #[error("the id `{id}` is taken")]
     IdTaken { id: String },
     #[error("a focal point is two numbers from 0 to 1")]
     Focal,
-    /// A field of a request.
-    #[error("`{field}` {why}")]
-    Field { field: &'static str, why: &'static str },
-    #[error("there is no such share")]
-    NoShare,
     #[error("there is room for {limit} pictures and no more: delete some, and empty the trash")]
     QuotaFiles { limit: u64 },
     #[error(
@@ -30,6 +27,11 @@ pub enum LibraryError {
     /// Its object is being removed, or it took so long that what was set aside for it is gone.
     #[error("the same content is being removed at this moment; try again")]
     Busy,
+    /// A field of a request.
+    #[error("`{field}` {why}")]
+    Field { field: &'static str, why: &'static str },
+    #[error("there is no such share")]
+    NoShare,
     #[error("both storages are `{name}`")]
     SameStorage { name: String },
     #[error("no randomness for a new id: {0}")]
@@ -42,10 +44,16 @@ pub enum LibraryError {
     Owned(#[from] OwnedError),
 }
 
+impl LibraryError {
+    pub(super) fn bad(field: &'static str, why: &'static str) -> Self {
+        Self::Field { field, why }
+    }
+}
+
 impl Fault for LibraryError {
     fn kind(&self) -> Kind {
         match self {
-            Self::NotFound { .. } | Self::NoShare => Kind::NotFound,
+            Self::NotFound { .. } | Self::Missing { .. } | Self::NoShare => Kind::NotFound,
             Self::IdTaken { .. } | Self::Focal | Self::Field { .. } | Self::SameStorage { .. } => {
                 Kind::BadRequest
             }
@@ -60,7 +68,7 @@ impl Fault for LibraryError {
 
     fn code(&self) -> &'static str {
         match self {
-            Self::NotFound { .. } | Self::NoShare => "not_found",
+            Self::NotFound { .. } | Self::Missing { .. } | Self::NoShare => "not_found",
             Self::IdTaken { .. } => "conflict",
             Self::Focal | Self::Field { .. } | Self::SameStorage { .. } => "bad_value",
             Self::QuotaFiles { .. } | Self::QuotaBytes { .. } => "quota_exceeded",
@@ -84,9 +92,10 @@ impl Fault for LibraryError {
 
     fn detail(&self) -> Detail {
         match self {
+            Self::Field { field, .. } => Detail { option: Some((*field).to_owned()), ..Detail::default() },
+            Self::Focal => Detail { option: Some("focal".to_owned()), ..Detail::default() },
             Self::Db(error) => error.detail(),
             Self::Storage(error) => error.detail(),
-            Self::Field { field, .. } => Detail { option: Some((*field).to_owned()), ..Detail::default() },
             Self::Owned(error) => error.detail(),
             Self::Busy => Detail { retry_after: Some(5), ..Detail::default() },
             _ => Detail::default(),

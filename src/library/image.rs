@@ -33,6 +33,8 @@ pub struct Image {
     pub updated_at: i64,
     pub deleted_at: Option<i64>,
     pub expires_at: Option<i64>,
+    /// How many results of it are kept.
+    pub versions: u32,
     /// How often it was looked at in any size, and when last; a few seconds behind, and as of when the row was read.
     pub views: u64,
     pub last_viewed_at: Option<i64>,

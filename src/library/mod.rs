@@ -1,19 +1,27 @@
 //! The images that we keep: their rows, the generations that a purge raises, and the way from a row to its bytes.
 
 mod admit;
+mod albums;
+mod batch;
 mod config;
+mod edit;
 mod error;
 mod generations;
 mod id;
 mod image;
 mod known;
+mod listing;
 mod owned;
 mod relocate;
 mod shares;
 mod store;
 mod sweep;
+mod tags;
+mod trash;
 mod usage;
+mod versions;
 mod views;
+mod words;
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -25,23 +33,38 @@ use crate::db::{Db, now_ms};
 use crate::storage::{ByteStream, ContentHash, OWNED, Storage, Storages};
 
 pub use crate::storage::{Credential, Md5, OwnedScheme, Settings};
+pub use admit::Filing;
+pub use albums::{Album, AlbumEdit, Albums, Place};
+pub use batch::{Action, Done, MOST_AT_ONCE};
 pub use config::Config;
+pub use edit::Edit;
 pub use error::LibraryError;
 pub use generations::Scope;
 pub use id::{IdError, ImageId};
 pub use image::{Image, Page, Sameness, Shape, Visibility};
 pub use image::{NewImage, Stored};
+pub use listing::{Cursor, Filter, LONGEST_PAGE, Labels, Listed, Listing, Reach, Sort, Start, Total};
 pub use owned::{OwnedConfig, OwnedError, OwnedInput, OwnedStorage};
 pub use relocate::{Relocated, Relocation};
 pub use shares::{NewShare, Share, SharePassword, ShareToken, is_share_token};
 pub use sweep::{SweepPlan, Swept};
+pub use tags::{Tag, Tags};
 pub use usage::{Quota, Reservation, Usage};
+pub use versions::{NewVersion, Version};
 pub use views::{Count, Day};
+pub use words::TagName;
 
 use generations::{Generations, Raised};
 use known::Known;
 use owned::Instances;
 use views::Views;
+
+/// A hash of a picture's content, by whichever function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AnyHash {
+    Sha256(ContentHash),
+    Md5(Md5),
+}
 
 /// Cheap to clone; clones share what they know of generations and images.
 #[derive(Clone)]
@@ -52,6 +75,7 @@ pub struct Library {
     known: Known,
     views: Views,
     owned: Arc<Instances>,
+    config: Config,
 }
 
 impl Library {
@@ -59,9 +83,16 @@ impl Library {
     pub async fn new(db: Db, storages: Storages) -> Result<Self, LibraryError> {
         let (generations, known) = (Generations::default(), Known::default());
         let owned = Arc::new(Instances::new(None, OwnedConfig::default()));
-        let library = Self { db, storages, generations, known, views: Views::default(), owned };
+        let (views, config) = (Views::default(), Config::default());
+        let library = Self { db, storages, generations, known, views, config, owned };
         library.poll().await?;
+        store::terms::make(&library.db).await?;
         Ok(library)
+    }
+
+    #[must_use]
+    pub fn with_config(self, config: Config) -> Self {
+        Self { config, ..self }
     }
 
     /// An image that may be shown: neither in the trash nor expired. `id` is what stood in the URL; what could be no
@@ -141,6 +172,25 @@ impl Library {
             return Ok(None);
         }
         Ok(self.storages.get(&image.storage)?.path(&image.key))
+    }
+
+    /// The newest live image of the owner with this content.
+    pub async fn own_by_hash(
+        &self,
+        owner: i64,
+        hash: &AnyHash,
+        now: i64,
+    ) -> Result<Option<Image>, LibraryError> {
+        let images = match hash {
+            AnyHash::Sha256(hash) => store::by_sha256(&self.db, hash).await?,
+            AnyHash::Md5(hash) => store::by_md5(&self.db, hash).await?,
+        };
+        Ok(images.into_iter().rev().find(|image| image.owner == Some(owner) && image.is_live(now)))
+    }
+
+    /// The database that it is in, for rooms that keep something beside it.
+    pub fn db(&self) -> &Db {
+        &self.db
     }
 
     pub fn storages(&self) -> &Storages {

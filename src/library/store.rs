@@ -1,28 +1,39 @@
-//! The statements of the library.
+//! The statements about images; what belongs to them is beneath.
 
+pub(super) mod albums;
+pub(super) mod counts;
+pub(super) mod list;
 pub(super) mod objects;
 pub(super) mod owned;
 pub(super) mod shares;
+pub(super) mod tags;
+pub(super) mod terms;
+pub(super) mod trash;
 pub(super) mod usage;
+pub(super) mod versions;
 pub(super) mod views;
 
 use super::generations::Raised;
-use super::{Image, ImageId, LibraryError, NewImage, Page, Sameness, Scope, Shape};
-use crate::db::{Db, DbError, Row, Tx, Value};
-use crate::storage::ContentHash;
+use super::listing::Reach;
+use super::{Image, ImageId, LibraryError, NewImage, Page, Sameness, Scope, Shape, Visibility};
+use crate::db::{Db, DbError, Query, Row, Tx, Value};
+use crate::storage::{ContentHash, Md5};
+use counts::{Move, moved};
 
 macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT pk, id, name, sha256, md5, bytes, format, width, height, orientation, frames, has_alpha, depth, ",
             "progressive, focal_x, focal_y, visibility, storage, object_key, owner, created_at, updated_at, ",
-            "deleted_at, expires_at, stored_name, views, last_viewed_at FROM images ",
+            "deleted_at, expires_at, stored_name, versions, views, last_viewed_at FROM images ",
             $rest
         )
     };
 }
 
 pub(super) mod relocate;
+/// All of an image's row, for statements that are put together.
+pub(super) const COLUMNS: &str = select!("");
 
 pub(super) async fn by_id(db: &Db, id: &str) -> Result<Option<Image>, DbError> {
     db.row(select!("WHERE id = ?"), &[id.into()]).await?.map(|row| image(&row)).transpose()
@@ -48,10 +59,14 @@ pub(super) async fn any_key_in(db: &Db, storage: &str) -> Result<Option<String>,
     db.row(sql, &[storage.into()]).await?.map(|row| row.text("object_key")).transpose()
 }
 
-/// Ends a row for good.
+/// Ends a row for good, and with it by cascade what refers to it. After [`changed`]; its versions are gone already.
 pub(super) async fn delete(tx: &mut Tx, image: &Image) -> Result<(), DbError> {
-    changed(tx, &image.id).await?;
+    moved(tx, image, Move::Gone).await?;
     tx.execute("DELETE FROM images WHERE pk = ?", &[image.pk.into()]).await.map(|_| ())
+}
+
+pub(super) async fn by_md5(db: &Db, hash: &Md5) -> Result<Vec<Image>, DbError> {
+    images(&db.rows(select!("WHERE md5 = ? ORDER BY pk"), &[hash.to_string().into()]).await?)
 }
 
 pub(super) async fn by_sha256(db: &Db, hash: &ContentHash) -> Result<Vec<Image>, DbError> {
@@ -93,7 +108,10 @@ pub(super) async fn renew(
         return Ok(image);
     }
     changed(tx, &image.id).await?;
-    let sql = "UPDATE images SET deleted_at = NULL, expires_at = ?, updated_at = ? WHERE pk = ?";
+    if image.deleted_at.is_some() {
+        moved(tx, &image, Move::FromTrash).await?;
+    }
+    let sql = "UPDATE images SET deleted_at = NULL, trashed = 0, expires_at = ?, updated_at = ? WHERE pk = ?";
     tx.execute(sql, &[expires_at.into(), now.into(), image.pk.into()]).await?;
     (image.deleted_at, image.expires_at, image.updated_at) = (None, expires_at, now);
     Ok(image)
@@ -120,7 +138,10 @@ pub(super) async fn insert(tx: &mut Tx, new: &NewImage, now: i64) -> Result<Imag
         }
         Err(error) => return Err(error.into()),
     }
-    reread(tx, &id).await
+    let image = reread(tx, &id).await?;
+    moved(tx, &image, Move::Came).await?;
+    terms::add(tx, &image, &image.name).await?;
+    Ok(image)
 }
 
 /// The wanted name, or one like it that nobody has.
@@ -145,14 +166,62 @@ pub(super) async fn replace(
     let sql = "UPDATE images SET name = ?, sha256 = ?, md5 = ?, bytes = ?, format = ?, width = ?, height = ?, \
                orientation = ?, frames = ?, has_alpha = ?, depth = ?, progressive = ?, visibility = ?, \
                storage = ?, object_key = ?, focal_x = NULL, focal_y = NULL, updated_at = ?, deleted_at = NULL, \
-               expires_at = ?, exif = ? WHERE id = ?";
+               trashed = 0, expires_at = ?, exif = ? WHERE id = ?";
     let mut values: Vec<Value> = content(new).into();
     values.extend([now.into(), new.expires_at.into(), new.exif.clone().into(), id.as_str().into()]);
     changed(tx, id).await?;
-    match tx.execute(sql, &values).await? {
-        0 => Err(LibraryError::NotFound { id: id.to_string() }),
-        _ => reread(tx, id).await,
+    let before = reread(tx, id).await?;
+    if before.deleted_at.is_some() {
+        moved(tx, &before, Move::FromTrash).await?;
     }
+    terms::remove(tx, &before, &before.name).await?;
+    tx.execute(sql, &values).await?;
+    let image = reread(tx, id).await?;
+    terms::add(tx, &image, &image.name).await?;
+    Ok(image)
+}
+
+/// The images with these ids that are within reach, whatever their state.
+pub(super) async fn within(tx: &mut Tx, reach: Reach, ids: &[&str]) -> Result<Vec<Image>, DbError> {
+    let query = Query::new(COLUMNS).push_list("WHERE id IN ", ids.iter().map(|id| (*id).into()));
+    let query = match reach {
+        Reach::Owner(owner) => query.push(" AND owner = ?", [owner.into()]),
+        Reach::Everybody => query,
+    };
+    images(&tx.rows_of(&query).await?)
+}
+
+pub(super) async fn rename(tx: &mut Tx, image: &Image, name: &str, now: i64) -> Result<(), DbError> {
+    terms::remove(tx, image, &image.name).await?;
+    let sql = "UPDATE images SET name = ?, updated_at = ? WHERE pk = ?";
+    tx.execute(sql, &[name.into(), now.into(), image.pk.into()]).await?;
+    terms::add(tx, image, name).await
+}
+
+pub(super) async fn set_visibility(
+    tx: &mut Tx,
+    image: i64,
+    visibility: Visibility,
+    now: i64,
+) -> Result<(), DbError> {
+    let sql = "UPDATE images SET visibility = ?, updated_at = ? WHERE pk = ?";
+    tx.execute(sql, &[visibility.as_str().into(), now.into(), image.into()]).await.map(|_| ())
+}
+
+pub(super) async fn put_focal(
+    tx: &mut Tx,
+    image: i64,
+    focal: Option<(f64, f64)>,
+    now: i64,
+) -> Result<u64, DbError> {
+    let sql = "UPDATE images SET focal_x = ?, focal_y = ?, updated_at = ? WHERE pk = ?";
+    let (x, y) = (focal.map(|(x, _)| x), focal.map(|(_, y)| y));
+    tx.execute(sql, &[x.into(), y.into(), now.into(), image.into()]).await
+}
+
+pub(super) async fn set_expiry(tx: &mut Tx, image: i64, at: Option<i64>, now: i64) -> Result<(), DbError> {
+    let sql = "UPDATE images SET expires_at = ?, updated_at = ? WHERE pk = ?";
+    tx.execute(sql, &[at.into(), now.into(), image.into()]).await.map(|_| ())
 }
 
 pub(super) async fn set_focal(
@@ -183,17 +252,35 @@ pub(super) async fn changed_since(db: &Db, seen: u64, upto: u64) -> Result<Vec<S
     rows.iter().map(|row| row.text("id")).collect()
 }
 
+/// All who change images wait here for each other; what is read from now on is not changed by anybody else.
+pub(super) async fn lock(tx: &mut Tx) -> Result<(), DbError> {
+    tx.execute("UPDATE counters SET value = value WHERE name = 'image_changes'", &[]).await.map(|_| ())
+}
+
 /// Tells other processes that the image is another one from this transaction on. Before the change itself: all who
 /// change images wait here for each other, so that the numbers follow the order of the commits.
-async fn changed(tx: &mut Tx, id: &ImageId) -> Result<(), DbError> {
-    tx.execute("UPDATE counters SET value = value + 1 WHERE name = 'image_changes'", &[]).await?;
-    let sql =
-        "INSERT INTO image_changes (seq, id) SELECT value, ? FROM counters WHERE name = 'image_changes'";
-    tx.execute(sql, &[id.as_str().into()]).await?;
+pub(super) async fn changed(tx: &mut Tx, id: &ImageId) -> Result<(), DbError> {
+    all_changed(tx, &[id.as_str()]).await
+}
+
+/// The same for many.
+pub(super) async fn all_changed(tx: &mut Tx, ids: &[&str]) -> Result<(), DbError> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let count = ids.len() as i64;
+    tx.execute("UPDATE counters SET value = value + ? WHERE name = 'image_changes'", &[count.into()]).await?;
+    let row = tx.row("SELECT value FROM counters WHERE name = 'image_changes'", &[]).await?;
+    let last = row.map_or(Ok(0), |row| row.int("value"))?;
+    let mut insert = Query::new("INSERT INTO image_changes (seq, id) VALUES ");
+    for (at, id) in ids.iter().enumerate() {
+        let seq = last - count + 1 + at as i64;
+        insert = insert.push(if at == 0 { "(?, ?)" } else { ", (?, ?)" }, [seq.into(), (*id).into()]);
+    }
+    tx.execute_of(&insert).await?;
     // Nobody reads more than the last thousand; sweeping at each change keeps every sweep small.
-    let sweep = "DELETE FROM image_changes WHERE seq <= \
-                 (SELECT value - 10000 FROM counters WHERE name = 'image_changes')";
-    tx.execute(sweep, &[]).await.map(|_| ())
+    let sweep = "DELETE FROM image_changes WHERE seq <= ?";
+    tx.execute(sweep, &[(last - 10_000).into()]).await.map(|_| ())
 }
 
 /// What was purged after the purge `seen`.
@@ -287,6 +374,7 @@ fn image(row: &Row) -> Result<Image, DbError> {
         updated_at: row.int("updated_at")?,
         deleted_at: row.opt_int("deleted_at")?,
         expires_at: row.opt_int("expires_at")?,
+        versions: row.narrow("versions")?,
         views: row.narrow("views")?,
         last_viewed_at: row.opt_int("last_viewed_at")?,
     })

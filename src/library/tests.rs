@@ -6,6 +6,10 @@ use sha2::{Digest, Sha256};
 use super::*;
 use crate::storage::{LOCAL, ObjectKey};
 
+mod going;
+mod labels;
+mod lists;
+
 pub(super) async fn library(dir: &std::path::Path) -> Library {
     let db = crate::db::testing::open(dir).await;
     let storages = Storages::open(&BTreeMap::new(), LOCAL, dir, dir).await.unwrap();
@@ -115,7 +119,7 @@ async fn a_repeat_comes_out_of_the_trash_and_lives_on() {
     let dir = tempfile::tempdir().unwrap();
     let library = library(dir.path()).await;
     let image = library.insert(&new(b"one", "a")).await.unwrap();
-    let trash = "UPDATE images SET deleted_at = 1, expires_at = 1 WHERE pk = ?";
+    let trash = "UPDATE images SET deleted_at = 1, trashed = 1, expires_at = 1 WHERE pk = ?";
     library.db.execute(trash, &[image.pk.into()]).await.unwrap();
     assert!(library.find(image.id.as_str()).await.unwrap().is_none());
     assert!(library.find_any(&image.id).await.unwrap().is_some());
@@ -279,6 +283,7 @@ fn a_row_that_was_read_before_a_change_is_not_kept() {
         updated_at: 0,
         deleted_at: None,
         expires_at: None,
+        versions: 0,
         views: 0,
         last_viewed_at: None,
     };

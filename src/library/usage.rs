@@ -121,6 +121,11 @@ impl Library {
 }
 
 impl Reservation {
+    /// How much of it is left.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// Sees to it that there is room for a file of `bytes`.
     pub async fn grow_to(&mut self, bytes: u64, now: i64) -> Result<(), LibraryError> {
         let Some(id) = self.id.clone().filter(|_| bytes > self.bytes) else {

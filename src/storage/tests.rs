@@ -1,6 +1,7 @@
 use std::future::Future;
 use std::pin::pin;
 use std::task::Poll;
+use std::time::SystemTime;
 
 use futures_util::TryStreamExt;
 
@@ -163,4 +164,29 @@ async fn what_is_not_right_or_not_listed_says_so() {
     assert!(open("a: { scheme: fs }", LOCAL).await.contains("storages.a.root"));
     assert!(open("a: { scheme: http }", LOCAL).await.contains("sources"));
     assert!(open("a.b: { scheme: memory }", LOCAL).await.contains("`a.b`"));
+}
+
+#[tokio::test]
+async fn a_temporary_file_that_is_kept_goes_on_where_it_was_and_others_go() {
+    let dir = tempfile::tempdir().unwrap();
+    let content: Vec<u8> = (0..2_300_000u32).map(|i| (i % 239) as u8).collect();
+    let (hash, key, bytes) = object(&content);
+    for storage in [local(dir.path()).await, memory().await] {
+        let mut file = storage.begin_as("kept-1").await.unwrap();
+        file.write(bytes.slice(..1_500_000)).await.unwrap();
+        assert_eq!(file.keep().await.unwrap(), 1_500_000);
+        // What came after the place that was promised is written again.
+        let mut file = storage.resume("kept-1", 1_200_000).await.unwrap();
+        file.write(bytes.slice(1_200_000..)).await.unwrap();
+        let digests = file.finish().await.unwrap();
+        assert_eq!((digests.sha256, digests.bytes), (hash, 2_300_000));
+        file.promote(&key, &digests).await.unwrap();
+        assert_eq!(storage.read(&key, u64::MAX).await.unwrap(), bytes);
+        assert!(storage.resume("kept-1", 9).await.is_err());
+
+        let mut dropped = storage.begin().await.unwrap();
+        dropped.write(bytes.clone()).await.unwrap();
+        drop(dropped);
+        assert_eq!(storage.abandoned(Duration::ZERO).await, Vec::<String>::new());
+    }
 }

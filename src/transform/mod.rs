@@ -16,6 +16,7 @@ mod frames;
 mod animate;
 mod choices;
 mod geometry;
+pub mod json;
 mod ladder;
 pub mod mezzanine;
 mod number;

@@ -2,9 +2,11 @@
 
 use std::borrow::Cow;
 
-use crate::codec::CodecError;
+use crate::codec::{CodecError, Format};
+use crate::db::DbError;
 use crate::error::{Detail, Fault, Kind};
-use crate::library::{IdError, LibraryError};
+use crate::library::{IdError, ImageId, LibraryError};
+use crate::net::NetError;
 use crate::storage::StorageError;
 use crate::storage::fs::FsError;
 
@@ -15,6 +17,35 @@ pub enum UploadError {
     /// The probe asked for more bytes than there are.
     #[error("the header ends after {len} bytes; {needed} are needed")]
     Unmeasured { needed: u64, len: u64 },
+    #[error("more than {limit} bytes are not taken")]
+    TooManyBytes { limit: u64 },
+    #[error("pictures of the type {} are not taken here", format.mime())]
+    Type { format: Format },
+    /// A file that we have just written.
+    #[error("the temporary file cannot be read")]
+    Unread(#[source] std::io::Error),
+    #[error("it is no URL of a picture: `http://…` or `https://…`, without a login")]
+    Url,
+    #[error("the server of the URL answered with status {status}")]
+    FetchStatus { status: u16 },
+    #[error(transparent)]
+    Net(#[from] NetError),
+    #[error("this key belongs to another upload: a repeat must send the same")]
+    OtherAttempt,
+    #[error("the first upload with this key is still under way")]
+    UnderWay,
+    #[error("this is no upload URL that was made here")]
+    BadTicket,
+    #[error("this upload URL was used, or is being used")]
+    TicketUsed,
+    #[error("this upload URL has expired")]
+    TicketExpired,
+    #[error("types: {0}")]
+    Types(String),
+    #[error("no randomness: {0}")]
+    Random(String),
+    #[error(transparent)]
+    Db(#[from] DbError),
     #[error(transparent)]
     Id(IdError),
     #[error(transparent)]
@@ -26,14 +57,21 @@ pub enum UploadError {
 }
 
 impl UploadError {
+    pub(super) fn no_image(id: &ImageId) -> Self {
+        Self::Library(LibraryError::NotFound { id: id.to_string() })
+    }
+
     /// Whether the next file may fare better: this one is to blame, and not a full disk or a lost database.
     pub(super) fn is_about_the_file(&self) -> bool {
         match self {
-            Self::Codec(_) | Self::Unmeasured { .. } | Self::Id(_) | Self::Storage(StorageError::Changed) => {
-                true
-            }
+            Self::Codec(_)
+            | Self::Unmeasured { .. }
+            | Self::TooManyBytes { .. }
+            | Self::Type { .. }
+            | Self::Id(_)
+            | Self::Storage(StorageError::Changed) => true,
             Self::File(error) => !matches!(error, FsError::Root { .. }),
-            Self::Storage(_) | Self::Library(_) => false,
+            _ => false,
         }
     }
 }
@@ -42,9 +80,21 @@ impl Fault for UploadError {
     fn kind(&self) -> Kind {
         match self {
             Self::Codec(error) => error.kind(),
-            Self::Unmeasured { .. } => Kind::Unprocessable,
+            Self::Unmeasured { .. } | Self::OtherAttempt => Kind::Unprocessable,
+            Self::Url | Self::Types(_) => Kind::BadRequest,
+            Self::FetchStatus { .. } => Kind::SourceFailed,
+            Self::Net(error) => match error.kind() {
+                Kind::NotFound => Kind::BadRequest,
+                kind => kind,
+            },
+            Self::UnderWay | Self::TicketUsed => Kind::Conflict,
+            Self::BadTicket => Kind::Forbidden,
+            Self::TicketExpired => Kind::Expired,
+            Self::Db(error) => error.kind(),
             Self::Id(_) => Kind::BadRequest,
-            Self::File(_) => Kind::Internal,
+            Self::TooManyBytes { .. } => Kind::TooLarge,
+            Self::Type { .. } => Kind::UnsupportedMedia,
+            Self::File(_) | Self::Unread(_) | Self::Random(_) => Kind::Internal,
             Self::Storage(error) => error.kind(),
             Self::Library(error) => error.kind(),
         }
@@ -54,8 +104,22 @@ impl Fault for UploadError {
         match self {
             Self::Codec(error) => error.code(),
             Self::Unmeasured { .. } => "undecodable",
-            Self::Id(_) => "bad_value",
-            Self::File(_) => "internal",
+            Self::Id(_) | Self::Types(_) => "bad_value",
+            Self::Url => "bad_url",
+            Self::FetchStatus { .. } => "source_failed",
+            Self::Net(error) => match error.kind() {
+                Kind::NotFound => "bad_url",
+                _ => error.code(),
+            },
+            Self::OtherAttempt => "idempotency_mismatch",
+            Self::UnderWay => "upload_under_way",
+            Self::BadTicket => "bad_ticket",
+            Self::TicketUsed => "ticket_used",
+            Self::TicketExpired => "expired",
+            Self::Db(error) => error.code(),
+            Self::TooManyBytes { .. } => "too_many_bytes",
+            Self::Type { .. } => "type_not_allowed",
+            Self::File(_) | Self::Unread(_) | Self::Random(_) => "internal",
             Self::Storage(error) => error.code(),
             Self::Library(error) => error.code(),
         }
@@ -66,8 +130,12 @@ impl Fault for UploadError {
             Self::Codec(error) => error.message(),
             Self::Storage(error) => error.message(),
             Self::Library(error) => error.message(),
-            Self::File(_) => Cow::Borrowed("something went wrong on our side; the log has the request id"),
-            Self::Unmeasured { .. } | Self::Id(_) => Cow::Owned(self.to_string()),
+            Self::Db(error) => error.message(),
+            Self::Net(error) => error.message(),
+            Self::File(_) | Self::Unread(_) | Self::Random(_) => {
+                Cow::Borrowed("something went wrong on our side; the log has the request id")
+            }
+            _ => Cow::Owned(self.to_string()),
         }
     }
 
@@ -76,7 +144,9 @@ impl Fault for UploadError {
             Self::Codec(error) => error.detail(),
             Self::Storage(error) => error.detail(),
             Self::Library(error) => error.detail(),
-            Self::File(_) | Self::Unmeasured { .. } | Self::Id(_) => Detail::default(),
+            Self::Db(error) => error.detail(),
+            Self::UnderWay => Detail { retry_after: Some(5), ..Detail::default() },
+            _ => Detail::default(),
         }
     }
 }

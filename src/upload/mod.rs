@@ -1,203 +1,217 @@
-//! How a picture comes in: sniffed and measured before anything is kept, hashed, stored once per content, recorded.
-//! An object is stored before its row is written, so whatever dies in between leaves no row without its bytes.
+//! How a picture comes in: streamed into a temporary file while it is hashed, sniffed and measured before anything is
+//! kept, stored once per content, recorded. An object is announced before it appears and appears before its row is
+//! written, so whatever dies in between leaves no row without its bytes.
 
 mod error;
+mod fetch;
 mod import;
+mod naming;
+mod once;
+mod session;
+mod store;
+mod ticket;
+mod types;
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::TryStreamExt;
-use md5::{Digest, Md5 as Md5Hasher};
-use sha2::Sha256;
 
-use crate::codec::{Header, Limits, Probe, probe};
-use crate::db::now_ms;
-use crate::library::{Image, Library, NewImage, Sameness, Shape, Stored, Visibility};
-use crate::storage::fs::OpenFile;
-use crate::storage::{ContentHash, Md5, ObjectKey};
+use crate::accounts::Quota;
+use crate::codec::Limits;
+use crate::db::{Db, now_ms};
+use crate::library::{self, Filing, Image, ImageId, Library, NewImage, Sameness, Visibility};
+use crate::net::Client;
 
 pub use error::UploadError;
 pub use import::{Imported, Outcome, Summary};
+pub use naming::{Naming, Pattern};
+pub use once::{Attempt, Seen};
+pub use session::Session;
+pub use ticket::{Claim, Grant};
+pub use types::Types;
 
-/// The use case of taking pictures in.
-#[derive(Clone)]
-pub struct Ingest {
-    library: Library,
-    limits: Limits,
-    visibility: Visibility,
+/// What holds for all uploads.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub limits: Limits,
+    pub max_bytes: u64,
+    pub types: Types,
+    pub naming: Naming,
+    /// That of new images.
+    pub visibility: Visibility,
+    /// When an image ends that says nothing about it; `None` = never.
+    pub expire_after: Option<Duration>,
 }
 
-/// What is to be recorded beside the bytes.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Upload {
+/// The use cases of taking pictures in; cheap to clone.
+#[derive(Clone)]
+pub struct Uploads {
+    library: Library,
+    db: Db,
+    /// `None` = nothing is fetched.
+    client: Option<Client>,
+    config: Arc<Config>,
+}
+
+/// Whose a picture will be, and how much they may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Owner {
+    /// `None` = the operator's own.
+    pub pk: Option<i64>,
+    pub quota: library::Quota,
+}
+
+/// What is to be recorded beside the bytes, and what they must keep to.
+#[derive(Debug, Clone)]
+pub struct Wish {
     pub name: String,
-    pub owner: Option<i64>,
-    /// Milliseconds since 1970.
-    pub expires_at: Option<i64>,
+    /// How many bytes will come, if that is known; at least as many, if it is known roughly.
+    pub declared: Option<u64>,
+    /// Less than is allowed anyway.
+    pub max_bytes: Option<u64>,
+    pub types: Option<Types>,
+    pub visibility: Option<Visibility>,
+    pub expires: Expires,
     /// Which of the owner's images this one would repeat.
     pub same: Sameness,
+    pub id: Option<ImageId>,
+    pub filing: Filing,
+}
+
+/// When an image ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Expires {
+    /// As the configuration says.
+    #[default]
+    Usual,
+    Never,
+    /// Milliseconds since 1970.
+    At(i64),
 }
 
 /// A picture that is in the library now.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Ingested {
+pub struct Uploaded {
     pub image: Image,
     /// The owner had it already; `image` is that one.
     pub duplicate: bool,
 }
 
-impl Upload {
-    /// Nobody's, for ever, the same by content and name.
+impl Wish {
+    /// The usual in everything, the same by content.
     pub fn named(name: &str) -> Self {
-        Self { name: name.to_owned(), owner: None, expires_at: None, same: Sameness::ContentAndName }
+        Self {
+            // What comes with a name of a page's length is no name.
+            name: naming::cut(name, LONGEST_NAME).to_owned(),
+            declared: None,
+            max_bytes: None,
+            types: None,
+            visibility: None,
+            expires: Expires::Usual,
+            same: Sameness::Content,
+            id: None,
+            filing: Filing::default(),
+        }
     }
 }
 
-impl Ingest {
-    /// `visibility` is that of new images.
-    pub fn new(library: Library, limits: Limits, visibility: Visibility) -> Self {
-        Self { library, limits, visibility }
+impl Owner {
+    pub fn new(pk: i64, quota: Quota) -> Self {
+        Self { pk: Some(pk), quota: library::Quota { bytes: quota.bytes, files: quota.files } }
     }
+}
 
-    pub async fn bytes(&self, upload: &Upload, bytes: Bytes) -> Result<Ingested, UploadError> {
-        let (header, stored) = self.store_bytes(bytes).await?;
-        self.record(upload, &header, stored).await
-    }
-
-    /// The same from a file, which is never whole in memory unless its format needs that to be measured.
-    pub async fn file(&self, upload: &Upload, file: &OpenFile) -> Result<Ingested, UploadError> {
-        let header = self.measure_file(file).await?;
-        let len = file.stat.len;
-        let mut hashes = Hashes::default();
-        let mut pieces = std::pin::pin!(file.clone().stream(0..len));
-        while let Some(piece) = pieces.try_next().await? {
-            hashes.update(&piece);
+impl Expires {
+    fn at(self, usual: Option<Duration>, now: i64) -> Option<i64> {
+        match self {
+            Self::Never => None,
+            Self::At(at) => Some(at),
+            Self::Usual => {
+                usual.map(|after| now.saturating_add(i64::try_from(after.as_millis()).unwrap_or(i64::MAX)))
+            }
         }
-        let (sha256, md5) = hashes.finish();
-        let key = ObjectKey::for_content(&sha256, header.format.extension());
-        let storage = self.library.storages().default();
-        let pieces = file.clone().stream(0..len).map_err(std::io::Error::other);
-        storage.put_stream(&key, &sha256, len, pieces).await?;
-        let stored = Stored { storage: storage.name().to_owned(), key, sha256, md5, bytes: len };
-        self.record(upload, &header, stored).await
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            max_bytes: 32_000_000,
+            types: Types::all(),
+            naming: Naming::Random,
+            visibility: Visibility::Public,
+            expire_after: None,
+        }
+    }
+}
+
+impl Uploads {
+    pub fn new(library: Library, config: Config) -> Self {
+        Self { db: library.db().clone(), library, client: None, config: Arc::new(config) }
+    }
+
+    /// The same, with a way out for pictures by URL.
+    #[must_use]
+    pub fn fetching_by(self, client: Client) -> Self {
+        Self { client: Some(client), ..self }
+    }
+
+    pub fn max_bytes(&self) -> u64 {
+        self.config.max_bytes
+    }
+
+    /// Forgets what ended long ago. For a job that runs now and then.
+    pub async fn sweep(&self, now: i64) -> Result<u64, UploadError> {
+        // An old ticket says for a while yet that it has expired.
+        Ok(store::sweep(&self.db, now, now - 30 * DAY).await?)
+    }
+
+    pub fn library(&self) -> &Library {
+        &self.library
+    }
+
+    /// A picture that is in memory already.
+    pub async fn bytes(&self, owner: Owner, wish: Wish, bytes: Bytes) -> Result<Uploaded, UploadError> {
+        let mut session = self.begin(owner, Wish { declared: Some(bytes.len() as u64), ..wish }).await?;
+        session.write(bytes).await?;
+        session.finish().await
     }
 
     /// Sees to it that each picture is there under its fixed id, with this content. Doing it again does nothing.
     pub async fn ensure_demo(&self, pictures: &[(&str, &str, Bytes)]) -> Result<(), UploadError> {
         for (id, name, bytes) in pictures {
-            let id = id.parse().map_err(UploadError::Id)?;
-            let (header, stored) = self.store_bytes(bytes.clone()).await?;
-            let upload = Upload::named(name);
+            let id: ImageId = id.parse().map_err(UploadError::Id)?;
+            let wish = Wish { id: Some(id.clone()), ..Wish::named(name) };
+            let mut file = self.library.storages().default().begin().await?;
+            file.write(bytes.clone()).await?;
+            let digests = file.finish().await?;
+            let checked = self.store(file, digests, &wish).await?;
             let new = NewImage {
-                id: Some(id),
+                id: Some(id.clone()),
+                name: wish.name,
+                shape: session::shape(&checked.header),
+                stored: checked.stored,
                 visibility: Visibility::Public,
-                ..self.new_image(&upload, &header, stored)
+                owner: None,
+                expires_at: None,
+                stored_name: None,
+                exif: checked.exif,
             };
-            let Some(id) = &new.id else { continue };
-            match self.library.find_any(id).await? {
+            match self.library.find_any(&id).await? {
                 None => drop(self.library.insert(&new).await?),
                 Some(image) if image.sha256 == new.stored.sha256 && image.is_live(now_ms()) => {}
-                Some(_) => drop(self.library.replace(id, &new).await?),
+                Some(_) => drop(self.library.replace(&id, &new).await?),
             }
         }
         Ok(())
     }
-
-    async fn store_bytes(&self, bytes: Bytes) -> Result<(Header, Stored), UploadError> {
-        let len = bytes.len() as u64;
-        let header = match probe(&bytes, len, &self.limits)? {
-            Probe::Complete(header) => header,
-            Probe::NeedMore(needed) => return Err(UploadError::Unmeasured { needed, len }),
-        };
-        let mut hashes = Hashes::default();
-        for piece in bytes.chunks(HASHED_AT_ONCE) {
-            hashes.update(piece);
-            // A large file takes a tenth of a second; others get their turn between.
-            tokio::task::yield_now().await;
-        }
-        let (sha256, md5) = hashes.finish();
-        let key = ObjectKey::for_content(&sha256, header.format.extension());
-        let storage = self.library.storages().default();
-        storage.put_bytes(&key, bytes).await?;
-        Ok((header, Stored { storage: storage.name().to_owned(), key, sha256, md5, bytes: len }))
-    }
-
-    async fn measure_file(&self, file: &OpenFile) -> Result<Header, UploadError> {
-        let len = file.stat.len;
-        let mut wanted = FIRST_LOOK.min(len);
-        loop {
-            let prefix = file.read_range(0..wanted).await?;
-            match probe(&prefix, len, &self.limits)? {
-                Probe::Complete(header) => return Ok(header),
-                Probe::NeedMore(needed) if wanted == len => {
-                    return Err(UploadError::Unmeasured { needed, len });
-                }
-                // Doubling keeps the sum of all looks below twice the last.
-                Probe::NeedMore(needed) => wanted = needed.max(wanted * 2).min(len),
-            }
-        }
-    }
-
-    async fn record(
-        &self,
-        upload: &Upload,
-        header: &Header,
-        stored: Stored,
-    ) -> Result<Ingested, UploadError> {
-        let new = self.new_image(upload, header, stored);
-        let (image, duplicate) = self.library.insert_once(&new, upload.same).await?;
-        Ok(Ingested { image, duplicate })
-    }
-
-    fn new_image(&self, upload: &Upload, header: &Header, stored: Stored) -> NewImage {
-        NewImage {
-            id: None,
-            name: upload.name.clone(),
-            stored,
-            shape: shape(header),
-            visibility: self.visibility,
-            owner: upload.owner,
-            expires_at: upload.expires_at,
-            stored_name: None,
-            exif: None,
-        }
-    }
 }
 
-/// Both hashes of one pass over the bytes.
-#[derive(Default)]
-struct Hashes {
-    sha256: Sha256,
-    md5: Md5Hasher,
-}
-
-impl Hashes {
-    fn update(&mut self, piece: &[u8]) {
-        self.sha256.update(piece);
-        self.md5.update(piece);
-    }
-
-    fn finish(self) -> (ContentHash, Md5) {
-        (ContentHash(self.sha256.finalize().into()), Md5(self.md5.finalize().into()))
-    }
-}
-
-/// Library rows hold words of their own, so that the library need not know codecs.
-fn shape(header: &Header) -> Shape {
-    Shape {
-        format: header.format.extension().to_owned(),
-        width: header.width,
-        height: header.height,
-        orientation: header.orientation.exif(),
-        frames: header.frames,
-        has_alpha: header.has_alpha,
-        depth: header.depth,
-        progressive: header.progressive,
-    }
-}
-
-/// Holds the header of nearly every JPEG, EXIF thumbnail included.
-const FIRST_LOOK: u64 = 64 * 1024;
-const HASHED_AT_ONCE: usize = 256 * 1024;
+const DAY: i64 = 86_400_000;
+/// As many bytes as a name of 255 characters may have in the database.
+const LONGEST_NAME: usize = 255;
 
 #[cfg(test)]
 mod tests;

@@ -46,3 +46,30 @@ CREATE INDEX reservations_expires ON reservations (expires_at);
 ALTER TABLE images ADD COLUMN stored_name {name};
 ALTER TABLE images ADD COLUMN exif {text};
 CREATE UNIQUE INDEX images_stored_name ON images (stored_name);
+CREATE INDEX images_md5 ON images (md5);
+
+-- Answers to uploads that bring a key of their own, so that a repeat gets the same answer. `id` is a hash of owner and
+-- key, `fingerprint` one of what was sent; without `answer` the first one is still under way.
+CREATE TABLE upload_answers (
+    id {id} NOT NULL PRIMARY KEY,
+    fingerprint {id} NOT NULL,
+    status {int} NOT NULL,
+    answer {text},
+    expires_at {int} NOT NULL
+);
+CREATE INDEX upload_answers_expires ON upload_answers (expires_at);
+
+-- Permissions that an account hands to a browser. `hash` is that of the token; `wish` is JSON. Somebody uploads by it
+-- since `claimed_at`, and did at `used_at`.
+CREATE TABLE upload_tickets (
+    hash {id} NOT NULL PRIMARY KEY,
+    user_pk {int} NOT NULL,
+    max_bytes {int} NOT NULL,
+    once {int} NOT NULL,
+    wish {text} NOT NULL,
+    created_at {int} NOT NULL,
+    expires_at {int} NOT NULL,
+    claimed_at {int},
+    used_at {int}
+);
+CREATE INDEX upload_tickets_expires ON upload_tickets (expires_at);

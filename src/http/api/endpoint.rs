@@ -187,6 +187,11 @@ impl Endpoint {
         self.needs
     }
 
+    /// Whether its body may be large.
+    pub(super) fn takes_media(&self) -> bool {
+        matches!(self.takes, Takes::Media(..))
+    }
+
     pub(super) fn is_open(&self) -> bool {
         self.open
     }

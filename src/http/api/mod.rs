@@ -6,22 +6,30 @@
 
 mod accounts;
 mod admin;
+mod albums;
 mod answer;
 mod call;
 mod endpoint;
+mod image;
+mod images;
 mod keys;
 mod mail;
 mod openapi;
 mod schema;
 mod shares;
+mod signed;
 mod storages;
 mod tasks;
 mod time;
+mod uploads;
+mod versions;
 
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
-use http::header::{AUTHORIZATION, CACHE_CONTROL, HeaderMap, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
+use http::header::{
+    AUTHORIZATION, CACHE_CONTROL, CONNECTION, HeaderMap, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+};
 use http::request::Parts as Head;
 use http::{HeaderValue, Method, Response, StatusCode};
 
@@ -32,6 +40,7 @@ use crate::accounts::{Accounts, Who};
 use crate::delivery::body::Body;
 use crate::delivery::cors::Cors;
 use crate::library::Library;
+use crate::upload::Uploads;
 
 pub use schema::Schemas;
 
@@ -42,6 +51,7 @@ use endpoint::{Endpoint, Needs};
 pub struct Api {
     pub accounts: Accounts,
     pub library: Library,
+    pub uploads: Uploads,
     /// Other origins whose scripts may call the API.
     pub cors: Cors,
     /// Whom requests without credentials act as, where no account is needed.
@@ -56,6 +66,11 @@ const SUBJECTS: &[&[Endpoint]] = &[
     accounts::ENDPOINTS,
     mail::ENDPOINTS,
     keys::ENDPOINTS,
+    images::ENDPOINTS,
+    uploads::ENDPOINTS,
+    signed::ENDPOINTS,
+    versions::ENDPOINTS,
+    albums::ENDPOINTS,
     shares::ENDPOINTS,
     storages::ENDPOINTS,
     tasks::ENDPOINTS,
@@ -109,13 +124,21 @@ pub(super) async fn answer(
         asked
     };
     let is_head = head.method == Method::HEAD;
+    // An upload is refused while it arrives: what is left of it is not read, and the connection is of no more use.
+    let unread = endpoint.takes_media() && head.version < http::Version::HTTP_2;
     let answered = handle(parts, endpoint, values, head, body, origin.client).await;
     let mut response = match answered {
         Ok(mut response) => {
             asked.allow_origin.clone().write(response.headers_mut());
             response
         }
-        Err(Refused(fault)) => problem(&*fault, &asked),
+        Err(Refused(fault)) => {
+            let mut response = problem(&*fault, &asked);
+            if unread {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            response
+        }
     };
     finish(&mut response);
     if is_head {

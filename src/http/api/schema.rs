@@ -29,6 +29,10 @@ struct Checked {
 pub(super) struct Invalid(Vec<Wrong>);
 
 impl Invalid {
+    pub(super) fn all(wrong: Vec<Wrong>) -> Self {
+        Self(wrong)
+    }
+
     pub(super) fn one(field: &str, reason: impl Into<String>) -> Self {
         Self(vec![Wrong { field: field.to_owned(), reason: reason.into(), did_you_mean: None }])
     }

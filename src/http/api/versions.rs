@@ -1,0 +1,142 @@
+//! Results that are kept: `/v1/images/{id}/transform` and `/v1/images/{id}/versions`.
+
+use http::Response;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::answer::{created, nothing, ok};
+use super::call::{Call, Refused};
+use super::endpoint::Endpoint;
+use super::images::reach;
+use super::schema::Invalid;
+use super::time::Time;
+use crate::accounts::Scope;
+use crate::codec::Format;
+use crate::delivery::body::Body;
+use crate::delivery::door::Viewer;
+use crate::delivery::keep::Wish;
+use crate::library::{Image, Quota, Version};
+use crate::transform::json::spec_of;
+
+pub(super) const ENDPOINTS: &[Endpoint] = &[
+    Endpoint::post(
+        "/v1/images/{id}/transform",
+        "transformImage",
+        "Makes a version of an image and keeps it; the same request again gives the same one",
+        |call| Box::pin(transform(call)),
+    )
+    .scope(Scope::Upload)
+    .json::<TransformWish>()
+    .gives::<VersionAnswer>(200, "It was kept already")
+    .gives::<VersionAnswer>(201, "The version"),
+    Endpoint::get(
+        "/v1/images/{id}/versions",
+        "listVersions",
+        "The versions of an image, oldest first",
+        |call| Box::pin(list(call)),
+    )
+    .scope(Scope::Read)
+    .gives::<VersionList>(200, "All of them"),
+    Endpoint::delete(
+        "/v1/images/{id}/versions/{version}",
+        "deleteVersion",
+        "Ends a version for good",
+        |call| Box::pin(delete(call)),
+    )
+    .scope(Scope::Manage)
+    .gives_nothing(204, "It is gone"),
+];
+
+/// One of the two.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct TransformWish {
+    /// As in a URL: `w_300,f_webp`.
+    #[schemars(length(min = 1, max = 1024))]
+    spec: Option<String>,
+    /// An object, which runs in the order resize, crop, rotate, flip, mirror, filters, watermark, compress, format; or an
+    /// array of objects with one of these keys each, which runs as it is written.
+    transformations: Option<Value>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct VersionAnswer {
+    id: String,
+    image_id: String,
+    /// Where it is shown; signed if the image is private.
+    url: String,
+    /// Canonical, and always with a format.
+    spec: String,
+    width: u32,
+    height: u32,
+    bytes: u64,
+    format: String,
+    mime_type: String,
+    sha256: String,
+    created_at: Time,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct VersionList {
+    versions: Vec<VersionAnswer>,
+}
+
+async fn transform(mut call: Call) -> Result<Response<Body>, Refused> {
+    let wish: TransformWish = call.json().await?;
+    let image = call.api().library.get(reach(&call)?, call.value("id"), call.now).await?;
+    let spec = match (wish.spec, wish.transformations) {
+        (Some(spec), None) => spec,
+        (None, Some(transformations)) => {
+            spec_of("transformations", &transformations, image.oriented()).map_err(Invalid::all)?
+        }
+        _ => return Err(Invalid::one("spec", "or `transformations` must be given, and not both").into()),
+    };
+    let who = call.who()?;
+    let viewer = if who.scopes.has(Scope::Admin) { Viewer::Admin } else { Viewer::User(who.user.pk) };
+    let quota = match image.owner {
+        // The operator's own.
+        None => Quota::default(),
+        Some(owner) if owner == who.user.pk => {
+            Quota { bytes: who.user.quota_bytes, files: who.user.quota_files }
+        }
+        Some(owner) => {
+            let owner = call.api().accounts.user(owner).await?;
+            Quota { bytes: owner.quota_bytes, files: owner.quota_files }
+        }
+    };
+    let wish = Wish { spec: &spec, viewer, client: call.client, quota, now: call.now };
+    let (version, known) = Box::pin(call.parts.delivery.keep(&image, &wish)).await?;
+    let answer = answer(&call, &image, version)?;
+    Ok(if known { ok(&answer) } else { created(&answer) })
+}
+
+async fn list(call: Call) -> Result<Response<Body>, Refused> {
+    let image = call.api().library.get(reach(&call)?, call.value("id"), call.now).await?;
+    let versions = call.api().library.versions(&image).await?;
+    let versions = versions.into_iter().map(|version| answer(&call, &image, version));
+    Ok(ok(&VersionList { versions: versions.collect::<Result<_, _>>()? }))
+}
+
+async fn delete(call: Call) -> Result<Response<Body>, Refused> {
+    let library = &call.api().library;
+    library.delete_version(reach(&call)?, call.value("id"), call.value("version"), call.now).await?;
+    Ok(nothing())
+}
+
+fn answer(call: &Call, image: &Image, version: Version) -> Result<VersionAnswer, Refused> {
+    let format = Format::from_name(&version.format);
+    Ok(VersionAnswer {
+        url: call.parts.delivery.link(image, &version.spec)?,
+        id: version.id,
+        image_id: image.id.to_string(),
+        spec: version.spec,
+        width: version.width,
+        height: version.height,
+        bytes: version.bytes,
+        format: format.map_or_else(|| version.format.clone(), |format| format.name().to_owned()),
+        mime_type: format.map_or("application/octet-stream", Format::mime).to_owned(),
+        sha256: version.sha256.to_string(),
+        created_at: Time(version.created_at),
+    })
+}

@@ -1,0 +1,198 @@
+//! Forms with files: every file streams into a session of its own while it arrives, whatever its field is called; the
+//! texts beside them are collected. So every dialect of uploading reads its form here.
+
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
+use http_body_util::BodyDataStream;
+use multer::{Constraints, Multipart, SizeLimit};
+
+use crate::delivery::body::Body;
+use crate::error::{Fault, Kind};
+use crate::upload::{Owner, Session, UploadError, Uploads, Wish};
+
+/// What a form held.
+pub(super) struct Form {
+    pub(super) files: Vec<Received>,
+    /// In their order; a name may stand twice.
+    pub(super) texts: Vec<(String, String)>,
+}
+
+/// One file, all of whose bytes have come; or why they were not taken.
+pub(super) struct Received {
+    pub(super) name: String,
+    pub(super) session: Result<Session, UploadError>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(super) enum FormFault {
+    #[error("the body is not `multipart/form-data` with a boundary")]
+    Type,
+    #[error("the form is broken: {0}")]
+    Syntax(String),
+    #[error("the body did not arrive whole")]
+    Torn,
+    #[error("a form may have at most {MOST_FILES} files and {MOST_TEXTS} texts of {MOST_TEXT} bytes")]
+    TooMuch,
+}
+
+const MOST_FILES: usize = 50;
+const MOST_TEXTS: usize = 64;
+const MOST_TEXT: u64 = 8 * 1024;
+
+impl Fault for FormFault {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Type => Kind::UnsupportedMedia,
+            Self::Syntax(_) | Self::Torn => Kind::BadRequest,
+            Self::TooMuch => Kind::TooLarge,
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Type => "unsupported_media_type",
+            Self::Syntax(_) | Self::Torn => "bad_body",
+            Self::TooMuch => "too_many_bytes",
+        }
+    }
+}
+
+impl From<multer::Error> for FormFault {
+    fn from(error: multer::Error) -> Self {
+        match error {
+            multer::Error::NoMultipart | multer::Error::NoBoundary => Self::Type,
+            multer::Error::FieldSizeExceeded { .. } | multer::Error::StreamSizeExceeded { .. } => {
+                Self::TooMuch
+            }
+            multer::Error::StreamReadFailed(_) | multer::Error::IncompleteStream => Self::Torn,
+            other => Self::Syntax(other.to_string()),
+        }
+    }
+}
+
+pub(super) fn is_form(headers: &HeaderMap) -> bool {
+    boundary(headers).is_ok()
+}
+
+/// Reads a form to its end. A file that is too large ends it: nobody need send the rest.
+pub(super) async fn receive(
+    uploads: &Uploads,
+    owner: Owner,
+    wish: &Wish,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Form, FormFault> {
+    let boundary = boundary(headers)?;
+    let mut left = Left::new(headers, &boundary);
+    let constraints = Constraints::new().size_limit(SizeLimit::new().whole_stream(u64::MAX));
+    let mut parts = Multipart::with_constraints(BodyDataStream::new(body), boundary, constraints);
+    let mut form = Form { files: Vec::new(), texts: Vec::new() };
+    while let Some(part) = parts.next_field().await? {
+        left.head(part.headers());
+        let Some(name) = part.file_name().map(str::to_owned) else {
+            let key = part.name().unwrap_or_default().to_owned();
+            let text = text(part).await?;
+            left.body(text.len() as u64);
+            form.texts.push((key, text));
+            if form.texts.len() > MOST_TEXTS {
+                return Err(FormFault::TooMuch);
+            }
+            continue;
+        };
+        let wish = Wish { declared: left.file(uploads.max_bytes()), ..named(wish, &name) };
+        let (bytes, session) = stream(uploads, owner, wish, part).await?;
+        left.body(bytes);
+        let enough = matches!(session, Err(UploadError::TooManyBytes { .. }));
+        form.files.push(Received { name, session });
+        if enough {
+            break;
+        }
+        if form.files.len() > MOST_FILES {
+            return Err(FormFault::TooMuch);
+        }
+    }
+    Ok(form)
+}
+
+/// A wish for a file of this name, unless the wish has one.
+fn named(wish: &Wish, name: &str) -> Wish {
+    let name = if wish.name.is_empty() { Wish::named(name).name } else { wish.name.clone() };
+    Wish { name, ..wish.clone() }
+}
+
+/// Every byte of the part is read, also after the file was refused: the next one may be better.
+async fn stream(
+    uploads: &Uploads,
+    owner: Owner,
+    wish: Wish,
+    mut part: multer::Field<'_>,
+) -> Result<(u64, Result<Session, UploadError>), FormFault> {
+    let mut session = uploads.begin(owner, wish).await;
+    let mut bytes = 0;
+    while let Some(piece) = part.next().await.transpose()? {
+        bytes += piece.len() as u64;
+        session = match session {
+            Ok(mut taken) => taken.write(piece).await.map(|()| taken),
+            Err(error @ UploadError::TooManyBytes { .. }) => return Ok((bytes, Err(error))),
+            Err(error) if bytes > uploads.max_bytes() => return Ok((bytes, Err(error))),
+            refused => refused,
+        };
+    }
+    let sealed = match session {
+        Ok(mut session) => session.seal().await.map(|_| session),
+        refused => refused,
+    };
+    Ok((bytes, sealed))
+}
+
+async fn text(mut part: multer::Field<'_>) -> Result<String, FormFault> {
+    let mut text = Vec::new();
+    while let Some(piece) = part.next().await.transpose()? {
+        let piece: Bytes = piece;
+        text.extend_from_slice(&piece);
+        if text.len() as u64 > MOST_TEXT {
+            return Err(FormFault::TooMuch);
+        }
+    }
+    String::from_utf8(text).map_err(|_| FormFault::Syntax("a text is not UTF-8".to_owned()))
+}
+
+fn boundary(headers: &HeaderMap) -> Result<String, FormFault> {
+    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).ok_or(FormFault::Type)?;
+    Ok(multer::parse_boundary(value)?)
+}
+
+/// How much of the body is to come at most, so that room for a file is reserved at once and not step by step, in which
+/// many uploads would take from each other what none of them can use.
+struct Left {
+    bytes: Option<u64>,
+    boundary: u64,
+}
+
+impl Left {
+    fn new(headers: &HeaderMap, boundary: &str) -> Self {
+        let bytes = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+        Self { bytes, boundary: boundary.len() as u64 }
+    }
+
+    /// `--boundary`, the headers and an empty line.
+    fn head(&mut self, headers: &HeaderMap) {
+        let lines = headers.iter().map(|(name, value)| name.as_str().len() as u64 + value.len() as u64 + 4);
+        self.less(2 + self.boundary + 2 + lines.sum::<u64>() + 2);
+    }
+
+    /// What stood in a part, and the line end behind it.
+    fn body(&mut self, bytes: u64) {
+        self.less(bytes + 2);
+    }
+
+    /// A file that goes on to the end, before a last `--boundary--`.
+    fn file(&self, most: u64) -> Option<u64> {
+        self.bytes.map(|bytes| bytes.saturating_sub(2 + 2 + self.boundary + 2 + 2).min(most))
+    }
+
+    fn less(&mut self, bytes: u64) {
+        self.bytes = self.bytes.map(|left| left.saturating_sub(bytes));
+    }
+}
