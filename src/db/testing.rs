@@ -39,6 +39,11 @@ pub(super) fn on() -> Option<String> {
     std::env::var(ON).ok()
 }
 
+/// Whether plans are SQLite's, which says most about itself.
+pub(crate) fn is_sqlite(db: &Db) -> bool {
+    db.pools.engine() == Engine::Sqlite
+}
+
 /// Panics with the engine's plan unless it finds the rows of a list by an index, in the order of the index: a list that
 /// is sorted or searched row by row is slow only when there are many rows, and no test has many.
 pub(crate) async fn plan_uses_index(db: &Db, query: &Query) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::listing::Reach;
 use super::store::{self, objects, usage as rows};
-use super::usage::{Usage, account, full};
+use super::usage::{account, full};
 use super::words::TagName;
 use super::{Image, ImageId, Library, LibraryError, NewImage, Quota, Reservation, Sameness};
 use crate::db::{Tx, now_ms};
@@ -65,7 +65,9 @@ impl Library {
         };
         // Nothing was reserved, or too slowly.
         if !kept && !rows::add(&mut tx, reservation.owner, reservation.quota, bytes, 1).await? {
-            return Err(full(reservation.quota, Usage::default(), bytes, 1));
+            drop(tx);
+            let used = rows::read(&self.db, reservation.owner).await?.unwrap_or_default();
+            return Err(full(reservation.quota, used, bytes, 1));
         }
         if !objects::add_ref(&mut tx, &new.stored.storage, &new.stored.key).await? {
             return Err(LibraryError::Busy);
@@ -128,7 +130,9 @@ impl Library {
         // What is no larger always fits, even where the quota was lowered meanwhile.
         let quota = if bytes > old.bytes { quota } else { Quota::default() };
         if !rows::add(&mut tx, owner, quota, bytes, 1).await? {
-            return Err(full(quota, Usage::default(), bytes, 1));
+            drop(tx);
+            let used = rows::read(&self.db, owner).await?.unwrap_or_default();
+            return Err(full(quota, used, bytes, 1));
         }
         // They are of the content that goes.
         super::versions::drop_all(&mut tx, &old, now).await?;

@@ -50,10 +50,10 @@ pub(super) fn wanted(query: &str) -> Result<Vec<Wanted>, LibraryError> {
     let mut wanted = BTreeSet::new();
     for run in runs(query) {
         match run {
-            Run::Word(word, true) => drop(wanted.insert(Wanted::Prefix(word))),
-            Run::Word(word, false) => drop(wanted.insert(Wanted::Term(word))),
+            Run::Word(word, true) => wanted.extend([Wanted::Prefix(word)]),
+            Run::Word(word, false) => wanted.extend([Wanted::Term(word)]),
             Run::Dense(chars) if chars.len() == 1 => {
-                drop(wanted.insert(Wanted::Prefix(chars.iter().collect())))
+                wanted.extend([Wanted::Prefix(chars.iter().collect())]);
             }
             Run::Dense(chars) => {
                 wanted.extend(chars.windows(2).map(|pair| Wanted::Term(pair.iter().collect())))

@@ -204,7 +204,7 @@ async fn many_who_ask_at_once_ask_the_source_once() {
 async fn a_source_that_has_no_place_in_time_says_so() {
     let dir = tempfile::tempdir().unwrap();
     folder(dir.path());
-    let source = source("{ root: root, timeout: 20ms, concurrency: 1 }", dir.path());
+    let source = source("{ root: root, timeout: 500ms, concurrency: 1 }", dir.path());
     let held = source.inner.reads.acquire().await.unwrap();
     let error = source.read_all(&path("sub/a.jpg"), 99).await.unwrap_err();
     assert!(matches!(error, SourceError::Timeout { .. }), "{error}");

@@ -108,6 +108,11 @@ impl Storage {
 }
 
 impl Temporary {
+    /// The name of the storage that the file is to become an object of.
+    pub fn storage(&self) -> &str {
+        self.storage.name()
+    }
+
     /// Takes a piece in. It is written and hashed away from the threads that serve sockets.
     pub async fn write(&mut self, piece: Bytes) -> Result<(), StorageError> {
         self.len += piece.len() as u64;

@@ -1,7 +1,6 @@
 use std::future::Future;
 use std::pin::pin;
 use std::task::Poll;
-use std::time::SystemTime;
 
 use futures_util::TryStreamExt;
 

@@ -40,7 +40,7 @@ impl Uploads {
         }
         let room =
             self.library.reserve(owner.pk, owner.quota, wish.declared.unwrap_or(0), 1, now_ms()).await?;
-        let file = self.library.storages().default().begin().await?;
+        let file = self.library.storage_for(owner.pk).await?.begin().await?;
         self.library.storages().crash().hit("upload.begun");
         Ok(Session { uploads: self.clone(), owner, wish, file, room, limit, digests: None })
     }
@@ -199,7 +199,7 @@ impl Uploads {
             return Err(UploadError::Type { format: header.format });
         }
         let key = ObjectKey::for_content(&digests.sha256, header.format.extension());
-        let storage = self.library.storages().default().name().to_owned();
+        let storage = file.storage().to_owned();
         self.library.announce(&storage, &key, &digests.sha256, len, now_ms()).await?;
         crash.hit("upload.announced");
         file.promote(&key, &digests).await?;

@@ -18,7 +18,10 @@ CREATE INDEX shares_image ON shares (image_pk);
 CREATE INDEX shares_owner ON shares (owner, pk);
 
 -- How often each image was looked at: altogether, and on each day (days since 1970, UTC).
+ALTER TABLE images ADD COLUMN views {int} NOT NULL DEFAULT 0;
 ALTER TABLE images ADD COLUMN last_viewed_at {int};
+CREATE INDEX images_own_views ON images (owner, trashed, views, pk);
+CREATE INDEX images_views ON images (trashed, views, pk);
 CREATE TABLE image_days (
     image_pk {int} NOT NULL REFERENCES images (pk) ON DELETE CASCADE,
     day {int} NOT NULL,

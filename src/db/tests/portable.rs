@@ -209,11 +209,11 @@ async fn lists_are_read_by_an_index() {
 }
 
 #[tokio::test]
-#[should_panic(expected = "SELECT pk FROM images ORDER BY bytes")]
+#[should_panic(expected = "SELECT pk FROM images ORDER BY height")]
 async fn a_list_without_an_index_is_noticed() {
     let dir = tempfile::tempdir().unwrap();
     let db = open(dir.path()).await;
-    plan_uses_index(&db, &Query::new("SELECT pk FROM images ORDER BY bytes")).await;
+    plan_uses_index(&db, &Query::new("SELECT pk FROM images ORDER BY height")).await;
 }
 
 #[tokio::test]

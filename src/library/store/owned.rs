@@ -101,8 +101,8 @@ pub(in crate::library) async fn remove(tx: &mut Tx, pk: i64) -> Result<(), DbErr
 /// Whether any image or object lies there, by the storage's name.
 pub(in crate::library) async fn holds(db: &Db, name: &str) -> Result<bool, DbError> {
     let image = db.row("SELECT pk FROM images WHERE storage = ? LIMIT 1", &[name.into()]).await?;
-    Ok(image.is_some()
-        || db.row("SELECT pk FROM objects WHERE storage = ? LIMIT 1", &[name.into()]).await?.is_some())
+    let object = db.row("SELECT pk FROM objects WHERE storage = ? LIMIT 1", &[name.into()]).await?;
+    Ok(image.is_some() | object.is_some())
 }
 
 /// Somebody's default there, which ends.

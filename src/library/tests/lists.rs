@@ -160,6 +160,7 @@ async fn every_list_is_read_from_an_index() {
     let dir = tempfile::tempdir().unwrap();
     let library = library(dir.path()).await;
     library.insert(&mine(1, "cat")).await.unwrap();
+    let sqlite = crate::db::testing::is_sqlite(&library.db);
     let plan = async |query: &crate::db::Query| {
         let sql: &'static str = format!("EXPLAIN QUERY PLAN {}", query.sql()).leak();
         let rows = library.db.rows(sql, query.values()).await.unwrap();
@@ -186,6 +187,13 @@ async fn every_list_is_read_from_an_index() {
                 for trash in [false, true] {
                     let listing = Listing { reach, sort, filter: filter.clone(), trash, ..listing() };
                     for query in [keys(&listing, &[], 1), counted(&listing, &[], 1)] {
+                        if !sqlite {
+                            // Filters may need a sort; what has none may not.
+                            if filter == Filter::default() {
+                                crate::db::testing::plan_uses_index(&library.db, &query).await;
+                            }
+                            continue;
+                        }
                         let plan = plan(&query).await;
                         assert!(
                             plan.iter().any(|line| line.contains("USING") && line.contains("INDEX")),
@@ -201,6 +209,9 @@ async fn every_list_is_read_from_an_index() {
                 }
             }
         }
+    }
+    if !sqlite {
+        return;
     }
     let word = Part::of_term(&library.db, ME, Wanted::Term("cat".to_owned())).await.unwrap();
     for sort in [Sort::Newest, Sort::Oldest] {
