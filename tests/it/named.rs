@@ -114,6 +114,12 @@ fn a_fallback_is_shown_for_what_cannot_be_had() {
     assert_ne!(there.body, shown.body);
     assert_eq!(there.header("fallback-image"), "");
     assert_eq!(server.get("/i/nosuchid/w_40,d_nosuchid").code(), "not_found");
+    let plain = ok(server.get(&format!("/i/{photo}/w_40,f_png")));
+    let unneeded = ok(server.get(&format!("/i/{photo}/w_40,d_nosuchid,f_png")));
+    assert_eq!((&unneeded.body, unneeded.header("etag")), (&plain.body, plain.header("etag")));
+    let explained = server.get(&format!("/explain/i/{photo}/w_40,d_nosuchid,f_png"));
+    assert_eq!(explained.json()["key"], server.get(&format!("/explain/i/{photo}/w_40,f_png")).json()["key"]);
+    assert_eq!(server.get("/r/s/w_40,d_nosuchid/nothing.jpg").code(), "not_found");
     // A wrong URL stays wrong.
     assert_eq!(server.get(&format!("/i/nosuchid/w_40x,d_{logo}")).code(), "bad_value");
 }
