@@ -28,7 +28,7 @@ pub enum SpecError {
     /// No URL of ours looks like that.
     #[error("no such address: {0}")]
     NotFound(Box<Place>),
-    #[error("the result is too large: {0}")]
+    #[error("too large: {0}")]
     ResultTooLarge(Box<Place>),
 }
 

@@ -176,8 +176,11 @@ fn lay_out(
             });
         }
     }
-    picture.check_size(picture.size)?;
     let mut output = output;
+    if output.told.is_none() {
+        picture.check_result()?;
+    }
+    // What is told of a picture is as short for a large one; every step that enlarges has been checked.
     if let Some(told) = &mut output.told {
         (told.width, told.height) = (picture.size.w as u32, picture.size.h as u32);
         picture.resize(looked_at(picture.size), Kernel::default())?;

@@ -403,3 +403,19 @@ fn who_is_not_waited_for_tries_harder() {
         assert_eq!(slow.to_string() == fast.to_string(), same, "{slow} | {fast}");
     }
 }
+
+/// A strip that is too long to be shown can still be described.
+#[test]
+fn what_is_told_of_a_picture_is_small_however_large_it_is() {
+    let strip = source(Format::Png, 16_384, 1);
+    for form in ["json", "lqip", "blurhash", "thumbhash"] {
+        let told = planned(&strip, &format!("f_{form}"));
+        assert!(told.contains("resize 64x1") && told.contains(&format!("{form} of 16384x1")), "{told}");
+    }
+    let error = plan(&strip, "_").unwrap_err();
+    assert_eq!(error.code(), "result_too_large");
+    assert!(error.to_string().contains("`w_12000`"), "{error}");
+    assert_eq!(planned(&strip, "w_12000,f_png").split(' ').next(), Some("resize"));
+    assert!(plan(&source(Format::Png, 1, 16_384), "f_png").unwrap_err().to_string().contains("`h_12000`"));
+    assert!(plan(&strip, "w_16384,c_pad,h_100,f_json").is_err(), "a canvas is drawn");
+}
