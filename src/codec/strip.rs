@@ -46,6 +46,18 @@ impl Fault for StripError {
     }
 }
 
+impl Format {
+    /// Whether [`strip`] may have to refuse a file of it.
+    pub fn may_be_private(self) -> bool {
+        match self {
+            Self::Jpeg | Self::Png | Self::Webp | Self::Gif => false,
+            // Drawings leave sanitised, and that takes everything out.
+            Self::Svg => false,
+            Self::Avif | Self::Heic | Self::Jxl | Self::Tiff | Self::Bmp | Self::Ico => true,
+        }
+    }
+}
+
 /// The file without what is private, borrowed where nothing had to go. `bytes` are a whole file.
 pub fn strip(bytes: &[u8], format: Format) -> Result<Cow<'_, [u8]>, StripError> {
     strip_all_but(bytes, format, Some(&metadata::rights(bytes, format)))

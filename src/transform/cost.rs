@@ -26,7 +26,8 @@ pub fn memory(header: &Header, plan: &Plan, decoding: Decoding) -> u64 {
     /// Filter weights, encoder tables and the like.
     const FIXED: u64 = 1 << 20;
     if plan.output.original {
-        return if header.format == Format::Svg { codec::svg::cleaning_memory() } else { 0 };
+        let made = plan.otherwise.as_ref().map_or(0, |made| memory(header, made, decoding));
+        return if header.format == Format::Svg { codec::svg::cleaning_memory() } else { made };
     }
     let Some(folded) = Folded::of(header, plan) else { return 0 };
     let mut size = (folded.window.width, folded.window.height);
@@ -83,7 +84,8 @@ pub fn seconds(header: &Header, plan: &Plan, decoding: Decoding) -> f64 {
     /// Probing, tables, allocation: what even the smallest picture costs.
     const FIXED: f64 = 0.0005;
     if plan.output.original {
-        return if header.format == Format::Svg { drawing(0) } else { FIXED };
+        let made = plan.otherwise.as_ref().map_or(0.0, |made| seconds(header, made, decoding));
+        return if header.format == Format::Svg { drawing(0) } else { FIXED + made };
     }
     let Some(folded) = Folded::of(header, plan) else { return FIXED };
     let request = match decoding {

@@ -124,7 +124,12 @@ pub fn render_with(
     deadline: Instant,
 ) -> Result<Rendered, RenderError> {
     if plan.output.original {
-        return original(bytes, header, plan, deadline);
+        return match (original(bytes, header, plan, deadline), &plan.otherwise) {
+            (Err(RenderError::Original(StripError::Private { .. })), Some(made)) => {
+                render_with(bytes, header, made, others, deadline)
+            }
+            (answer, _) => answer,
+        };
     }
     if plan.frames.is_animated() {
         return animate(bytes, header, plan, others, deadline);

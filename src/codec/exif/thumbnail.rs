@@ -86,7 +86,11 @@ fn values(numbers: Numbers<'_>, directory: &Range<usize>, tag: u16) -> Vec<usize
     let at = if count * size <= 4 { Some(entry + 8) } else { numbers.long(entry + 8).map(|at| at as usize) };
     let number = |index: usize| {
         let at = at?.checked_add(index * size)?;
-        if size == 2 { numbers.short(at).map(usize::from) } else { numbers.long(at).map(|long| long as usize) }
+        if size == 2 {
+            numbers.short(at).map(usize::from)
+        } else {
+            numbers.long(at).map(|long| long as usize)
+        }
     };
     (0..count).map_while(number).collect()
 }

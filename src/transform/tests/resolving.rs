@@ -250,6 +250,16 @@ fn the_originals_own_format_is_the_original() {
         assert!(!plan(&photo(), other).unwrap().output.original, "{other}");
     }
     assert_eq!(planned(&photo(), "f_svg"), "unsupported_option");
+    // Where an original may hold something private that cannot be taken out, its format's name asks for a picture.
+    let avif = source(Format::Avif, 9, 9);
+    assert_eq!(
+        planned(&avif, "f_avif"),
+        format!("orig -> avif md_copyright else {}", planned(&source(Format::Png, 9, 9), "f_avif"))
+    );
+    assert_eq!(planned(&avif, "f_orig"), "orig -> avif md_copyright");
+    assert_eq!(planned(&avif, "f_avif,md_all"), "orig -> avif md_all");
+    assert_eq!(planned(&photo(), "f_jpg"), "orig -> jpg md_copyright");
+    assert_eq!(planned(&source(Format::Heic, 9, 9), "f_heic"), "orig -> heic md_copyright");
     let mut turned = photo();
     turned.header.orientation = Orientation::from_exif(6);
     let plan = plan(&turned, "f_orig").unwrap();
