@@ -212,10 +212,6 @@ pub(super) fn encode(bitmap: &Bitmap) -> Result<Vec<u8>, CodecError> {
     use zune_core::bit_depth::BitDepth;
     use zune_core::colorspace::ColorSpace;
     use zune_core::options::EncoderOptions;
-    if bitmap.width < 2 || bitmap.height < 2 {
-        let why = "as JPEG XL it has to be at least two pixels wide and high";
-        return Err(CodecError::Unsupported { format: Format::Jxl, why });
-    }
     let space = match bitmap.layout {
         Layout::Gray => ColorSpace::Luma,
         Layout::Rgb => ColorSpace::RGB,

@@ -6,7 +6,7 @@ use std::fmt;
 
 use crate::error::{Detail, Fault, Kind};
 
-/// Why a spec is refused. All but `ResultTooLarge` are the URL's own fault.
+/// Why a spec is refused. All but the last two are the URL's own fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SpecError {
     #[error("unknown option {0}")]
@@ -30,6 +30,8 @@ pub enum SpecError {
     NotFound(Box<Place>),
     #[error("too large: {0}")]
     ResultTooLarge(Box<Place>),
+    #[error("too small: {0}")]
+    ResultTooSmall(Box<Place>),
 }
 
 /// What is wrong, where, and what would be right.
@@ -78,7 +80,8 @@ impl SpecError {
             | Self::Unsupported(place)
             | Self::NeedsSignature(place)
             | Self::NotFound(place)
-            | Self::ResultTooLarge(place) => place,
+            | Self::ResultTooLarge(place)
+            | Self::ResultTooSmall(place) => place,
         }
     }
 }
@@ -88,7 +91,7 @@ impl Fault for SpecError {
         match self {
             Self::NeedsSignature(_) => Kind::Forbidden,
             Self::NotFound(_) => Kind::NotFound,
-            Self::ResultTooLarge(_) => Kind::Unprocessable,
+            Self::ResultTooLarge(_) | Self::ResultTooSmall(_) => Kind::Unprocessable,
             _ => Kind::BadRequest,
         }
     }
@@ -104,6 +107,7 @@ impl Fault for SpecError {
             Self::NeedsSignature(_) => "needs_signature",
             Self::NotFound(_) => "not_found",
             Self::ResultTooLarge(_) => "result_too_large",
+            Self::ResultTooSmall(_) => "result_too_small",
         }
     }
 

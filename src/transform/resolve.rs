@@ -199,6 +199,7 @@ fn lay_out(
     let mut output = output;
     if output.told.is_none() {
         picture.check_result()?;
+        check_least(spec, &output, picture.size)?;
     }
     // What is told of a picture is as short for a large one; every step that enlarges has been checked.
     if let Some(told) = &mut output.told {
@@ -217,6 +218,21 @@ fn lay_out(
         output,
         otherwise: None,
     })
+}
+
+/// Only the encoder of a format that was asked for by name can be in need of more pixels than there are.
+fn check_least(spec: &Spec, output: &Output, size: Size) -> Result<(), SpecError> {
+    let least = output.format.min_side();
+    if size.w.min(size.h) >= least.into() {
+        return Ok(());
+    }
+    let position = spec.whole.entry(Key::F).and_then(|entry| entry.position());
+    let option = format!("f_{}", output.format.name());
+    let reason = format!(
+        "the result would have {}x{} px, and the encoder of this format takes no side under {least}; ask for another format",
+        size.w, size.h
+    );
+    Err(SpecError::ResultTooSmall(Place::option(option, position, reason)))
 }
 
 /// Colours and placeholders are told from a small picture; none needs more.

@@ -1,7 +1,7 @@
 //! From canonical spec to plan, rule by rule.
 
 use crate::codec::{Format, Orientation, Rect, avif};
-use crate::error::Fault as _;
+use crate::error::{Fault as _, Kind};
 use crate::transform::plan::Op;
 use crate::transform::{
     Accepts, Client, Haste, Resolution, ResolveLimits, SourceFacts, resolve, resolve_seen,
@@ -279,6 +279,17 @@ fn results_have_a_largest_side() {
     let thin = plan(&source(Format::Png, 1, 30_000), "w_12000,h_12000,c_fill").unwrap();
     assert_eq!((thin.width, thin.height), (12_000, 12_000));
     assert_eq!(planned(&source(Format::Png, 1, 1_000_000), "w_12000,h_9,c_fill"), "result_too_large");
+}
+
+/// JPEG XL knows them, its encoder does not.
+#[test]
+fn a_format_may_need_more_than_one_pixel() {
+    let line = source(Format::Png, 40, 1);
+    let error = plan(&line, "f_jxl").unwrap_err();
+    let option = error.detail().option;
+    assert_eq!((error.code(), error.kind(), option.as_deref()), ("result_too_small", Kind::Unprocessable, Some("f_jxl")));
+    assert!(plan(&line, "h_2,c_fit,f_jxl").is_ok() && plan(&line, "f_webp").is_ok());
+    assert_eq!(planned(&photo(), "w_1,f_jxl"), "result_too_small");
 }
 
 #[test]
