@@ -38,6 +38,9 @@ pub enum DeliveryError {
     /// No such image, or one that the caller must not learn of.
     #[error("there is no image `{0}`")]
     NoImage(String),
+    /// The same of a picture that the spec names.
+    #[error("there is no image to draw for `{option}`")]
+    NoNamed { option: String },
     #[error("there is no source `{0}`")]
     NoSource(String),
     #[error("the source `{0}` has paths, not addresses: `~…` is for http sources with `hosts`")]
@@ -72,6 +75,7 @@ impl DeliveryError {
             Self::Auth(error) => error,
             Self::Shared(error) => error.as_ref(),
             Self::NoImage(_)
+            | Self::NoNamed { .. }
             | Self::NoSource(_)
             | Self::NoAddress(_)
             | Self::NeedsSignature { .. }
@@ -107,7 +111,11 @@ impl DeliveryError {
 impl Fault for DeliveryError {
     fn kind(&self) -> Kind {
         match self {
-            Self::NoImage(_) | Self::NoSource(_) | Self::NoAddress(_) | Self::NotSignable => Kind::NotFound,
+            Self::NoImage(_)
+            | Self::NoNamed { .. }
+            | Self::NoSource(_)
+            | Self::NoAddress(_)
+            | Self::NotSignable => Kind::NotFound,
             Self::NeedsSignature { .. } => Kind::Forbidden,
             Self::Changed => Kind::SourceFailed,
             other => other.inner().map_or(Kind::Internal, Fault::kind),
@@ -116,7 +124,11 @@ impl Fault for DeliveryError {
 
     fn code(&self) -> &'static str {
         match self {
-            Self::NoImage(_) | Self::NoSource(_) | Self::NoAddress(_) | Self::NotSignable => "not_found",
+            Self::NoImage(_)
+            | Self::NoNamed { .. }
+            | Self::NoSource(_)
+            | Self::NoAddress(_)
+            | Self::NotSignable => "not_found",
             Self::NeedsSignature { .. } => "needs_signature",
             Self::Changed => "source_failed",
             other => other.inner().map_or("internal", Fault::code),
@@ -132,7 +144,7 @@ impl Fault for DeliveryError {
 
     fn detail(&self) -> Detail {
         match self {
-            Self::NeedsSignature { option, .. } => {
+            Self::NeedsSignature { option, .. } | Self::NoNamed { option } => {
                 Detail { option: Some(option.clone()), ..Detail::default() }
             }
             other => other.inner().map(Fault::detail).unwrap_or_default(),

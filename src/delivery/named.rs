@@ -46,7 +46,12 @@ impl Delivery {
             let signed = self.may_name(&named, caller, policy)?;
             if !named.is_fallback {
                 let subject = Subject::Image { id: named.id.to_owned() };
-                let version = self.origins.version(&subject, signed).await?;
+                let version = self.origins.version(&subject, signed).await.map_err(|error| match error {
+                    DeliveryError::NoImage(id) => {
+                        DeliveryError::NoNamed { option: format!("{}_{id}", named.option) }
+                    }
+                    error => error,
+                })?;
                 found.overlays.push(self.origins.origin(version).await?);
             }
         }

@@ -39,6 +39,7 @@ pub(crate) fn fold(
         }
         drop_idle(step);
     }
+    check_page(&whole)?;
     drop_idle_of_whole(&mut whole);
     steps.retain(|step| !step.is_empty());
     let spec = Spec { steps, whole, written };
@@ -219,6 +220,22 @@ fn drop_idle_of_whole(whole: &mut Options) {
         Key::An => is_animated != animated_by_default,
         _ => key.row().default.as_ref() != Some(value),
     });
+}
+
+/// One frame is not several.
+fn check_page(whole: &Options) -> Result<(), SpecError> {
+    let Some(page) = whole.entry(Key::Pg) else { return Ok(()) };
+    let several = |entry: &&Entry| match entry.key {
+        Key::An => entry.value == Value::Flag(true),
+        key => key == Key::Mf,
+    };
+    match whole.iter().find(several) {
+        None => Ok(()),
+        Some(entry) => {
+            let reason = format!("`{page}` is one frame, and this says how many there are to be");
+            Err(SpecError::Conflict(Place::option(entry.to_string(), entry.position(), reason)))
+        }
+    }
 }
 
 /// The original bytes leave nothing to change.

@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use std::fmt;
 
 use crate::error::{Detail, Fault, Kind};
+use crate::transform::spec::Entry;
 
 /// Why a spec is refused. All but the last two are the URL's own fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -83,6 +84,19 @@ impl SpecError {
             | Self::ResultTooLarge(place)
             | Self::ResultTooSmall(place) => place,
         }
+    }
+}
+
+impl SpecError {
+    /// The same, said of this option where nothing else is to blame yet.
+    pub(crate) fn blamed_on(mut self, entry: Option<&Entry>) -> Self {
+        if let (Self::ResultTooLarge(place), Some(entry)) = (&mut self, entry)
+            && place.option.is_none()
+        {
+            place.option = Some(entry.to_string());
+            place.position = entry.position();
+        }
+        self
     }
 }
 

@@ -56,6 +56,7 @@ fn overlays_are_drawn_once_and_change_with_their_picture() {
         let reply = server.get(&format!("/i/{photo}/{spec}"));
         assert_eq!((reply.status, reply.code().as_str()), (status, code), "{spec}");
     }
+    assert_eq!(server.get(&format!("/i/{photo}/l_nosuchid")).json()["option"], "l_nosuchid");
     // A purge of the overlay makes the result anew.
     server.home().run(&["cache", "purge", "--image", &logo]);
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);

@@ -273,6 +273,18 @@ fn results_have_a_largest_side() {
     {
         assert_eq!(planned(&photo(), text), "result_too_large", "{text}");
     }
+    for (text, option, says) in [
+        ("w_12001,c_fit", Some("w_12001"), "12001x9001"),
+        ("w_100/h_12001,c_pad", Some("h_12001"), "result"),
+        ("w_12000,c_fit/bo_1:fff", Some("bo_1:ffffff"), "result"),
+        ("pad_12000", Some("pad_12000"), "result"),
+        ("w_12000,c_fit/a_30", Some("a_30"), "result"),
+        ("w_100,l_text:Hi,lw_16384", Some("lw_16384"), "the overlay"),
+    ] {
+        let error = plan(&photo(), text).unwrap_err();
+        assert_eq!((error.code(), error.detail().option.as_deref()), ("result_too_large", option), "{text}");
+        assert!(error.to_string().contains(says), "{error}");
+    }
     assert_eq!(planned(&source(Format::Png, 12_001, 1), "_"), "result_too_large");
     assert!(plan(&source(Format::Png, 12_001, 1), "w_600").is_ok());
     // Scaled it would be 12,000 × 360 million, but only the middle of it is ever made.
@@ -287,7 +299,10 @@ fn a_format_may_need_more_than_one_pixel() {
     let line = source(Format::Png, 40, 1);
     let error = plan(&line, "f_jxl").unwrap_err();
     let option = error.detail().option;
-    assert_eq!((error.code(), error.kind(), option.as_deref()), ("result_too_small", Kind::Unprocessable, Some("f_jxl")));
+    assert_eq!(
+        (error.code(), error.kind(), option.as_deref()),
+        ("result_too_small", Kind::Unprocessable, Some("f_jxl"))
+    );
     assert!(plan(&line, "h_2,c_fit,f_jxl").is_ok() && plan(&line, "f_webp").is_ok());
     assert_eq!(planned(&photo(), "w_1,f_jxl"), "result_too_small");
 }
@@ -437,6 +452,6 @@ fn what_is_told_of_a_picture_is_small_however_large_it_is() {
     assert_eq!(error.code(), "result_too_large");
     assert!(error.to_string().contains("`w_12000`"), "{error}");
     assert_eq!(planned(&strip, "w_12000,f_png").split(' ').next(), Some("resize"));
-    assert!(plan(&source(Format::Png, 1, 16_384), "f_png").unwrap_err().to_string().contains("`h_12000`"));
+    assert!(plan(&source(Format::Png, 1, 16_384), "f_webp").unwrap_err().to_string().contains("`h_12000`"));
     assert!(plan(&strip, "w_16384,c_pad,h_100,f_json").is_err(), "a canvas is drawn");
 }
