@@ -33,7 +33,7 @@ pub fn memory(header: &Header, plan: &Plan, decoding: Decoding) -> u64 {
     let mut size = (folded.window.width, folded.window.height);
     let now = Instant::now();
     let decoded = match decoding {
-        _ if plan.frames != Frames::First => frames::memory(header),
+        _ if plan.frames != Frames::First && frames::is_animated(header) => frames::memory(header),
         Decoding::Own => codec::decode_memory(header, &folded.request(header, now)),
         // With its halves; and what has alpha is copied to be weighed.
         Decoding::Common(need) => codec::decode_memory(header, &need.request(now)) * 4 / 3 * copies(header),
@@ -115,9 +115,11 @@ pub fn seconds(header: &Header, plan: &Plan, decoding: Decoding) -> f64 {
         megapixels(pixels(size)) * plan.output.contestants().map(encode_seconds).sum::<f64>() * attempts;
     let moved = megapixels(kept + touched) * 0.008;
     match plan.frames {
-        Frames::First => FIXED + decode + worked + moved + encode,
-        // Those before it are composed too.
-        Frames::One(number) => FIXED + decode * f64::from(number + 1) + worked + moved + encode,
+        // Those before it are composed too, where it is not a page.
+        Frames::One(number) if frames::is_animated(header) => {
+            FIXED + decode * f64::from(number + 1) + worked + moved + encode
+        }
+        Frames::First | Frames::One(_) => FIXED + decode + worked + moved + encode,
         Frames::All(_) => {
             // Every attempt reads the frames again.
             let frame = (decode + worked + moved) * attempts + encode;
