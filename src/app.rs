@@ -1,6 +1,8 @@
 //! The composition root: builds each part once from the configuration, hands each only what it needs, and stops them in
 //! order.
 
+pub mod jobs;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
@@ -13,14 +15,16 @@ use futures_util::FutureExt;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 
-use crate::accounts::{Accounts, Configured, Role, Token, Who};
-use crate::admin::Admin;
-use crate::auth::{BearerKey, Keys};
+use crate::accounts::{self, Accounts, Configured, Role, Token, Who};
+use crate::admin::{Addresses, Admin};
+use crate::auth::{BearerKey, Keys, UnlockKey};
 use crate::cache::Cache;
 use crate::codec::Limits;
 use crate::config::Config;
-use crate::db::Db;
+use crate::db::{Db, backup};
 use crate::delivery::cors::Cors;
+use crate::delivery::door::Door;
+use crate::delivery::hotlink::Hotlink;
 use crate::delivery::respond::Freshness;
 use crate::delivery::{Delivery, Policies};
 use crate::error::with_causes;
@@ -30,6 +34,7 @@ use crate::http::purge::Operator;
 use crate::http::ready::Readiness;
 use crate::http::router::{self, Router};
 use crate::http::server::{Server, Stop};
+use crate::http::visitor::Visitors;
 use crate::library::{Library, Visibility};
 use crate::limit::Limiter;
 use crate::source::{CacheControl, Sources};
@@ -37,7 +42,7 @@ use crate::storage::Storages;
 use crate::telemetry::logging;
 use crate::telemetry::metrics::Metrics;
 use crate::transform::{Ladder, Presets};
-use crate::units::Policy;
+use crate::units::{Policy, Secret};
 use crate::upload::Ingest;
 use crate::workers::Workers;
 use crate::{limit, source, storage, workers};
@@ -64,6 +69,7 @@ pub struct App {
     workers: Workers,
     limiter: Arc<Limiter>,
     accounts: Accounts,
+    addresses: Addresses,
     /// Whom requests without credentials act as, where no account is needed.
     nobody: Option<Who>,
     /// The secret of the link that makes the first account, while there is none.
@@ -112,6 +118,9 @@ impl App {
             .map_err(|error| part("worker threads", error))?;
         let limiter = Arc::new(Limiter::new(&limit_config(&config)));
         let cache = Arc::new(cache);
+        let addresses = Addresses::new(db.clone(), &config.http.allow, &config.http.deny)
+            .await
+            .map_err(|error| part("http.allow", error))?;
         let accounts = accounts_over(&config, db.clone(), workers.clone())?;
         let (nobody, set_up) = first_accounts(&config, &accounts).await?;
         Ok(Self {
@@ -124,6 +133,7 @@ impl App {
             workers,
             limiter,
             accounts,
+            addresses,
             nobody,
             set_up,
             presets,
@@ -149,7 +159,7 @@ impl App {
         Ok(Listening { app: self, public, admin, address, public_url })
     }
 
-    fn delivery(&self, public_url: &str) -> Result<Delivery, AppError> {
+    fn delivery(&self, public_url: &str, door: Arc<dyn Door>) -> Result<Delivery, AppError> {
         let Config { http, images, ipx, library, .. } = &self.config;
         let CacheControl { max_age, stale_while_revalidate } = CacheControl::default();
         Ok(Delivery::new(crate::delivery::Parts {
@@ -163,7 +173,9 @@ impl App {
             max_result_side: images.max_result_side,
             bitmap_cache: usize::try_from(images.bitmap_cache.0).unwrap_or(usize::MAX),
             presets: self.presets.clone(),
-            keys: keys(&self.config),
+            keys: keys(&self.config).with_own(&secret(&self.config)?),
+            door,
+            hotlink: hotlink(&self.config, public_url),
             policies: Policies { library: library.unsigned, ladder: Ladder::new(&images.ladder) },
             ipx_source: ipx.source.clone(),
             ignored_query: http.ignore_query.clone(),
@@ -182,6 +194,7 @@ impl App {
     fn api(&self) -> Result<Api, AppError> {
         Ok(Api {
             accounts: self.accounts.clone(),
+            library: self.library.clone(),
             cors: Cors::new(&self.config.http.api_cors)
                 .map_err(|text| AppError::Part { part: "http.api_cors", text })?,
             nobody: self.nobody.clone(),
@@ -251,8 +264,13 @@ impl Listening {
     pub async fn run(self) -> Result<(), AppError> {
         let Self { app, public, admin, public_url, .. } = self;
         let stop = Stop::new();
+        let unlock = UnlockKey::new(&secret(&app.config)?);
+        let visitors = Arc::new(Visitors::new(app.accounts.clone(), unlock, &public_url));
+        let door: Arc<dyn Door> = Arc::clone(&visitors) as _;
         let parts = Arc::new(router::Parts {
-            delivery: app.delivery(&public_url)?,
+            delivery: app.delivery(&public_url, door)?,
+            visitors,
+            addresses: app.addresses.clone(),
             metrics: Arc::clone(&app.metrics),
             page: Page::new(&public_url),
             demo: app.demo,
@@ -262,7 +280,20 @@ impl Listening {
             api: app.api()?,
             trusted_proxies: app.config.http.trusted_proxies.clone(),
         });
-        tokio::spawn(watch_purges(app.library.clone()));
+        tokio::spawn(watch_changes(app.library.clone(), app.addresses.clone()));
+        tokio::spawn(write_down(app.library.clone(), app.accounts.clone()));
+        let parts_of_jobs = jobs::Parts {
+            db: app.db.clone(),
+            accounts: app.accounts.clone(),
+            library: app.library.clone(),
+            metrics: Arc::clone(&app.metrics),
+            public_url: public_url.clone(),
+        };
+        let runner = jobs::runner(&app.config, parts_of_jobs)?;
+        let runner = tokio::spawn({
+            let stop = stop.clone();
+            runner.run(async move { stop.asked().await })
+        });
         tokio::spawn(sweep_limits(Arc::clone(&app.limiter)));
         tokio::spawn({
             let stop = stop.clone();
@@ -280,8 +311,13 @@ impl Listening {
             }
         };
         tokio::join!(server.serve(public, service(false)), serve_admin);
+        // What is in work is finished or given back before its threads go.
+        if runner.await.is_err() {
+            tracing::error!("the runner of jobs panicked");
+        }
         app.workers.drain(Duration::from_secs(5)).await;
         app.cache.close().await;
+        written_down(&app.library, &app.accounts).await;
         tracing::info!("stopped");
         Ok(())
     }
@@ -336,6 +372,11 @@ pub async fn ingest(config: &Config) -> Result<Ingest, AppError> {
     Ok(ingest_into(config, library(config).await?))
 }
 
+/// The pictures and where they lie, for commands.
+pub async fn pictures(config: &Config) -> Result<Library, AppError> {
+    library(config).await
+}
+
 /// The operator's use cases, for commands.
 pub async fn admin(config: &Config) -> Result<Admin, AppError> {
     let db = database(config).await?;
@@ -353,6 +394,15 @@ pub async fn accounts(config: &Config) -> Result<Accounts, AppError> {
     accounts_over(config, database(config).await?, workers)
 }
 
+/// The server's own secret, of which every part that needs one derives its own.
+fn secret(config: &Config) -> Result<Secret, AppError> {
+    match &config.auth.secret {
+        Some(secret) => Ok(secret.clone()),
+        None => crate::accounts::load_or_make(&config.data_dir.join("secret.key"))
+            .map_err(|error| part("auth.secret", error)),
+    }
+}
+
 fn accounts_over(config: &Config, db: Db, workers: Workers) -> Result<Accounts, AppError> {
     use crate::accounts::{Config as Room, Registration};
     let auth = &config.auth;
@@ -362,12 +412,7 @@ fn accounts_over(config: &Config, db: Db, workers: Workers) -> Result<Accounts, 
         crate::config::Registration::Closed => Registration::Closed,
     };
     let room = Room { registration, access_token: auth.access_token.0, ..Room::default() };
-    let secret = match &auth.secret {
-        Some(secret) => secret.clone(),
-        None => crate::accounts::load_or_make(&config.data_dir.join("secret.key"))
-            .map_err(|error| part("auth.secret", error))?,
-    };
-    Accounts::new(db, workers, &secret, &room).map_err(|error| part("accounts", error))
+    Accounts::new(db, workers, &secret(config)?, &room).map_err(|error| part("accounts", error))
 }
 
 /// The accounts of the configuration, and either the one that everybody acts as or the link to the first one.
@@ -419,6 +464,18 @@ fn ingest_into(config: &Config, library: Library) -> Ingest {
 /// The configured presets, each checked by the grammar.
 pub fn presets(config: &Config) -> Result<Presets, AppError> {
     Presets::new(&config.presets).map_err(|text| AppError::Part { part: "presets", text })
+}
+
+/// Which pages may embed pictures; `None`: everybody's.
+fn hotlink(config: &Config, public_url: &str) -> Option<Hotlink> {
+    use crate::config::{EmptyReferer, HotlinkAnswer};
+    let crate::config::Hotlink { allow, empty_referer, answer } = &config.hotlink;
+    let answer = match answer {
+        HotlinkAnswer::Forbidden => None,
+        HotlinkAnswer::Image(id) => Some(id.clone()),
+    };
+    let empty = *empty_referer == EmptyReferer::Allow;
+    (!allow.is_empty()).then(|| Hotlink::new(allow, public_url, empty, answer))
 }
 
 /// The keys that URLs are signed with.
@@ -495,6 +552,30 @@ fn cache_dir(config: &Config) -> std::path::PathBuf {
     config.cache.path.clone().unwrap_or_else(|| config.data_dir.join("cache"))
 }
 
+/// Writes the database into a new file.
+pub async fn backup(
+    config: &Config,
+    file: &Path,
+    without_secrets: bool,
+    progress: &mut (dyn FnMut(backup::Progress) + Send),
+) -> Result<(), AppError> {
+    let db = database(config).await?;
+    let blank: &[&str] = if without_secrets { &accounts::BLANK } else { &[] };
+    backup::write(&db, file, blank, progress).await.map_err(|error| part("backup", error))
+}
+
+/// Fills the database from a file.
+pub async fn restore(
+    config: &Config,
+    file: &Path,
+    replace: bool,
+    progress: &mut (dyn FnMut(backup::Progress) + Send),
+) -> Result<(), AppError> {
+    let db = database(config).await?;
+    let done = backup::restore(&db, file, &config.data_dir, replace, progress).await;
+    done.map_err(|error| part("restore", error))
+}
+
 async fn database(config: &Config) -> Result<Db, AppError> {
     let data_dir = &config.data_dir;
     std::fs::create_dir_all(data_dir)
@@ -514,7 +595,8 @@ async fn library_over(config: &Config, db: Db) -> Result<Library, AppError> {
     let storages = Storages::open(&storages, &config.storage_default, data_dir, data_dir)
         .await
         .map_err(|error| part("storages", error))?;
-    Library::new(db, storages).await.map_err(|error| part("library", error))
+    let library = Library::new(db, storages).await.map_err(|error| part("library", error))?;
+    Ok(library.with_owned(storage::Seal::new(&secret(config)?), config.user_storages.to_room()))
 }
 
 fn sources(config: &Config) -> Result<Sources, AppError> {
@@ -529,7 +611,7 @@ fn part(part: &'static str, error: impl std::error::Error + 'static) -> AppError
 }
 
 /// Purges and changes by other processes are seen within a second.
-async fn watch_purges(library: Library) {
+async fn watch_changes(library: Library, addresses: Addresses) {
     // Twice as often as promised, so that an answer that takes its time is in time.
     let mut ticks = tokio::time::interval(Duration::from_millis(500));
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -538,6 +620,28 @@ async fn watch_purges(library: Library) {
         if let Err(error) = library.poll().await {
             tracing::warn!(%error, "purges and changes cannot be read");
         }
+        if let Err(error) = addresses.poll().await {
+            tracing::warn!(%error, "the lists of addresses cannot be read");
+        }
+    }
+}
+
+/// What is counted in memory is written down often enough that a crash loses little.
+async fn write_down(library: Library, accounts: Accounts) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(3));
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        written_down(&library, &accounts).await;
+    }
+}
+
+async fn written_down(library: &Library, accounts: &Accounts) {
+    if let Err(error) = library.flush_views(crate::db::now_ms()).await {
+        tracing::warn!(error = with_causes(&error), "views cannot be written down");
+    }
+    if let Err(error) = accounts.flush().await {
+        tracing::warn!(error = with_causes(&error), "uses of keys cannot be written down");
     }
 }
 

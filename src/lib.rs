@@ -16,6 +16,8 @@ pub mod source;
 pub mod codec;
 pub mod transform;
 pub mod workers;
+// A shell: time and the queue become calls of a use case.
+pub mod jobs;
 // The operator's side.
 pub mod admin;
 // The write side.
@@ -24,6 +26,7 @@ pub mod accounts;
 pub mod library;
 pub mod storage;
 pub mod db;
+pub mod mail;
 pub mod net;
 // Base: every room may use these.
 pub mod error;

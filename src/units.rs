@@ -9,11 +9,13 @@ use serde::de::{self, Deserialize, Deserializer, Visitor};
 
 mod auto;
 mod cidr;
+mod cidr_set;
 mod clock;
 mod secret;
 
 pub use auto::Auto;
 pub use cidr::{Cidr, CidrError};
+pub use cidr_set::CidrSet;
 pub use clock::{TimeOfDay, TimeOfDayError};
 pub use secret::Secret;
 

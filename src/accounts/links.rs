@@ -16,12 +16,12 @@ pub struct Invite {
 }
 
 const SET_UP: &str = "set_up";
-const RECOVERY: &str = "recovery";
-const DELETION: &str = "deletion";
+pub(super) const RECOVERY: &str = "recovery";
+pub(super) const DELETION: &str = "deletion";
 
 const SET_UP_LASTS: i64 = 24 * 60 * 60_000;
 /// As long as a mail may take, and no longer than somebody leaves a mailbox open.
-const MAIL_LASTS: i64 = 60 * 60_000;
+pub(super) const MAIL_LASTS: i64 = 60 * 60_000;
 
 impl Accounts {
     /// The secret of the set-up link while there are no users; the one before it ends. For the start of a server.
@@ -34,6 +34,14 @@ impl Accounts {
         tokens::insert_link(&mut tx, &link.hash(), SET_UP, None, now + SET_UP_LASTS, now).await?;
         tx.commit().await?;
         Ok(Some(link))
+    }
+
+    /// Whether a set-up link would still work, for the page behind it.
+    pub async fn check_set_up(&self, link: &str, now: i64) -> Result<(), AccountsError> {
+        tokens::link(&self.db, &token::hash(link), SET_UP, now)
+            .await?
+            .map(|_| ())
+            .ok_or(AccountsError::BadLink)
     }
 
     /// Makes the first administrator, and signs in.

@@ -23,7 +23,12 @@ impl Subject {
             Some(pk) => format!("account {pk}"),
             None => format!("name {}", login.trim().to_lowercase()),
         };
-        Self(token::hash(&format!("{who}\n{}", network(address))))
+        Self::other(&who, address)
+    }
+
+    /// Something else with a password.
+    pub(super) fn other(what: &str, address: IpAddr) -> Self {
+        Self(token::hash(&format!("{what}\n{}", network(address))))
     }
 }
 

@@ -4,9 +4,11 @@
 //! 1970. What is handed out as a secret is stored as a hash only.
 
 mod error;
+mod guard;
 mod keys;
 mod links;
 mod lockout;
+mod mail;
 mod manage;
 mod password;
 mod secret;
@@ -27,11 +29,13 @@ use crate::workers::Workers;
 pub use error::AccountsError;
 pub use keys::{ApiKey, NewKey};
 pub use links::Invite;
+pub use mail::MailOrder;
 pub use manage::{Configured, Quota};
 pub use password::{HashCost, PasswordHash};
 pub use secret::load_or_make;
 pub use session::{Signed, Who};
 pub use settings::Settings;
+pub use store::tokens::BLANK;
 pub use token::{Token, random_password};
 pub use user::{NewUser, Role, Scope, Scopes, User, WordError};
 
@@ -104,6 +108,11 @@ impl Accounts {
         // A day later, so that a used refresh token is still known as stolen for a while.
         let swept = store::tokens::sweep(&self.db, now - DAY).await?;
         Ok(swept + store::sweep_failures(&self.db, now - DAY).await?)
+    }
+
+    /// How many rows [`Self::sweep`] would remove now.
+    pub async fn sweepable(&self, now: i64) -> Result<u64, AccountsError> {
+        Ok(store::tokens::sweepable(&self.db, now - DAY).await?)
     }
 }
 

@@ -28,7 +28,7 @@ struct House {
 impl House {
     async fn new(registration: Registration) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let db = Db::open(&db::Config::default(), dir.path()).await.unwrap();
+        let db = db::testing::open(dir.path()).await;
         let workers = Workers::start(&workers::Config::default(), Arc::new(Metrics::new())).unwrap();
         let hash = HashCost { memory_kib: 8, passes: 1 };
         let config = Config { registration, hash, ..Config::default() };
@@ -51,10 +51,11 @@ impl House {
         self.accounts.hasher.verified.load(Ordering::Relaxed)
     }
 
-    /// The whole database as it lies on the disk.
+    /// The whole database as a file.
     async fn bytes(self) -> Vec<u8> {
-        self.accounts.db.close().await;
-        std::fs::read(self.dir.path().join("pixedge.db")).unwrap()
+        let file = self.dir.path().join("copy.db");
+        db::backup::write(&self.accounts.db, &file, &[], &mut |_| {}).await.unwrap();
+        std::fs::read(file).unwrap()
     }
 }
 

@@ -16,6 +16,10 @@ pub enum AdminError {
     NoImage(String),
     #[error("there is no source `{name}`; there are: {known}")]
     NoSource { name: String, known: String },
+    #[error("there is no such task")]
+    NoJob,
+    #[error("this job is {state} and cannot be tried again: {why}")]
+    NotRetriable { state: &'static str, why: &'static str },
     #[error(transparent)]
     Library(#[from] LibraryError),
     #[error(transparent)]
@@ -34,7 +38,8 @@ impl Fault for AdminError {
     fn kind(&self) -> Kind {
         match self {
             Self::Bad { .. } => Kind::BadRequest,
-            Self::NoImage(_) | Self::NoSource { .. } => Kind::NotFound,
+            Self::NoImage(_) | Self::NoSource { .. } | Self::NoJob => Kind::NotFound,
+            Self::NotRetriable { .. } => Kind::Conflict,
             Self::Library(error) => error.kind(),
             Self::Accounts(error) => error.kind(),
             Self::Db(error) => error.kind(),
@@ -44,7 +49,8 @@ impl Fault for AdminError {
     fn code(&self) -> &'static str {
         match self {
             Self::Bad { .. } => "bad_value",
-            Self::NoImage(_) | Self::NoSource { .. } => "not_found",
+            Self::NoImage(_) | Self::NoSource { .. } | Self::NoJob => "not_found",
+            Self::NotRetriable { .. } => "not_retriable",
             Self::Library(error) => error.code(),
             Self::Accounts(error) => error.code(),
             Self::Db(error) => error.code(),

@@ -1,9 +1,12 @@
 //! The operator's use cases. What they need to know of the configuration is handed to them; who may call them is for the
 //! shells to check.
 
+mod addresses;
 mod audit;
 mod error;
+mod jobs;
 mod purge;
+mod storages;
 mod store;
 mod users;
 
@@ -13,8 +16,11 @@ use crate::accounts::Accounts;
 use crate::db::Db;
 use crate::library::Library;
 
+pub use addresses::{AddressRule, Addresses, Verdict};
 pub use audit::{Actor, Entry, Wanted};
 pub use error::AdminError;
+// The shells know no database.
+pub use crate::db::queue::{Filter as JobFilter, Job, State as JobState};
 pub use purge::{Purge, Purged};
 pub use users::UserChange;
 

@@ -125,7 +125,6 @@ mod tests {
 
     use super::*;
     use crate::accounts::Accounts;
-    use crate::db::Db;
     use crate::error::Fault as _;
     use crate::library::Library;
     use crate::storage::{LOCAL, Storages};
@@ -133,7 +132,7 @@ mod tests {
     #[tokio::test]
     async fn only_what_there_is_can_be_purged() {
         let dir = tempfile::tempdir().unwrap();
-        let db = Db::open(&crate::db::Config::default(), dir.path()).await.unwrap();
+        let db = crate::db::testing::open(dir.path()).await;
         let storages = Storages::open(&BTreeMap::new(), LOCAL, dir.path(), dir.path()).await.unwrap();
         let library = Library::new(db.clone(), storages).await.unwrap();
         let admin = Admin::new(db.clone(), Accounts::for_tests(db), library, ["photos".to_owned()]);

@@ -28,9 +28,12 @@ pub struct KeyConfig {
     pub min_signature: usize,
 }
 
-/// All keys, in the order of the configuration.
+/// All keys, in the order of the configuration, and the server's own.
 #[derive(Clone, Default)]
-pub struct Keys(Vec<Arc<Key>>);
+pub struct Keys {
+    listed: Vec<Arc<Key>>,
+    own: Option<Arc<Key>>,
+}
 
 struct Key {
     config: KeyConfig,
@@ -60,13 +63,42 @@ pub struct Wish<'a> {
 /// More keys at once than a rotation needs would only make forged signatures dearer.
 const TRIED: usize = 4;
 
+/// The name of the server's own key, which no configuration may take.
+pub const OWN_KEY: &str = "pixedge";
+
 impl Keys {
     pub fn new(configs: impl IntoIterator<Item = KeyConfig>) -> Self {
         let keyed = |secret: &Secret| {
             Hmac::new_from_slice(secret.expose().as_bytes()).expect("HMAC takes keys of every length")
         };
         let key = |config: KeyConfig| Arc::new(Key { keyed: keyed(&config.secret), config });
-        Self(configs.into_iter().map(key).collect())
+        Self { listed: configs.into_iter().map(key).collect(), own: None }
+    }
+
+    /// With a key for links that the server itself hands out, derived from its secret: nobody has to configure one, and
+    /// no program that signs can be mistaken for the server.
+    #[must_use]
+    pub fn with_own(self, secret: &Secret) -> Self {
+        let derived = blake3::derive_key("pixedge 2026-11 links of the server", secret.expose().as_bytes());
+        let config = KeyConfig {
+            kid: OWN_KEY.to_owned(),
+            secret: Secret::new(blake3::Hash::from_bytes(derived).to_hex().as_str()),
+            not_before: None,
+            not_after: None,
+            scopes: vec![Scope::Image],
+            sources: vec!["library".to_owned()],
+            policy: Policy::Ladder,
+            min_signature: SHORTEST,
+        };
+        let own = Self::new([config]).listed.pop();
+        Self { own, ..self }
+    }
+
+    /// Signs `target` with the server's own key until `expires` (Unix seconds).
+    pub fn sign_own(&self, scope: Scope, expires: u64, target: &str) -> Result<(&str, String), AuthError> {
+        let key = self.own.as_ref().ok_or(AuthError::NoKeys)?;
+        let whole = key.mac(scope, Some(expires), target).finalize().into_bytes();
+        Ok((&key.config.kid, URL_SAFE_NO_PAD.encode(&whole[..SHORTEST])))
     }
 
     /// Whether `target` was signed as the claim says, by a key that may for `source`, and still holds at `now`
@@ -79,7 +111,7 @@ impl Keys {
         now: u64,
     ) -> Result<Grant, AuthError> {
         let key = match claim.kid {
-            _ if self.0.is_empty() => return Err(AuthError::NoKeys),
+            _ if self.listed.is_empty() && claim.kid != Some(OWN_KEY) => return Err(AuthError::NoKeys),
             Some(kid) => {
                 let key = self.named(kid)?;
                 if claim.signature().len() < key.config.min_signature {
@@ -89,7 +121,7 @@ impl Keys {
                 Some(key).filter(|key| key.signed(claim, target))
             }
             None => self
-                .0
+                .listed
                 .iter()
                 .filter(|key| key.is_active(now))
                 .take(TRIED)
@@ -107,13 +139,13 @@ impl Keys {
     pub fn sign(&self, wish: &Wish<'_>, target: &str, now: u64) -> Result<(&str, String), AuthError> {
         let may = |key: &&Arc<Key>| key.may_sign(wish.scope, wish.source, now).is_ok();
         let key = match wish.kid {
-            _ if self.0.is_empty() => return Err(AuthError::NoKeys),
+            _ if self.listed.is_empty() => return Err(AuthError::NoKeys),
             Some(kid) => {
                 let key = self.named(kid)?;
                 key.may_sign(wish.scope, wish.source, now)?;
                 key
             }
-            None => self.0.iter().find(may).ok_or_else(|| AuthError::NoneSigns {
+            None => self.listed.iter().find(may).ok_or_else(|| AuthError::NoneSigns {
                 scope: wish.scope,
                 source_name: wish.source.to_owned(),
             })?,
@@ -124,7 +156,7 @@ impl Keys {
     }
 
     fn named(&self, kid: &str) -> Result<&Arc<Key>, AuthError> {
-        let found = self.0.iter().find(|key| key.config.kid == kid);
+        let found = self.own.iter().chain(&self.listed).find(|key| key.config.kid == kid);
         found.ok_or_else(|| AuthError::NoKey { kid: kid.to_owned() })
     }
 }
@@ -176,6 +208,11 @@ impl Key {
 impl Grant {
     pub fn kid(&self) -> &str {
         &self.key.config.kid
+    }
+
+    /// Whether the server itself handed the URL out.
+    pub fn is_own(&self) -> bool {
+        self.kid() == OWN_KEY
     }
 
     pub fn scope(&self) -> Scope {

@@ -6,12 +6,14 @@ mod bearer;
 mod claim;
 mod error;
 mod keys;
+mod unlock;
 
 pub use access::{AccessClaims, AccessError, AccessKey};
 pub use bearer::BearerKey;
 pub use claim::{Claim, Scope};
 pub use error::AuthError;
-pub use keys::{Grant, KeyConfig, Keys, Wish};
+pub use keys::{Grant, KeyConfig, Keys, OWN_KEY, Wish};
+pub use unlock::UnlockKey;
 
 /// Who asks, as far as a request proves it. Rates, rights and the age of answers depend on it.
 #[derive(Debug, Clone)]
@@ -23,9 +25,10 @@ pub enum Caller {
 }
 
 impl Caller {
-    /// The key that signed, which is whose account the request goes to.
+    /// The key that signed, which is whose account the request goes to. Links that the server hands out are everybody's,
+    /// so they go to the address.
     pub fn kid(&self) -> Option<&str> {
-        self.grant().map(Grant::kid)
+        self.grant().filter(|grant| !grant.is_own()).map(Grant::kid)
     }
 
     pub fn grant(&self) -> Option<&Grant> {

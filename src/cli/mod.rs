@@ -1,6 +1,7 @@
 //! The commands of the binary, one file each. What a command makes stands alone on its last line; what goes wrong goes to
 //! standard error with exit code 1, a spec that is wrong with exit code 2.
 
+mod backup;
 mod cache;
 mod check;
 mod explain;
@@ -8,7 +9,9 @@ mod import;
 mod render;
 mod serve;
 mod sign;
+mod storage;
 mod user;
+mod worker;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -100,12 +103,43 @@ enum Command {
         #[arg(long, value_enum, default_value_t)]
         form: sign::Form,
     },
+    /// Write the database into a new file while the server runs; the pictures themselves are not in it
+    ///
+    /// Example: pixedge backup /backups/pixedge.db
+    Backup {
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Leave out passwords, sessions and the hashes of API keys and links
+        #[arg(long)]
+        without_secrets: bool,
+    },
+    /// Fill an empty database of any engine with a backup; stop the server before
+    ///
+    /// Example: pixedge restore /backups/pixedge.db
+    Restore {
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Lose what the database holds now
+        #[arg(long)]
+        replace: bool,
+    },
+    /// Work on jobs (mail, clean-up, derived pictures) without serving, until SIGTERM or Ctrl-C
+    Worker,
+    /// Remove what is over, as happens daily at `cleanup.time`
+    Cleanup {
+        /// Only count what would be removed
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Handles one SVG for the server that starts it
     #[command(name = svg::COMMAND, hide = true)]
     SvgProcess,
     /// Make accounts, set passwords and list them
     #[command(subcommand)]
     User(user::Command),
+    /// List storages, test them, and move pictures from one to another
+    #[command(subcommand)]
+    Storage(storage::Command),
     /// Look after the cache
     #[command(subcommand)]
     Cache(cache::Command),
@@ -128,7 +162,20 @@ pub fn run() -> ExitCode {
             sign::run(&config, url, &wish)
         }),
         Command::Cache(command) => config(&cli.place, None).and_then(|config| cache::run(&config, command)),
+        Command::Storage(command) => {
+            config(&cli.place, None).and_then(|config| storage::run(&config, command))
+        }
         Command::User(command) => config(&cli.place, None).and_then(|config| user::run(&config, command)),
+        Command::Backup { file, without_secrets } => {
+            config(&cli.place, None).and_then(|config| backup::write(&config, file, *without_secrets))
+        }
+        Command::Restore { file, replace } => {
+            config(&cli.place, None).and_then(|config| backup::restore(&config, file, *replace))
+        }
+        Command::Worker => config(&cli.place, None).and_then(worker::run),
+        Command::Cleanup { dry_run } => {
+            config(&cli.place, None).and_then(|config| worker::clean_up(&config, *dry_run))
+        }
         Command::SvgProcess => svg::serve().map_err(Failure::from),
         Command::Explain { spec } => config(&cli.place, None).and_then(|config| explain::run(&config, spec)),
     };

@@ -37,9 +37,11 @@ pub use section::cache::Cache;
 pub use section::cleanup::Cleanup;
 pub use section::compat::Compat;
 pub use section::database::Database;
+pub use section::hotlink::{EmptyReferer, Hotlink, HotlinkAnswer};
 pub use section::http::Http;
 pub use section::images::Images;
 pub use section::ipx::Ipx;
+pub use section::jobs::Jobs;
 pub use section::keys::Key;
 pub use section::library::{Library, Visibility};
 pub use section::limits::{Limit, Limits};
@@ -51,6 +53,7 @@ pub use section::redis::Redis;
 pub use section::source::{CacheControl, Source};
 pub use section::storage::{Scheme, Storage};
 pub use section::uploads::{Naming, Uploads};
+pub use section::user_storages::UserStorages;
 
 /// The file that is looked for in the working directory.
 const FILE: &str = "config.yaml";
@@ -74,6 +77,7 @@ pub struct Config {
     pub storages: BTreeMap<String, Storage>,
     /// Where new pictures go.
     pub storage_default: String,
+    pub user_storages: UserStorages,
     /// By name.
     pub sources: BTreeMap<String, Source>,
     pub ipx: Ipx,
@@ -82,8 +86,10 @@ pub struct Config {
     pub presets: Presets,
     pub limits: Limits,
     pub library: Library,
+    pub hotlink: Hotlink,
     pub uploads: Uploads,
     pub cleanup: Cleanup,
+    pub jobs: Jobs,
     pub auth: Auth,
     pub keys: Vec<Key>,
     pub mail: Mail,
@@ -114,6 +120,7 @@ impl Default for Config {
             redis: Redis::default(),
             storages: BTreeMap::new(),
             storage_default: LOCAL.to_owned(),
+            user_storages: UserStorages::default(),
             sources: BTreeMap::new(),
             ipx: Ipx::default(),
             cache: Cache::default(),
@@ -121,8 +128,10 @@ impl Default for Config {
             presets: Presets::new(),
             limits: Limits::default(),
             library: Library::default(),
+            hotlink: Hotlink::default(),
             uploads: Uploads::default(),
             cleanup: Cleanup::default(),
+            jobs: Jobs::default(),
             auth: Auth::default(),
             keys: Vec::new(),
             mail: Mail::default(),
@@ -193,6 +202,7 @@ impl Config {
         self.database.derive(&self.data_dir, base);
         self.cache.derive(&self.data_dir, base);
         self.log.derive(base);
+        self.mail.derive(base);
         self.storages.values_mut().for_each(|storage| storage.derive(base));
         self.sources.values_mut().for_each(|source| source.derive(base));
         let objects = || Storage::folder(self.data_dir.join("objects"));
@@ -209,13 +219,16 @@ impl Config {
             self.images.validate(),
             section::presets::validate_specs("presets", &self.presets),
             self.limits.validate(),
+            self.hotlink.validate(),
             self.uploads.validate(),
             self.cleanup.validate(),
+            self.jobs.validate(),
             self.auth.validate(),
             self.validate_openness(),
             self.mail.validate(),
             self.backup.validate(),
             self.validate_storages(),
+            self.user_storages.validate(),
             self.validate_sources(),
             self.validate_keys(),
         ]

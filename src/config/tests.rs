@@ -453,8 +453,8 @@ fn the_shipped_file_has_every_section_and_key() {
         assert!(root.get(&key).is_some(), "config.yaml lacks `{key}`");
     }
     for section in [
-        "http", "database", "redis", "ipx", "cache", "images", "limits", "library", "uploads", "cleanup",
-        "auth", "mail", "compat", "backup", "log",
+        "http", "database", "redis", "ipx", "cache", "images", "limits", "library", "hotlink", "uploads",
+        "cleanup", "auth", "mail", "compat", "backup", "log",
     ] {
         for key in known(section).iter().filter(|key| !key.ends_with("_env") && !key.ends_with("_file")) {
             assert!(root[section].get(key).is_some(), "config.yaml lacks `{section}.{key}`");

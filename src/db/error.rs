@@ -3,14 +3,20 @@
 use std::borrow::Cow;
 use std::path::PathBuf;
 
+use sqlx::error::DatabaseError;
+use sqlx::mysql::MySqlDatabaseError;
+use sqlx::postgres::PgDatabaseError;
+
 use crate::error::{Detail, Fault, Kind};
 
 #[derive(Debug, thiserror::Error)]
 pub enum DbError {
     #[error("{0}")]
     Url(String),
-    #[error("database.url names {engine}, which is not built yet; leave it out to use SQLite in data_dir")]
-    NotBuilt { engine: &'static str },
+    #[error("the database at database.url cannot be reached: {0}")]
+    Unreachable(#[source] sqlx::Error),
+    #[error("the database's server is too old: {needed} is needed")]
+    TooOld { needed: &'static str },
     #[error("the database file {} cannot be opened", path.display())]
     File {
         path: PathBuf,
@@ -37,6 +43,17 @@ pub enum DbError {
     /// A row holds what our own code would never have written.
     #[error("column `{column}` holds an impossible value: {why}")]
     Corrupt { column: &'static str, why: String },
+    #[error("the system gives no random bytes: {0}")]
+    Random(String),
+    #[error("{} is no backup of pixedge", path.display())]
+    NoBackup { path: PathBuf },
+    #[error("{} exists already; name another file, or remove it first", path.display())]
+    Exists { path: PathBuf },
+    #[error("the database is not empty (table `{table}` has rows); give --replace to lose what it holds")]
+    NotEmpty { table: &'static str },
+    /// Ours: the transaction went on after a statement that failed.
+    #[error("the transaction was over when this was asked of it")]
+    Over,
     #[error("the database does not answer: {0}")]
     Sql(#[source] sqlx::Error),
 }
@@ -47,29 +64,69 @@ impl DbError {
         matches!(self, Self::Sql(sqlx::Error::Database(error)) if error.is_unique_violation())
     }
 
-    /// Another process holds the lock.
+    /// Another process holds SQLite's lock.
     pub(super) fn is_busy(&self) -> bool {
-        let code = match self {
-            Self::Migration { source: sqlx::Error::Database(error), .. }
-            | Self::Sql(sqlx::Error::Database(error)) => error.code(),
-            _ => None,
-        };
-        code.and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| matches!(code & 0xff, 5 | 6))
+        self.trouble() == Trouble::Busy
     }
 
-    /// SQLite's result code without its extension; 0 for anything else.
-    fn sqlite_code(&self) -> u32 {
+    /// The server, or the connection to it, is gone.
+    pub(super) fn is_away(&self) -> bool {
+        self.trouble() == Trouble::Away
+    }
+
+    fn trouble(&self) -> Trouble {
         match self {
-            Self::Sql(sqlx::Error::Database(error)) => {
-                error.code().and_then(|code| code.parse::<u32>().ok()).map_or(0, |code| code & 0xff)
+            Self::Unreachable(error) | Self::Sql(error) | Self::Migration { source: error, .. } => {
+                match error {
+                    sqlx::Error::Io(_) => Trouble::Away,
+                    sqlx::Error::PoolTimedOut => Trouble::Busy,
+                    sqlx::Error::Database(error) => trouble(error.as_ref()),
+                    _ => Trouble::Other,
+                }
             }
-            _ => 0,
+            _ => Trouble::Other,
         }
     }
 }
 
-const SQLITE_BUSY: u32 = 5;
-const SQLITE_FULL: u32 = 13;
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trouble {
+    Away,
+    Busy,
+    Full,
+    Other,
+}
+
+fn trouble(error: &dyn DatabaseError) -> Trouble {
+    if let Some(error) = error.try_downcast_ref::<MySqlDatabaseError>() {
+        return match error.number() {
+            // Shutting down, killed, or cut for being idle.
+            1053 | 1079 | 1927 | 2006 | 2013 | 4031 => Trouble::Away,
+            // Too many connections, a lock that did not come, a deadlock, a statement that took too long.
+            1040 | 1203 | 1205 | 1213 | 1969 | 3024 => Trouble::Busy,
+            1021 | 1114 => Trouble::Full,
+            _ => Trouble::Other,
+        };
+    }
+    let code = error.code().unwrap_or_default();
+    if error.try_downcast_ref::<PgDatabaseError>().is_some() {
+        return match &*code {
+            // Shutting down, not up yet, or cut for being idle.
+            "57P01" | "57P02" | "57P03" | "57P05" | "25P03" => Trouble::Away,
+            code if code.starts_with("08") => Trouble::Away,
+            // Too many connections, serialization, deadlock, a lock that did not come, a statement that took too long.
+            "53300" | "40001" | "40P01" | "55P03" | "57014" => Trouble::Busy,
+            "53100" => Trouble::Full,
+            _ => Trouble::Other,
+        };
+    }
+    // SQLite: without the extension.
+    match code.parse::<u32>().map(|code| code & 0xff) {
+        Ok(5 | 6) => Trouble::Busy,
+        Ok(13) => Trouble::Full,
+        _ => Trouble::Other,
+    }
+}
 
 impl From<sqlx::Error> for DbError {
     fn from(source: sqlx::Error) -> Self {
@@ -79,13 +136,10 @@ impl From<sqlx::Error> for DbError {
 
 impl Fault for DbError {
     fn kind(&self) -> Kind {
-        match self {
-            Self::Sql(sqlx::Error::PoolTimedOut) => Kind::Overloaded,
-            _ => match self.sqlite_code() {
-                SQLITE_BUSY => Kind::Overloaded,
-                SQLITE_FULL => Kind::OutOfSpace,
-                _ => Kind::Internal,
-            },
+        match self.trouble() {
+            Trouble::Away | Trouble::Busy => Kind::Overloaded,
+            Trouble::Full => Kind::OutOfSpace,
+            Trouble::Other => Kind::Internal,
         }
     }
 

@@ -1,12 +1,16 @@
 //! Brings the tables to this binary's version at every start: each migration once, in order, in one transaction with
 //! the row that says so. A file that has run is never edited; a database from a newer binary is refused.
 
+mod steps;
+
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
-use sqlx::{AssertSqlSafe, SqlitePool};
+use sqlx::{AssertSqlSafe, SqlSafeStr};
 
-use super::{DbError, Engine, now_ms, schema};
+use super::pools::Pools;
+use super::{Db, DbError, Inner, Row, Tx, Value, now_ms, postgres, schema};
 
 pub(super) struct Migration {
     pub version: i64,
@@ -20,68 +24,104 @@ pub(super) const ALL: &[Migration] = &[
     Migration { version: 2, name: "image_changes", sql: include_str!("migrations/0002_image_changes.sql") },
     Migration { version: 3, name: "purges", sql: include_str!("migrations/0003_purges.sql") },
     Migration { version: 4, name: "accounts", sql: include_str!("migrations/0004_accounts.sql") },
+    Migration { version: 5, name: "queue", sql: include_str!("migrations/0005_queue.sql") },
+    Migration { version: 6, name: "objects", sql: include_str!("migrations/0006_objects.sql") },
+    Migration { version: 8, name: "access", sql: include_str!("migrations/0008_access.sql") },
+    Migration { version: 9, name: "storages", sql: include_str!("migrations/0009_storages.sql") },
     Migration { version: 10, name: "admin", sql: include_str!("migrations/0010_admin.sql") },
 ];
 
-pub(super) async fn run(pool: &SqlitePool, migrations: &[Migration]) -> Result<(), DbError> {
-    sqlx::query(
-        "CREATE TABLE IF NOT EXISTS schema_migrations (
-            version BIGINT NOT NULL PRIMARY KEY,
-            name VARCHAR(64) NOT NULL,
-            checksum CHAR(64) NOT NULL,
-            applied_at BIGINT NOT NULL
-        )",
-    )
-    .execute(pool)
-    .await?;
-    let applied: BTreeMap<i64, String> =
-        sqlx::query_as::<_, (i64, String)>("SELECT version, checksum FROM schema_migrations")
-            .fetch_all(pool)
-            .await?
-            .into_iter()
-            .collect();
-    let known = migrations.last().map_or(0, |last| last.version);
-    if let Some((&found, _)) = applied.last_key_value().filter(|&(&found, _)| found > known) {
-        return Err(DbError::TooNew { found, known });
+pub(super) async fn run(db: &Db, migrations: &[Migration]) -> Result<(), DbError> {
+    if let Pools::Mysql(pair, engine) = &db.pools {
+        return steps::run(&pair.writer, *engine, migrations).await;
     }
-    for migration in migrations {
-        match applied.get(&migration.version) {
-            Some(sum) if *sum == checksum(migration.sql) => {}
-            Some(_) => return Err(DbError::Edited { version: migration.version }),
-            None => apply(pool, migration).await.map_err(|source| DbError::Migration {
-                version: migration.version,
-                name: migration.name,
-                source,
-            })?,
-        }
+    if db.row(APPLIED, &[]).await.is_err() {
+        let mut tx = locked(db).await?;
+        tx.execute(TABLE, &[]).await?;
+        tx.commit().await?;
+    }
+    let rows = db.rows(APPLIED, &[]).await?;
+    for migration in missing(migrations, &rows)? {
+        let done = apply(db, migration).await;
+        done.map_err(|error| migration.failed(error))?;
     }
     Ok(())
 }
 
-async fn apply(pool: &SqlitePool, migration: &Migration) -> Result<(), sqlx::Error> {
-    let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
+const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
+    version BIGINT NOT NULL PRIMARY KEY,
+    name VARCHAR(64) NOT NULL,
+    checksum CHAR(64) NOT NULL,
+    applied_at BIGINT NOT NULL
+)";
+const APPLIED: &str = "SELECT version, checksum FROM schema_migrations";
+const DONE: &str = "INSERT INTO schema_migrations (version, name, checksum, applied_at) VALUES (?, ?, ?, ?)";
+
+/// Those that have not run; refuses a database from a newer binary or from other migrations.
+fn missing<'m>(migrations: &'m [Migration], rows: &[Row]) -> Result<Vec<&'m Migration>, DbError> {
+    let mut applied = BTreeMap::new();
+    for row in rows {
+        applied.insert(row.int("version")?, row.text("checksum")?);
+    }
+    let known = migrations.last().map_or(0, |last| last.version);
+    if let Some((&found, _)) = applied.last_key_value().filter(|&(&found, _)| found > known) {
+        return Err(DbError::TooNew { found, known });
+    }
+    let mut missing = Vec::new();
+    for migration in migrations {
+        match applied.get(&migration.version) {
+            Some(sum) if *sum == checksum(migration.sql) => {}
+            Some(_) => return Err(DbError::Edited { version: migration.version }),
+            None => missing.push(migration),
+        }
+    }
+    Ok(missing)
+}
+
+/// SQLite and PostgreSQL: all or nothing, with the row that says so.
+async fn apply(db: &Db, migration: &Migration) -> Result<(), DbError> {
+    let mut tx = locked(db).await?;
     // Another process may have been first while this one waited for the lock.
-    let done = sqlx::query("SELECT version FROM schema_migrations WHERE version = ?")
-        .bind(migration.version)
-        .fetch_optional(&mut *tx)
-        .await?;
-    if done.is_some() {
+    let version = [migration.version.into()];
+    if tx.row("SELECT version FROM schema_migrations WHERE version = ?", &version).await?.is_some() {
         return Ok(());
     }
-    for statement in schema::statements(Engine::Sqlite, migration.sql) {
+    for statement in schema::statements(db.pools.engine(), migration.sql) {
         // Nothing but our own files, put together here.
-        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut *tx).await?;
+        tx.run(AssertSqlSafe(statement).into_sql_str(), &[]).await?;
     }
-    sqlx::query("INSERT INTO schema_migrations (version, name, checksum, applied_at) VALUES (?, ?, ?, ?)")
-        .bind(migration.version)
-        .bind(migration.name)
-        .bind(checksum(migration.sql))
-        .bind(now_ms())
-        .execute(&mut *tx)
-        .await?;
+    tx.execute(DONE, &migration.row()).await?;
     tx.commit().await?;
-    tracing::info!(version = migration.version, name = migration.name, "database migrated");
+    migration.applied();
     Ok(())
+}
+
+/// The write lock, waited for as long as another node migrates.
+async fn locked(db: &Db) -> Result<Tx, DbError> {
+    match &db.pools {
+        Pools::Postgres(pair) => {
+            let inner = Inner::Postgres(postgres::begin_migration(&pair.writer).await?);
+            Ok(Tx { inner, over: false, work: Arc::default(), has_work: false })
+        }
+        _ => db.write().await,
+    }
+}
+
+impl Migration {
+    fn row(&self) -> [Value; 4] {
+        [self.version.into(), self.name.into(), checksum(self.sql).into(), now_ms().into()]
+    }
+
+    fn applied(&self) {
+        tracing::info!(version = self.version, name = self.name, "database migrated");
+    }
+
+    fn failed(&self, error: DbError) -> DbError {
+        match error {
+            DbError::Sql(source) => DbError::Migration { version: self.version, name: self.name, source },
+            other => other,
+        }
+    }
 }
 
 /// Without carriage returns: a checkout with Windows line ends is the same migration.

@@ -1,25 +1,35 @@
 //! The pool, the migrations and the one door to SQL. Each room keeps its own statements in its `store.rs`; what all
 //! of them must obey stands in `docs/decisions/0003-database.md`.
 
+pub mod backup;
 mod error;
 mod migrate;
+mod mysql;
+mod pools;
+mod postgres;
 mod query;
+pub mod queue;
+mod row;
 mod schema;
+mod sqlite;
+mod target;
 mod value;
 
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Deserialize;
-use sqlx::sqlite::{
-    SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
-    SqliteSynchronous,
-};
-use sqlx::{AssertSqlSafe, SqlSafeStr, Sqlite, Transaction};
+use sqlx::{AssertSqlSafe, MySql, Postgres, SqlSafeStr, SqlStr, Sqlite, Transaction};
+use tokio::sync::Notify;
 
 pub use error::DbError;
 pub use query::Query;
-pub use value::{Row, Value};
+pub use row::Row;
+pub use value::Value;
+
+use pools::Pools;
+use target::{Engine, Target};
 
 /// Where the rows are kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -30,18 +40,28 @@ pub struct Config {
 }
 
 /// A handle on the database; cheap to clone.
-///
-/// Reads and writes have pools of their own: SQLite allows one writer, and writers that wait in our queue are served
-/// in order, whereas those that meet in SQLite poll for the lock with growing sleeps.
 #[derive(Clone)]
 pub struct Db {
-    readers: SqlitePool,
-    writer: SqlitePool,
+    pools: Pools,
+    /// Rings when this process has left work in the queue.
+    work: Arc<Notify>,
 }
 
 /// A write transaction; dropped without [`Tx::commit`] it leaves nothing behind.
+///
+/// On every engine and over all nodes together there is one at a time, and what it reads is still true when it writes.
+/// After a statement that failed it is over: PostgreSQL would refuse the next one, so all do.
 pub struct Tx {
-    inner: Transaction<'static, Sqlite>,
+    inner: Inner,
+    over: bool,
+    work: Arc<Notify>,
+    has_work: bool,
+}
+
+enum Inner {
+    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
+    Mysql(Transaction<'static, MySql>),
 }
 
 impl Config {
@@ -53,127 +73,228 @@ impl Config {
     }
 }
 
-impl Db {
-    /// Opens the database, makes it if there is none, and brings its tables up to this binary's version.
-    pub async fn open(config: &Config, data_dir: &Path) -> Result<Self, DbError> {
-        let path = match config.url.as_deref().map(|url| Target::of(url).map_err(DbError::Url)).transpose()? {
-            None => data_dir.join("pixedge.db"),
-            Some(Target::Sqlite(path)) => path,
-            Some(Target::Postgres) => return Err(DbError::NotBuilt { engine: "PostgreSQL" }),
-            Some(Target::Mysql) => return Err(DbError::NotBuilt { engine: "MySQL" }),
-        };
-        make_file(&path)?;
-        let options = connect_options(&path);
-        let begun = Instant::now();
-        // The writer comes first: turning WAL on needs the file for itself once.
-        let writer = loop {
-            match Self::first(&options).await {
-                Ok(writer) => break writer,
-                // SQLite waits for nobody while it turns WAL on; another process that starts is done in a moment.
-                Err(error) if error.is_busy() && begun.elapsed() < WRITE_WAIT => {
-                    tokio::time::sleep(Duration::from_millis(20)).await;
-                }
-                Err(error) => return Err(error),
+/// A statement on one engine, whose answer is a row, all rows or how many were matched.
+macro_rules! asked {
+    ($engine:ident, $sql:expr, $values:expr, $on:expr, row) => {
+        $engine::bound($sql, $values).fetch_optional($on).await.map(|row| row.map(Row::from))
+    };
+    ($engine:ident, $sql:expr, $values:expr, $on:expr, rows) => {
+        $engine::bound($sql, $values)
+            .fetch_all($on)
+            .await
+            .map(|rows| rows.into_iter().map(Row::from).collect())
+    };
+    ($engine:ident, $sql:expr, $values:expr, $on:expr, touched) => {
+        $engine::bound($sql, $values).execute($on).await.map(|done| done.rows_affected())
+    };
+}
+
+/// The futures of the servers' drivers are large, and most callers wait for a file.
+macro_rules! read {
+    ($db:expr, $sql:expr, $values:expr, $answer:ident) => {{
+        let sql: SqlStr = $sql;
+        match &$db.pools {
+            Pools::Sqlite(pair) => asked!(sqlite, sql, $values, &pair.readers, $answer),
+            Pools::Postgres(pair) => {
+                Box::pin(async { asked!(postgres, sql, $values, &pair.readers, $answer) }).await
             }
+            Pools::Mysql(pair, _) => {
+                Box::pin(async { asked!(mysql, sql, $values, &pair.readers, $answer) }).await
+            }
+        }
+        .map_err(DbError::from)
+    }};
+}
+
+macro_rules! in_tx {
+    ($tx:expr, $sql:expr, $values:expr, $answer:ident) => {{
+        let sql: SqlStr = $sql;
+        if $tx.over {
+            return Err(DbError::Over);
+        }
+        // Before it is known, so that a call that is dropped half-way ends the transaction as well.
+        $tx.over = true;
+        let answer = match &mut $tx.inner {
+            Inner::Sqlite(tx) => asked!(sqlite, sql, $values, &mut **tx, $answer),
+            Inner::Postgres(tx) => {
+                Box::pin(async { asked!(postgres, sql, $values, &mut **tx, $answer) }).await
+            }
+            Inner::Mysql(tx) => Box::pin(async { asked!(mysql, sql, $values, &mut **tx, $answer) }).await,
         };
-        let readers = SqlitePoolOptions::new()
-            .max_connections(READERS)
-            .acquire_timeout(READ_WAIT)
-            // A file that is open does not go stale; the check before each use would cost a round trip to the
-            // connection's thread.
-            .test_before_acquire(false)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .connect_with(options)
-            .await?;
-        Ok(Self { readers, writer })
+        $tx.over = answer.is_err();
+        answer.map_err(DbError::from)
+    }};
+}
+
+impl Db {
+    /// Opens the database, makes SQLite's file if there is none, and brings the tables up to this binary's version.
+    pub async fn open(config: &Config, data_dir: &Path) -> Result<Self, DbError> {
+        let db = Self::connect(config, data_dir).await?;
+        migrate::run(&db, migrate::ALL).await?;
+        Ok(db)
     }
 
-    /// The one connection that writes, to a database of this version.
-    async fn first(options: &SqliteConnectOptions) -> Result<SqlitePool, DbError> {
-        let writer = SqlitePoolOptions::new()
-            .max_connections(1)
-            .acquire_timeout(WRITE_WAIT)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .connect_with(options.clone())
-            .await?;
-        migrate::run(&writer, migrate::ALL).await?;
-        Ok(writer)
+    async fn connect(config: &Config, data_dir: &Path) -> Result<Self, DbError> {
+        let target = config.url.as_deref().map(|url| Target::of(url).map_err(DbError::Url)).transpose()?;
+        let pools = match target.unwrap_or_else(|| Target::Sqlite(data_dir.join("pixedge.db"))) {
+            Target::Sqlite(path) => Pools::Sqlite(sqlite::open(&path).await?),
+            Target::Postgres(url) => Pools::Postgres(postgres::open(&url).await?),
+            Target::Mysql(url) => {
+                let (pair, engine) = mysql::open(&url).await?;
+                Pools::Mysql(pair, engine)
+            }
+        };
+        Ok(Self { pools, work: Arc::default() })
     }
 
     /// The first row, if there is one.
     pub async fn row(&self, sql: &'static str, values: &[Value]) -> Result<Option<Row>, DbError> {
-        Ok(bound(sql, values).fetch_optional(&self.readers).await?.map(Row))
+        self.first(sql.into_sql_str(), values).await
     }
 
     pub async fn rows(&self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>, DbError> {
-        Ok(bound(sql, values).fetch_all(&self.readers).await?.into_iter().map(Row).collect())
+        self.all(sql.into_sql_str(), values).await
     }
 
     /// The first row of a statement that was put together.
     pub async fn row_of(&self, query: &Query) -> Result<Option<Row>, DbError> {
-        Ok(composed(query).fetch_optional(&self.readers).await?.map(Row))
+        self.first(composed(query), query.values()).await
     }
 
     pub async fn rows_of(&self, query: &Query) -> Result<Vec<Row>, DbError> {
-        Ok(composed(query).fetch_all(&self.readers).await?.into_iter().map(Row).collect())
+        self.all(composed(query), query.values()).await
     }
 
-    /// One statement that writes, in a transaction of its own; returns how many rows it touched.
+    /// One statement that writes, in a transaction of its own; returns how many rows it matched.
     pub async fn execute(&self, sql: &'static str, values: &[Value]) -> Result<u64, DbError> {
-        Ok(bound(sql, values).execute(&self.writer).await?.rows_affected())
+        self.run(sql.into_sql_str(), values).await
     }
 
     pub async fn execute_of(&self, query: &Query) -> Result<u64, DbError> {
-        Ok(composed(query).execute(&self.writer).await?.rows_affected())
+        self.run(composed(query), query.values()).await
     }
 
     /// Begins a transaction that holds the write lock from its start, so that what it reads is still true when it
-    /// writes and it cannot fail half-way for want of the lock.
+    /// writes, and it can neither fail half-way for want of a lock nor wait for another in a circle.
     pub async fn write(&self) -> Result<Tx, DbError> {
-        Ok(Tx { inner: self.writer.begin_with("BEGIN IMMEDIATE").await? })
+        let inner = match &self.pools {
+            Pools::Sqlite(pair) => Inner::Sqlite(sqlite::begin(&pair.writer).await?),
+            Pools::Postgres(pair) => Inner::Postgres(Box::pin(postgres::begin(&pair.writer)).await?),
+            Pools::Mysql(pair, _) => Inner::Mysql(Box::pin(mysql::begin(&pair.writer)).await?),
+        };
+        Ok(Tx { inner, over: false, work: Arc::clone(&self.work), has_work: false })
+    }
+
+    /// Waits until this process has left work in the queue, or has done so since the last wait.
+    pub async fn has_work(&self) {
+        self.work.notified().await;
+    }
+
+    fn wake_workers(&self) {
+        self.work.notify_one();
     }
 
     /// Whether the database answers, for `/readyz` and `check`.
     pub async fn ping(&self) -> Result<(), DbError> {
-        self.row("SELECT 1", &[]).await.map(|_| ())
+        self.row("SELECT 1 AS one", &[]).await.map(|_| ())
     }
 
-    /// Waits for the work in hand, folds the log into the file and closes it.
+    /// Waits for the work in hand and closes all connections; SQLite's log is folded into its file.
     pub async fn close(&self) {
-        self.readers.close().await;
-        self.writer.close().await;
+        match &self.pools {
+            Pools::Sqlite(pair) => {
+                pair.readers.close().await;
+                pair.writer.close().await;
+            }
+            Pools::Postgres(pair) => {
+                pair.readers.close().await;
+                pair.writer.close().await;
+            }
+            Pools::Mysql(pair, _) => {
+                pair.readers.close().await;
+                pair.writer.close().await;
+            }
+        }
+    }
+
+    async fn first(&self, sql: SqlStr, values: &[Value]) -> Result<Option<Row>, DbError> {
+        match read!(self, sql.clone(), values, row) {
+            // A connection from before the server's restart; a new one is made for the next try.
+            Err(error) if error.is_away() => read!(self, sql, values, row),
+            done => done,
+        }
+    }
+
+    async fn all(&self, sql: SqlStr, values: &[Value]) -> Result<Vec<Row>, DbError> {
+        match read!(self, sql.clone(), values, rows) {
+            Err(error) if error.is_away() => read!(self, sql, values, rows),
+            done => done,
+        }
+    }
+
+    async fn run(&self, sql: SqlStr, values: &[Value]) -> Result<u64, DbError> {
+        if let Pools::Sqlite(pair) = &self.pools {
+            return asked!(sqlite, sql, values, &pair.writer, touched).map_err(DbError::from);
+        }
+        let mut tx = self.write().await?;
+        let touched = tx.run(sql, values).await?;
+        tx.commit().await?;
+        Ok(touched)
     }
 }
 
 impl Tx {
     pub async fn row(&mut self, sql: &'static str, values: &[Value]) -> Result<Option<Row>, DbError> {
-        Ok(bound(sql, values).fetch_optional(&mut *self.inner).await?.map(Row))
+        in_tx!(self, sql.into_sql_str(), values, row)
     }
 
     pub async fn rows(&mut self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>, DbError> {
-        Ok(bound(sql, values).fetch_all(&mut *self.inner).await?.into_iter().map(Row).collect())
+        self.all(sql.into_sql_str(), values).await
     }
 
+    /// Returns how many rows the statement matched.
     pub async fn execute(&mut self, sql: &'static str, values: &[Value]) -> Result<u64, DbError> {
-        Ok(bound(sql, values).execute(&mut *self.inner).await?.rows_affected())
+        self.run(sql.into_sql_str(), values).await
     }
 
     pub async fn row_of(&mut self, query: &Query) -> Result<Option<Row>, DbError> {
-        Ok(composed(query).fetch_optional(&mut *self.inner).await?.map(Row))
+        in_tx!(self, composed(query), query.values(), row)
     }
 
     pub async fn rows_of(&mut self, query: &Query) -> Result<Vec<Row>, DbError> {
-        Ok(composed(query).fetch_all(&mut *self.inner).await?.into_iter().map(Row).collect())
+        self.all(composed(query), query.values()).await
     }
 
     pub async fn execute_of(&mut self, query: &Query) -> Result<u64, DbError> {
-        Ok(composed(query).execute(&mut *self.inner).await?.rows_affected())
+        self.run(composed(query), query.values()).await
     }
 
     pub async fn commit(self) -> Result<(), DbError> {
-        Ok(self.inner.commit().await?)
+        if self.over {
+            return Err(DbError::Over);
+        }
+        match self.inner {
+            Inner::Sqlite(tx) => tx.commit().await,
+            Inner::Postgres(tx) => tx.commit().await,
+            Inner::Mysql(tx) => tx.commit().await,
+        }?;
+        if self.has_work {
+            self.work.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Once this is committed.
+    fn wake_workers(&mut self) {
+        self.has_work = true;
+    }
+
+    async fn all(&mut self, sql: SqlStr, values: &[Value]) -> Result<Vec<Row>, DbError> {
+        in_tx!(self, sql, values, rows)
+    }
+
+    async fn run(&mut self, sql: SqlStr, values: &[Value]) -> Result<u64, DbError> {
+        in_tx!(self, sql, values, touched)
     }
 }
 
@@ -182,94 +303,12 @@ pub fn now_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
 }
 
-/// Each reader is a thread with a page cache of its own; look-ups take tens of microseconds, so few go far.
-const READERS: u32 = 4;
-const READ_WAIT: Duration = Duration::from_secs(5);
-const WRITE_WAIT: Duration = Duration::from_secs(15);
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(not(test), expect(dead_code, reason = "the migrations are ready before the drivers are"))]
-enum Engine {
-    Sqlite,
-    Postgres,
-    MariaDb,
-    MySql,
-}
-
-/// What `database.url` names.
-enum Target {
-    Sqlite(PathBuf),
-    Postgres,
-    Mysql,
-}
-
-impl Target {
-    fn of(url: &str) -> Result<Self, String> {
-        let wrong = || {
-            "database.url must begin with `sqlite:`, `postgres://` or `mysql://`; leave it out for SQLite in \
-             data_dir"
-                .to_owned()
-        };
-        let (scheme, rest) = url.split_once(':').ok_or_else(wrong)?;
-        // `sqlite:/a`, `sqlite:a` and `sqlite:///a`: SQLite has no host.
-        let rest = rest.strip_prefix("//").unwrap_or(rest);
-        match scheme {
-            "sqlite" if !rest.is_empty() => Ok(Self::Sqlite(PathBuf::from(rest))),
-            "postgres" | "postgresql" => Ok(Self::Postgres),
-            "mysql" | "mariadb" => Ok(Self::Mysql),
-            _ => Err(wrong()),
-        }
-    }
-}
-
-/// Makes the file before SQLite does, readable by its owner alone: it holds password and token hashes. The
-/// write-ahead log inherits the mode.
-fn make_file(path: &Path) -> Result<(), DbError> {
-    let failed = |source| DbError::File { path: path.to_owned(), source };
-    if let Some(parent) = path.parent() {
-        std::fs::create_dir_all(parent).map_err(failed)?;
-    }
-    let mut options = std::fs::OpenOptions::new();
-    options.create(true).append(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map_err(failed)?;
-    Ok(())
-}
-
-fn connect_options(path: &Path) -> SqliteConnectOptions {
-    SqliteConnectOptions::new()
-        .filename(path)
-        // Readers go on while somebody writes.
-        .journal_mode(SqliteJournalMode::Wal)
-        // A commit is what an upload's answer stands on, and NORMAL may lose the last ones with the power. FULL costs
-        // one more fsync a commit; every upload already pays two for its object.
-        .synchronous(SqliteSynchronous::Full)
-        // Off by default in SQLite, for the sake of very old programs.
-        .foreign_keys(true)
-        // For another process on the same file (`pixedge import` beside a running server); in this one the writers
-        // queue before they get here.
-        .busy_timeout(Duration::from_secs(10))
-        // 8 MiB of pages a connection; the default 2 MB holds the index of some 30,000 images.
-        .pragma("cache_size", "-8192")
-        // Sorting that spills goes to memory and not to a temporary file somewhere else.
-        .pragma("temp_store", "MEMORY")
-}
-
-fn composed<'q>(query: &Query) -> sqlx::query::Query<'q, Sqlite, SqliteArguments> {
+fn composed(query: &Query) -> SqlStr {
     // A `Query` is made of parts of the source alone.
-    bound(AssertSqlSafe(query.sql().to_owned()), query.values())
+    AssertSqlSafe(query.sql().to_owned()).into_sql_str()
 }
 
-fn bound<'q>(sql: impl SqlSafeStr, values: &[Value]) -> sqlx::query::Query<'q, Sqlite, SqliteArguments> {
-    values.iter().fold(sqlx::query(sql), |query, value| match value {
-        Value::Null => query.bind(None::<i64>),
-        Value::Int(value) => query.bind(*value),
-        Value::Real(value) => query.bind(*value),
-        Value::Text(value) => query.bind(value.clone()),
-        Value::Blob(value) => query.bind(value.clone()),
-    })
-}
-
+#[cfg(test)]
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 //! own words and takes the file apart into statements.
 
 use super::Engine;
+use super::migrate::Migration;
 
 /// The statements of a migration for one engine, without comments.
 pub(super) fn statements(engine: Engine, neutral: &str) -> Vec<String> {
@@ -27,11 +28,12 @@ fn word(engine: Engine, word: &str) -> &'static str {
             "TEXT COLLATE \"C\"",
             "BYTEA",
         ],
+        // Not `ascii`: to compare such a column with text that is none is an error and not false.
         Engine::MariaDb => [
             "BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY",
             "BIGINT",
             "DOUBLE",
-            "VARCHAR(128) CHARACTER SET ascii COLLATE ascii_nopad_bin",
+            "VARCHAR(128) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin",
             "VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin",
             "LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin",
             "LONGBLOB",
@@ -40,13 +42,74 @@ fn word(engine: Engine, word: &str) -> &'static str {
             "BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY",
             "BIGINT",
             "DOUBLE",
-            "VARCHAR(128) CHARACTER SET ascii COLLATE ascii_bin",
+            "VARCHAR(128) CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin",
             "VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin",
             "LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin",
             "LONGBLOB",
         ],
     };
     WORDS.iter().position(|known| *known == word).map_or("", |at| words[at])
+}
+
+/// A table as the migrations make it.
+#[derive(Debug, PartialEq)]
+pub(super) struct Table {
+    pub name: &'static str,
+    pub columns: Vec<Column>,
+    /// Whether the migrations put rows into it.
+    pub seeded: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Column {
+    pub name: &'static str,
+    pub holds: Holds,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Holds {
+    Key,
+    Int,
+    Real,
+    Text,
+    Blob,
+}
+
+/// All tables, each after those that it refers to.
+pub(super) fn tables(migrations: &[Migration]) -> Vec<Table> {
+    let mut tables: Vec<Table> = Vec::new();
+    for line in migrations.iter().flat_map(|migration| migration.sql.lines()) {
+        if let Some(rest) = line.strip_prefix("CREATE TABLE ") {
+            let name = rest.split([' ', '(']).next().unwrap_or_default();
+            tables.push(Table { name, columns: Vec::new(), seeded: false });
+        } else if let Some((name, declared)) =
+            line.strip_prefix("ALTER TABLE ").and_then(|rest| rest.split_once(" ADD COLUMN "))
+        {
+            let table = tables.iter_mut().find(|table| table.name == name);
+            table.into_iter().for_each(|table| table.columns.extend(column(declared)));
+        } else if let Some(rest) = line.strip_prefix("INSERT INTO ") {
+            let name = rest.split(' ').next().unwrap_or_default();
+            let table = tables.iter_mut().find(|table| table.name == name);
+            table.into_iter().for_each(|table| table.seeded = true);
+        } else if let Some(table) = tables.last_mut() {
+            table.columns.extend(column(line));
+        }
+    }
+    tables
+}
+
+fn column(declared: &'static str) -> Option<Column> {
+    let mut words = declared.split_whitespace();
+    let name = words.next()?;
+    let holds = match words.next()?.trim_end_matches([',', ';']) {
+        "{key}" => Holds::Key,
+        "{int}" => Holds::Int,
+        "{real}" => Holds::Real,
+        "{id}" | "{name}" | "{text}" => Holds::Text,
+        "{blob}" => Holds::Blob,
+        _ => return None,
+    };
+    Some(Column { name, holds })
 }
 
 fn expand(engine: Engine, statement: &str) -> String {
@@ -137,6 +200,18 @@ mod tests {
             statements(Engine::Sqlite, text),
             ["CREATE TABLE a (\n    b INTEGER,\n    d TEXT\n)", "INSERT INTO a VALUES (1, 'x;--\ny')"]
         );
+    }
+
+    #[test]
+    fn every_column_of_the_migrations_is_known() {
+        let tables = tables(crate::db::migrate::ALL);
+        let known: usize = tables.iter().map(|table| table.columns.len()).sum();
+        let written = crate::db::migrate::ALL.iter().flat_map(|migration| migration.sql.lines());
+        let code = written.filter_map(|line| line.split("--").next());
+        assert_eq!(known, code.map(|line| line.matches('{').count()).sum::<usize>());
+        let images = tables.iter().find(|table| table.name == "images").unwrap();
+        assert_eq!(images.columns[0], Column { name: "pk", holds: Holds::Key });
+        assert!(tables.iter().any(|table| table.name == "counters" && table.seeded));
     }
 
     #[test]

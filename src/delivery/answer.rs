@@ -5,14 +5,13 @@ use std::time::{Duration, UNIX_EPOCH};
 use http::HeaderValue;
 
 use crate::auth::Grant;
-use crate::cache::{Entry, Key};
+use crate::cache::{self, Entry, Key};
 use crate::codec::Format;
 use crate::delivery::conditional::{ETag, LastModified};
 use crate::delivery::memo::{Answer, Asked};
 use crate::delivery::named::Named;
 use crate::delivery::origin::{Origin, Version};
 use crate::delivery::respond::{self, Extras, Picture, Terms, Vary};
-use crate::delivery::rights::now_s;
 use crate::delivery::{Bill, Delivery, DeliveryError};
 use crate::transform::plan::Plan;
 use crate::transform::{Client, Spec, Subject, Target};
@@ -45,7 +44,7 @@ impl Delivery {
             overlays: named.overlays,
             plan,
         };
-        if ends_s(asked, &answer).is_none() {
+        if ends_ms(asked, &answer).is_none() {
             answer.cache_control = Some(self.cache_control(asked, &answer));
         }
         Ok(answer)
@@ -59,10 +58,12 @@ impl Delivery {
                 self.source_freshness.get(source).unwrap_or(&self.library_freshness)
             }
         };
-        let left = ends_s(asked, answer).map(|at| Duration::from_secs(at.saturating_sub(now_s())));
+        // Rounded down when it is printed, so that no copy outlives its picture.
+        let left = ends_ms(asked, answer).map(|at| Duration::from_millis(at.saturating_sub(cache::now_ms())));
         freshness.header(Terms {
             versioned: target.extras.version.is_some(),
             private: answer.is_private(),
+            unshared: self.guards(asked),
             at_most: left,
         })
     }
@@ -80,10 +81,11 @@ impl Delivery {
     }
 }
 
-/// When this answer ceases to be one, in Unix seconds: with one of its images or with the signature.
-fn ends_s(asked: &Asked, answer: &Answer) -> Option<u64> {
-    let images = answer.versions().filter_map(|version| version.expires_ms()).map(|at| at / 1000);
-    images.chain(asked.caller.grant().and_then(Grant::until)).min()
+/// When this answer ceases to be one, in milliseconds since 1970: with one of its images or with the signature.
+fn ends_ms(asked: &Asked, answer: &Answer) -> Option<u64> {
+    let images = answer.versions().filter_map(|version| version.expires_ms());
+    let signature = asked.caller.grant().and_then(Grant::until).map(|at| at.saturating_mul(1000));
+    images.chain(signature).min()
 }
 
 /// What a variant of an original is called.

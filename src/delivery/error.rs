@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::auth::AuthError;
 use crate::cache::Lost;
 use crate::codec::CodecError;
+use crate::delivery::door::DoorError;
 use crate::error::{Detail, Fault, Kind};
 use crate::library::LibraryError;
 use crate::limit::LimitError;
@@ -50,6 +51,21 @@ pub enum DeliveryError {
     NeedsSignature { option: String, why: &'static str },
     #[error(transparent)]
     Auth(#[from] AuthError),
+    /// Whoever knows accounts could not say who asks.
+    #[error("{0}")]
+    Door(DoorError),
+    /// Also one whose image is gone.
+    #[error("there is no such share")]
+    NoShare,
+    /// For who holds the token.
+    #[error(
+        "the share has ended: it was revoked, has expired, or was looked at as often as its owner allowed"
+    )]
+    ShareEnded,
+    #[error("{}", if *given { "this is not the password of the share" } else { "the share needs a password" })]
+    SharePassword { given: bool },
+    #[error("this page may not embed pictures from here (`hotlink` of the configuration)")]
+    Hotlink,
     /// The path form of a signature stands before the two kinds of address that can be signed.
     #[error("a signature in the path stands before `/i/…` or `/r/…`: `/s/<kid>.<sig>[.<exp>][.<scope>]/i/…`")]
     NotSignable,
@@ -74,7 +90,12 @@ impl DeliveryError {
             Self::Lost(error) => error,
             Self::Auth(error) => error,
             Self::Shared(error) => error.as_ref(),
-            Self::NoImage(_)
+            Self::Door(error) => error.as_ref(),
+            Self::NoShare
+            | Self::ShareEnded
+            | Self::SharePassword { .. }
+            | Self::Hotlink
+            | Self::NoImage(_)
             | Self::NoNamed { .. }
             | Self::NoSource(_)
             | Self::NoAddress(_)
@@ -83,6 +104,11 @@ impl DeliveryError {
             | Self::Cache(_)
             | Self::Changed => return None,
         })
+    }
+
+    /// Whether somebody with another right than the URL's would have been answered otherwise.
+    pub(crate) fn is_refusal(&self) -> bool {
+        matches!(self, Self::NoImage(_) | Self::NeedsSignature { .. } | Self::Hotlink)
     }
 
     pub(crate) fn is_change(&self) -> bool {
@@ -116,7 +142,10 @@ impl Fault for DeliveryError {
             | Self::NoSource(_)
             | Self::NoAddress(_)
             | Self::NotSignable => Kind::NotFound,
-            Self::NeedsSignature { .. } => Kind::Forbidden,
+            Self::NeedsSignature { .. } | Self::Hotlink => Kind::Forbidden,
+            Self::NoShare => Kind::NotFound,
+            Self::ShareEnded => Kind::Expired,
+            Self::SharePassword { .. } => Kind::Unauthorized,
             Self::Changed => Kind::SourceFailed,
             other => other.inner().map_or(Kind::Internal, Fault::kind),
         }
@@ -130,6 +159,10 @@ impl Fault for DeliveryError {
             | Self::NoAddress(_)
             | Self::NotSignable => "not_found",
             Self::NeedsSignature { .. } => "needs_signature",
+            Self::Hotlink => "hotlink",
+            Self::NoShare => "not_found",
+            Self::ShareEnded => "share_ended",
+            Self::SharePassword { .. } => "share_password",
             Self::Changed => "source_failed",
             other => other.inner().map_or("internal", Fault::code),
         }
@@ -146,6 +179,9 @@ impl Fault for DeliveryError {
         match self {
             Self::NeedsSignature { option, .. } | Self::NoNamed { option } => {
                 Detail { option: Some(option.clone()), ..Detail::default() }
+            }
+            Self::SharePassword { .. } => {
+                Detail { option: Some("X-Share-Password".to_owned()), ..Detail::default() }
             }
             other => other.inner().map(Fault::detail).unwrap_or_default(),
         }

@@ -10,10 +10,12 @@ use crate::delivery::memo::Asked;
 use crate::delivery::miss::Order;
 use crate::delivery::named::{Named, bill_of};
 use crate::delivery::origin::Origin;
+use crate::delivery::personal::Right;
 use crate::delivery::{Delivery, DeliveryError, Request, client};
 use crate::error::{Fault as _, Kind};
+use crate::library::Image;
 use crate::limit::Account;
-use crate::transform::{Client, Presets, Spec, SpecError};
+use crate::transform::{Client, Presets, Spec, SpecError, Subject};
 
 /// The answer of `/explain/…`.
 #[derive(Debug, Serialize)]
@@ -62,9 +64,11 @@ impl Delivery {
     pub async fn explain(&self, request: Request<'_>) -> Result<Explanation, DeliveryError> {
         let (asked, account) = self.admit(request, || Ok(Asked::new(self.read(request)?).into()))?;
         let client = client(request.headers);
-        let (policy, spec) = self.authorise(&asked, &client)?;
-        let origin = self.origins.find(&asked.target.subject, asked.caller.is_signed()).await?;
-        let named = self.named(&spec, &asked.caller, policy).await?;
+        let right = self.owner(request, &asked).await?;
+        let (policy, spec) = self.authorise(&asked, &client, &right)?;
+        let opens = |image: &Image| right.opens(image, asked.caller.is_signed());
+        let origin = self.origins.find(&asked.target.subject, opens).await?;
+        let named = self.named(&spec, &asked.caller, policy, &right).await?;
         let mut explanation = Explanation {
             canonical: spec.to_string(),
             resolved: None,
@@ -76,7 +80,7 @@ impl Delivery {
             policy: policy.name(),
             supported: false,
             reason: None,
-            is_private: origin.version.is_private(),
+            is_private: right.is_personal() || origin.version.is_private(),
         };
         let plan = match self.resolve(&spec, &origin, &named, &client, &bill_of(self, account)).await {
             Ok(plan) => plan,
@@ -101,8 +105,10 @@ impl Delivery {
 
     pub async fn info(&self, request: Request<'_>) -> Result<Info, DeliveryError> {
         let (asked, account) = self.admit(request, || Ok(Asked::new(self.read(request)?).into()))?;
-        self.authorise_info(&asked)?;
-        let origin = self.origins.find(&asked.target.subject, asked.caller.is_signed()).await?;
+        let right = self.owner(request, &asked).await?;
+        self.authorise_info(&asked, &right)?;
+        let opens = |image: &Image| right.opens(image, asked.caller.is_signed());
+        let origin = self.origins.find(&asked.target.subject, opens).await?;
         let told = match self.told(&origin, account).await {
             Ok(told) => told,
             // The picture, not the server: what its header says can still be told.
@@ -123,6 +129,14 @@ impl Delivery {
             told,
             is_private: origin.version.is_private(),
         })
+    }
+
+    /// A share is for looking at the picture, so it is no right here.
+    async fn owner(&self, request: Request<'_>, asked: &Asked) -> Result<Right, DeliveryError> {
+        match &asked.target.subject {
+            Subject::Image { id } => self.own(request, id).await,
+            Subject::Object { .. } => Ok(Right::Url),
+        }
     }
 
     /// `f_json` of the whole picture, made once and cached like any other result.

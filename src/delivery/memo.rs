@@ -29,6 +29,8 @@ pub(crate) struct Asked {
     /// Whose signature the target carries. Only time can make it wrong again.
     pub(crate) caller: Caller,
     varies: Varies,
+    /// Whether the answer to the owner may be another one: the bytes that were uploaded.
+    pub(crate) is_original: bool,
     answers: Mutex<Vec<(Client, Arc<Answer>)>>,
 }
 
@@ -106,7 +108,8 @@ impl Memo {
 impl Asked {
     pub(crate) fn new((target, caller): (Target, Caller)) -> Self {
         let varies = target.spec.varies();
-        Self { target, caller, varies, answers: Mutex::default() }
+        let is_original = target.spec.is_original();
+        Self { target, caller, varies, is_original, answers: Mutex::default() }
     }
 
     /// What of the client matters here.

@@ -5,14 +5,18 @@ mod bitmaps;
 pub mod body;
 pub mod conditional;
 pub mod cors;
+pub mod door;
 mod error;
 mod explain;
 mod header;
+pub mod hotlink;
+mod link;
 mod memo;
 mod miss;
 mod named;
 pub mod negotiate;
 mod origin;
+mod personal;
 mod policy;
 mod rights;
 pub mod respond;
@@ -24,17 +28,21 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::{HeaderMap, Method, Response};
+use http_body::Body as _;
 
 use self::answer::{settle, vary};
 use self::bitmaps::Bitmaps;
 use self::body::Body;
 use self::conditional::{Extent, Precondition, Validators};
 use self::cors::{AllowOrigin, Cors};
+use self::door::Door;
 pub use self::error::DeliveryError;
+use self::hotlink::Hotlink;
 use self::memo::{Asked, Memo};
 use self::miss::{Basis, Kitchen, Order};
 use self::negotiate::Hints;
 use self::origin::{Origins, Version};
+use self::personal::Right;
 pub use self::policy::Policies;
 use self::respond::{CacheStatus, Content, Freshness, Picture, Vary};
 use self::rights::now_s;
@@ -42,11 +50,11 @@ use crate::auth::Keys;
 use crate::cache::{Cache, Found, Key, LargeFile, Negative, Outcome};
 use crate::codec::Limits;
 use crate::error::{Fault as _, Quota};
-use crate::library::Library;
+use crate::library::{Image, Library};
 use crate::limit::{self, Account, LimitError, Limiter};
 use crate::source::{Source, Sources};
 use crate::telemetry::metrics::Metrics;
-use crate::transform::{Client, Haste, Presets, ResolveLimits};
+use crate::transform::{Client, Haste, Presets, ResolveLimits, Subject};
 use crate::workers::Workers;
 
 /// What the rooms below hand to delivery, and what configuration says about URLs.
@@ -64,6 +72,9 @@ pub struct Parts {
     pub presets: Presets,
     pub policies: Policies,
     pub keys: Keys,
+    pub door: Arc<dyn Door>,
+    /// `None`: pages of everybody may embed pictures.
+    pub hotlink: Option<Hotlink>,
     /// The source (or the library) that `/_ipx/` paths go to.
     pub ipx_source: Option<String>,
     /// Query keys that are nobody's business, such as `utm_source`.
@@ -82,6 +93,8 @@ pub struct Delivery {
     ignored_query: Vec<String>,
     policies: Policies,
     keys: Keys,
+    door: Arc<dyn Door>,
+    hotlink: Option<Hotlink>,
     origins: Arc<Origins>,
     cache: Arc<Cache<DeliveryError>>,
     /// Failures that would only repeat themselves, for at most [`NEGATIVE`].
@@ -144,6 +157,8 @@ impl Delivery {
             ignored_query: parts.ignored_query,
             policies: parts.policies,
             keys: parts.keys,
+            door: parts.door,
+            hotlink: parts.hotlink,
             kitchen: Kitchen {
                 origins: Arc::clone(&origins),
                 workers,
@@ -167,9 +182,43 @@ impl Delivery {
     pub async fn picture(&self, request: Request<'_>) -> Result<Response<Body>, DeliveryError> {
         let read = || self.memo.asked(request.path, request.query, || self.read(request));
         let (asked, account) = self.admit(request, read)?;
+        // Its owner gets other bytes than everybody.
+        if asked.is_original && self.door.knocks(request.headers) {
+            let right = Box::pin(self.right(request, &asked)).await?;
+            if right.is_personal() {
+                return Box::pin(self.by(request, &asked, account, &right)).await;
+            }
+        }
+        let answer = match &self.hotlink {
+            Some(rules) if self.guards(&asked) && !rules.allows(request.headers) => {
+                Err(DeliveryError::Hotlink)
+            }
+            _ => self.tries(request, &asked, account, &Right::Url).await,
+        };
+        match answer {
+            Ok(answer) => Ok(answer),
+            Err(error) => Box::pin(self.otherwise(request, &asked, account, error)).await,
+        }
+    }
+
+    /// Whether other people's pages are kept from this target: signatures are given to those who may.
+    fn guards(&self, asked: &Asked) -> bool {
+        self.hotlink.is_some()
+            && matches!(asked.target.subject, Subject::Image { .. })
+            && !asked.caller.is_signed()
+    }
+
+    /// The picture by one right, as often as it takes.
+    async fn tries(
+        &self,
+        request: Request<'_>,
+        asked: &Asked,
+        account: Account,
+        right: &Right,
+    ) -> Result<Response<Body>, DeliveryError> {
         let (mut changes, mut refusals) = (1, OTHERS_REFUSED);
         loop {
-            let left = match self.attempt(request, &asked, account, None).await {
+            let left = match self.attempt(request, asked, account, right, None).await {
                 // The source has been asked anew meanwhile, so the second attempt sees the new version.
                 Err(error) if changes > 0 && error.is_change() => &mut changes,
                 // Somebody else was to pay for the picture that this caller waited for, and could not.
@@ -177,11 +226,6 @@ impl Delivery {
                     if refusals > 0 && error.limited().is_some_and(|limit| limit.account() != account) =>
                 {
                     &mut refusals
-                }
-                Err(error)
-                    if named::is_missing(&error) && asked.target.spec.named_pictures().next().is_some() =>
-                {
-                    return Box::pin(self.instead(request, &asked, account, error)).await;
                 }
                 answer => return answer,
             };
@@ -195,11 +239,12 @@ impl Delivery {
         request: Request<'_>,
         asked: &Asked,
         account: Account,
+        right: &Right,
         error: DeliveryError,
     ) -> Result<Response<Body>, DeliveryError> {
-        match self.fallback(asked, &asked.client(client(request.headers))).await {
+        match self.fallback(asked, &asked.client(client(request.headers)), right).await {
             Ok(Some(version)) => {
-                match self.attempt(request, asked, account, Some(version)).await {
+                match self.attempt(request, asked, account, right, Some(version)).await {
                     Ok(mut response) => {
                         respond::fallback(response.headers_mut(), error.code());
                         Ok(response)
@@ -217,17 +262,23 @@ impl Delivery {
         request: Request<'_>,
         asked: &Asked,
         account: Account,
+        right: &Right,
         instead: Option<Version>,
     ) -> Result<Response<Body>, DeliveryError> {
         let client = asked.client(client(request.headers));
-        let known = asked.answer(&client);
+        // What is remembered is for everybody: neither made for one caller nor of another picture.
+        let is_usual = !right.is_personal() && instead.is_none();
+        let known = if is_usual { asked.answer(&client) } else { None };
         // A remembered answer was allowed; else nobody learns what exists before it is.
         let allowed = match known {
             Some(_) => None,
-            None => Some(self.authorise(asked, &client)?),
+            None => Some(self.authorise(asked, &client, right)?),
         };
         let version = match instead {
-            None => self.origins.version(&asked.target.subject, asked.caller.is_signed()).await?,
+            None => {
+                let opens = |image: &Image| right.opens(image, asked.caller.is_signed());
+                self.origins.version(&asked.target.subject, opens).await?
+            }
             Some(version) => version,
         };
         let (answer, origin) = match known.filter(|known| known.version.is(&version)) {
@@ -235,15 +286,15 @@ impl Delivery {
             None => {
                 let (policy, spec) = match allowed {
                     Some(allowed) => allowed,
-                    None => self.authorise(asked, &client)?,
+                    None => self.authorise(asked, &client, right)?,
                 };
                 let origin = Box::pin(self.origins.origin(version)).await?;
-                let named = Box::pin(self.named(&spec, &asked.caller, policy)).await?;
+                let named = Box::pin(self.named(&spec, &asked.caller, policy, right)).await?;
                 let bill = named::bill_of(self, account);
                 let answer = Box::pin(self.prepare(asked, &spec, (&origin, named), &client, &bill)).await?;
                 let answer = Arc::new(answer);
                 // An answer knows the version of one picture only; of others it could not tell that they changed.
-                if spec.named_pictures().next().is_none() {
+                if is_usual && spec.named_pictures().next().is_none() {
                     asked.remember(client, Arc::clone(&answer));
                 }
                 (answer, Some(origin))
@@ -261,7 +312,7 @@ impl Delivery {
             },
             vary: answer.vary,
             // A private picture is for who asks, not for the scripts of others.
-            allow_origin: if answer.is_private() {
+            allow_origin: if right.is_personal() || answer.is_private() {
                 AllowOrigin::default()
             } else {
                 self.cors.answer(request.headers)
@@ -316,6 +367,13 @@ impl Delivery {
         let mut response = respond::picture(request.method, request.headers, picture, body);
         if let Some(quota) = charged.get() {
             respond::rate_limit(response.headers_mut(), quota);
+        }
+        if respond::is_view(&response)
+            && request.method == Method::GET
+            && let Some(image) = answer.version.image()
+        {
+            let sent = response.body().size_hint().exact().unwrap_or(0);
+            self.origins.library().note_view(image, sent, found.entry.len());
         }
         response.extensions_mut().insert(Served(status));
         Ok(response)

@@ -10,7 +10,9 @@ use crate::cache::Key;
 use crate::codec::Rect;
 use crate::delivery::memo::Asked;
 use crate::delivery::origin::{Origin, Version};
+use crate::delivery::personal::Right;
 use crate::delivery::{Bill, Delivery, DeliveryError};
+use crate::library::Image;
 use crate::transform::cost::{self, Decoding};
 use crate::transform::plan::{Look, Plan};
 use crate::transform::{Client, Resolution, SourceFacts, Spec, Subject, resolve_seen};
@@ -40,13 +42,15 @@ impl Delivery {
         spec: &Spec,
         caller: &Caller,
         policy: Policy,
+        right: &Right,
     ) -> Result<Named, DeliveryError> {
         let mut found = Named::default();
         for named in spec.named_pictures() {
-            let signed = self.may_name(&named, caller, policy)?;
+            let signed = self.may_name(&named, caller, policy, right)?;
             if !named.is_fallback {
+                let opens = |image: &Image| right.opens_named(image, signed);
                 let subject = Subject::Image { id: named.id.to_owned() };
-                let version = self.origins.version(&subject, signed).await.map_err(|error| match error {
+                let version = self.origins.version(&subject, opens).await.map_err(|error| match error {
                     DeliveryError::NoImage(id) => {
                         DeliveryError::NoNamed { option: format!("{}_{id}", named.option) }
                     }
@@ -63,11 +67,13 @@ impl Delivery {
         &self,
         asked: &Asked,
         client: &Client,
+        right: &Right,
     ) -> Result<Option<Version>, DeliveryError> {
-        let (policy, spec) = self.authorise(asked, client)?;
+        let (policy, spec) = self.authorise(asked, client, right)?;
         let Some(named) = spec.named_pictures().find(|named| named.is_fallback) else { return Ok(None) };
-        let signed = self.may_name(&named, &asked.caller, policy)?;
-        let version = self.origins.version(&Subject::Image { id: named.id.to_owned() }, signed).await?;
+        let signed = self.may_name(&named, &asked.caller, policy, right)?;
+        let opens = |image: &Image| right.opens_named(image, signed);
+        let version = self.origins.version(&Subject::Image { id: named.id.to_owned() }, opens).await?;
         Ok(Some(version))
     }
 

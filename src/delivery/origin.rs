@@ -64,18 +64,30 @@ impl Origins {
         &self.sources
     }
 
-    pub(crate) async fn find(&self, subject: &Subject, signed: bool) -> Result<Origin, DeliveryError> {
-        self.origin(self.version(subject, signed).await?).await
+    pub(crate) fn library(&self) -> &Library {
+        &self.library
     }
 
-    /// The version that there is now. Private images are there for whoever proves a right to them by a signature;
-    /// nobody else may learn that there is one.
-    pub(crate) async fn version(&self, subject: &Subject, signed: bool) -> Result<Version, DeliveryError> {
+    pub(crate) async fn find(
+        &self,
+        subject: &Subject,
+        opens: impl Fn(&Image) -> bool,
+    ) -> Result<Origin, DeliveryError> {
+        self.origin(self.version(subject, opens).await?).await
+    }
+
+    /// The version that there is now. An image is there for whom `opens` says so; nobody else may learn that there is
+    /// one.
+    pub(crate) async fn version(
+        &self,
+        subject: &Subject,
+        opens: impl Fn(&Image) -> bool,
+    ) -> Result<Version, DeliveryError> {
         match subject {
             Subject::Image { id } => {
                 let missing = || DeliveryError::NoImage(id.to_owned());
                 let image = self.library.find(id).await?.ok_or_else(missing)?;
-                if image.visibility == Visibility::Private && !signed {
+                if !opens(&image) {
                     return Err(missing());
                 }
                 let generation = self.library.image_generation(id);
@@ -178,6 +190,14 @@ impl Version {
 
     pub(crate) fn is_private(&self) -> bool {
         matches!(&self.place, Place::Image(image) if image.visibility == Visibility::Private)
+    }
+
+    /// The image of the library, if it is one.
+    pub(crate) fn image(&self) -> Option<&Image> {
+        match &self.place {
+            Place::Image(image) => Some(image),
+            Place::Object { .. } => None,
+        }
     }
 
     /// When it ceases to exist, in milliseconds since 1970.

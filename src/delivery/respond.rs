@@ -114,6 +114,8 @@ pub struct Terms {
     /// The URL carries a version (`cb`), so what it names never changes.
     pub versioned: bool,
     pub private: bool,
+    /// For the one who asked and no shared cache, though not for his eyes only: the answer depends on what he sent.
+    pub unshared: bool,
     /// The rest of a signature's life, or the minute until a better encode replaces this one.
     pub at_most: Option<Duration>,
 }
@@ -321,7 +323,7 @@ impl Freshness {
         if terms.private {
             return HeaderValue::from_static("private, no-cache");
         }
-        match terms.at_most.map(|limit| limit.as_secs()) {
+        let value = match terms.at_most.map(|limit| limit.as_secs()) {
             Some(limit) if limit < self.max_age.saturating_add(self.stale) => {
                 let max_age = self.max_age.min(limit);
                 // Not immutable: the limit says that this very URL will mean something else later.
@@ -329,8 +331,15 @@ impl Freshness {
             }
             _ if terms.versioned => self.versioned.clone(),
             _ => self.plain.clone(),
-        }
+        };
+        if terms.unshared { unshared(&value) } else { value }
     }
+}
+
+/// The same for browsers alone.
+fn unshared(value: &HeaderValue) -> HeaderValue {
+    let text = value.to_str().unwrap_or_default().replacen("public", "private", 1);
+    HeaderValue::from_maybe_shared(Bytes::from(text)).unwrap_or(HeaderValue::from_static("no-cache"))
 }
 
 fn public(max_age: u64, stale: u64, immutable: bool) -> HeaderValue {
@@ -411,6 +420,17 @@ pub fn fallback(headers: &mut HeaderMap, why: &'static str) {
     let is_private = |value: &HeaderValue| value.as_bytes().starts_with(b"private");
     if !headers.get(CACHE_CONTROL).is_some_and(is_private) {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=10"));
+    }
+}
+
+/// Whether an answer to `GET` shows a picture from its beginning.
+pub fn is_view<B>(answer: &Response<B>) -> bool {
+    match answer.status() {
+        StatusCode::OK => true,
+        StatusCode::PARTIAL_CONTENT => {
+            answer.headers().get(CONTENT_RANGE).is_some_and(|range| range.as_bytes().starts_with(b"bytes 0-"))
+        }
+        _ => false,
     }
 }
 

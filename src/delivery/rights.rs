@@ -2,8 +2,9 @@
 //! signature learns nothing and costs next to nothing.
 
 use crate::auth::Caller;
-use crate::cache::now_ms;
+use crate::cache;
 use crate::delivery::memo::Asked;
+use crate::delivery::personal::Right;
 use crate::delivery::policy::broader;
 use crate::delivery::signed::{self, Bare, LIBRARY};
 use crate::delivery::{Delivery, DeliveryError, Request};
@@ -35,15 +36,24 @@ impl Delivery {
     }
 
     /// The policy that holds, and the spec that will be rendered: what was asked for, or what the policy makes of it.
-    pub(super) fn authorise(&self, asked: &Asked, client: &Client) -> Result<(Policy, Spec), DeliveryError> {
+    pub(super) fn authorise(
+        &self,
+        asked: &Asked,
+        client: &Client,
+        right: &Right,
+    ) -> Result<(Policy, Spec), DeliveryError> {
         let own = self.policy_of(&asked.target.subject)?;
-        let policy = match asked.caller.grant() {
-            None => own,
-            Some(grant) if grant.scope().covers_spec() => {
+        let policy = match (asked.caller.grant(), right) {
+            // One's own picture in any form, and the original as it was uploaded.
+            (_, Right::Own(_)) => return Ok((Policy::Open, asked.target.spec.clone().untouched())),
+            // Who was given a link was given a picture to look at, whatever strangers may ask.
+            (_, Right::Share(_)) => broader(own, Policy::Ladder),
+            (None, Right::Url) => own,
+            (Some(grant), Right::Url) if grant.scope().covers_spec() => {
                 return Ok((Policy::Open, asked.target.spec.clone()));
             }
             // Who may ask something unsigned may ask it signed too.
-            Some(grant) => broader(own, grant.policy()),
+            (Some(grant), Right::Url) => broader(own, grant.policy()),
         };
         Ok((policy, self.policies.apply(policy, &asked.target.spec, client)?))
     }
@@ -54,7 +64,11 @@ impl Delivery {
         named: &Named<'_>,
         caller: &Caller,
         policy: Policy,
+        right: &Right,
     ) -> Result<bool, DeliveryError> {
+        if matches!(right, Right::Own(_)) {
+            return Ok(false);
+        }
         if let Some(grant) = caller.grant().filter(|grant| grant.scope().covers_spec()) {
             grant.check_source(LIBRARY)?;
             return Ok(true);
@@ -69,8 +83,11 @@ impl Delivery {
     }
 
     /// The description of an image is given to whoever may ask for the image in any form.
-    pub(super) fn authorise_info(&self, asked: &Asked) -> Result<(), DeliveryError> {
-        if asked.caller.is_signed() || self.policy_of(&asked.target.subject)? != Policy::Signed {
+    pub(super) fn authorise_info(&self, asked: &Asked, right: &Right) -> Result<(), DeliveryError> {
+        if right.is_personal()
+            || asked.caller.is_signed()
+            || self.policy_of(&asked.target.subject)? != Policy::Signed
+        {
             return Ok(());
         }
         Err(DeliveryError::NeedsSignature {
@@ -92,5 +109,10 @@ impl Delivery {
 
 /// Unix seconds.
 pub(super) fn now_s() -> u64 {
-    now_ms() / 1000
+    cache::now_ms() / 1000
+}
+
+/// Milliseconds since 1970, as rows keep them.
+pub(super) fn now_ms() -> i64 {
+    i64::try_from(cache::now_ms()).unwrap_or(i64::MAX)
 }

@@ -19,7 +19,7 @@ use crate::delivery::conditional::{self, ETag, Precondition, Validators};
 use crate::transform::docs::EXAMPLES;
 
 const PAGE: &str = include_str!("page/page.html");
-const STYLE: &str = include_str!("page/page.css");
+pub(super) const STYLE: &str = include_str!("page/page.css");
 const DEMO: &str = include_str!("page/demo.html");
 const EMPTY: &str = include_str!("page/empty.html");
 const DOCUMENT: &str = include_str!("page/document.html");
@@ -62,11 +62,7 @@ impl Page {
             let etag = ETag::strong(&blake3::hash(html.as_bytes()).to_hex()[..32]);
             Variant { bytes: html.into(), mime: HeaderValue::from_static("text/html; charset=utf-8"), etag }
         };
-        let hash = base64::engine::general_purpose::STANDARD.encode(Sha256::digest(STYLE));
-        let policy = format!(
-            "default-src 'none'; img-src 'self'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'; \
-             frame-ancestors 'none'"
-        );
+        let policy = style_policy("'none'");
         Self {
             demo: variant(&PAGE.replace("{{content}}", &DEMO.replace("{{examples}}", &shown()))),
             empty: variant(&PAGE.replace("{{content}}", EMPTY)),
@@ -139,6 +135,20 @@ fn shown() -> String {
         );
     }
     html
+}
+
+/// A page of our style around `content`.
+pub(super) fn styled(content: &str) -> String {
+    DOCUMENT.replace("{{style}}", STYLE).replace("{{content}}", content)
+}
+
+/// Our own style, pictures from here, and nothing else; forms lead to `forms`.
+pub(super) fn style_policy(forms: &str) -> String {
+    let hash = base64::engine::general_purpose::STANDARD.encode(Sha256::digest(STYLE));
+    format!(
+        "default-src 'none'; img-src 'self'; style-src 'sha256-{hash}'; base-uri 'none'; form-action {forms}; \
+         frame-ancestors 'none'"
+    )
 }
 
 pub(super) fn escape(text: &str) -> String {

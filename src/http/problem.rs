@@ -24,6 +24,8 @@ pub enum ShellFault {
     /// RFC 9112 §3.2
     #[error("a request needs exactly one Host header")]
     Host,
+    #[error("this address is not answered here (`http.allow`, `http.deny`)")]
+    Address,
     #[error("a request handler panicked")]
     Panicked,
 }
@@ -34,6 +36,7 @@ impl Fault for ShellFault {
             Self::NoRoute { .. } => Kind::NotFound,
             Self::WrongMethod { .. } => Kind::MethodNotAllowed,
             Self::Host => Kind::BadRequest,
+            Self::Address => Kind::Forbidden,
             Self::Panicked => Kind::Internal,
         }
     }
@@ -43,6 +46,7 @@ impl Fault for ShellFault {
             Self::NoRoute { .. } => "not_found",
             Self::WrongMethod { .. } => "method_not_allowed",
             Self::Host => "bad_host",
+            Self::Address => "forbidden_address",
             Self::Panicked => "internal",
         }
     }
@@ -51,7 +55,7 @@ impl Fault for ShellFault {
         match self {
             Self::NoRoute { nearest, .. } => Detail { did_you_mean: nearest.clone(), ..Detail::default() },
             Self::WrongMethod { allow, .. } => Detail { allowed: Some(allow.clone()), ..Detail::default() },
-            Self::Host | Self::Panicked => Detail::default(),
+            Self::Host | Self::Address | Self::Panicked => Detail::default(),
         }
     }
 }
@@ -157,6 +161,11 @@ pub fn wrong_method(method: &Method, allow: &str, asked: &Asked) -> Response<Bod
     response
 }
 
+/// The status that an error of this kind has.
+pub(super) fn status_of(kind: Kind) -> StatusCode {
+    face(kind).0
+}
+
 fn face(kind: Kind) -> (StatusCode, &'static str) {
     match kind {
         Kind::BadRequest => (StatusCode::BAD_REQUEST, "The request cannot be understood"),
@@ -229,8 +238,9 @@ mod tests {
                 position: Some(3),
                 allowed: None,
                 did_you_mean: Some("width".to_owned()),
+                fields: Vec::new(),
                 retry_after: Some(2),
-                quota: None,
+                ..Detail::default()
             }
         }
     }

@@ -3,11 +3,12 @@
 
 use std::borrow::Cow;
 
-use http::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CACHE_CONTROL, HeaderValue, WWW_AUTHENTICATE};
 use http::request::Parts as Head;
 use http::{Response, StatusCode};
 use serde_json::{Map, Value};
 
+use super::api::bearer;
 use super::body::{BodyFault, json_object};
 use super::context::Asked;
 use super::problem::problem;
@@ -104,7 +105,7 @@ impl Operator {
     async fn purged(&self, request: &Head, body: Body) -> Result<Purged, PurgeFault> {
         let key = self.key.as_ref().ok_or(PurgeFault::Off)?;
         let given = bearer(&request.headers).ok_or(PurgeFault::NoKey)?;
-        if !key.matches(given) {
+        if !key.matches(given.as_bytes()) {
             return Err(PurgeFault::WrongKey);
         }
         let what = read(json_object(&request.headers, body).await?)?;
@@ -118,12 +119,6 @@ pub(super) fn options() -> Response<Body> {
     *response.status_mut() = StatusCode::NO_CONTENT;
     response.headers_mut().insert(ALLOW, HeaderValue::from_static(ALLOWED));
     response
-}
-
-fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
-    let value = headers.get(AUTHORIZATION)?.as_bytes();
-    let (scheme, token) = value.split_at_checked("Bearer ".len())?;
-    scheme.eq_ignore_ascii_case(b"Bearer ").then(|| token.trim_ascii())
 }
 
 fn read(fields: Map<String, Value>) -> Result<Purge, PurgeFault> {

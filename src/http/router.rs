@@ -18,15 +18,20 @@ use serde::Serialize;
 use super::api::{self, Api};
 use super::client::{is_this_machine, resolved_client};
 use super::context::{Asked, Context};
+use super::links;
 use super::page::Page;
 use super::problem::{ShellFault, is_kept, no_route, problem, wrong_method};
 use super::purge::{self, Operator};
 use super::ready::Readiness;
 use super::server::Stop;
+use super::share;
+use super::viewer;
+use super::visitor::Visitors;
+use crate::admin::Addresses;
 use crate::delivery::body::Body;
 use crate::delivery::respond::Vary;
 use crate::delivery::{self, Delivery};
-use crate::error::Fault as _;
+use crate::error::Fault;
 use crate::telemetry::metrics::Metrics;
 use crate::units::Cidr;
 
@@ -46,8 +51,11 @@ pub enum Route {
     Ready,
     Metrics,
     Signed,
+    Share,
     Purge,
     Api,
+    Link,
+    Viewer,
 }
 
 /// How a path is compared.
@@ -61,19 +69,25 @@ use Match::{Below, Exact};
 const READ: &str = "GET, HEAD, OPTIONS";
 
 /// The first row that fits wins.
-const ROUTES: [(Match, Route); 17] = [
+const ROUTES: &[(Match, Route)] = &[
     (Below("/i/"), Route::Image),
     (Below("/r/"), Route::Object),
     (Below("/s/"), Route::Signed),
+    (Below("/share/"), Route::Share),
     (Exact("/v1/purge"), Route::Purge),
     (Below("/v1/"), Route::Api),
     (Exact("/openapi.json"), Route::Api),
     (Below("/_ipx/"), Route::Ipx),
     (Below("/info/"), Route::Info),
     (Below("/explain/"), Route::Explain),
+    (Below(links::SET_UP), Route::Link),
+    (Below(links::RECOVER), Route::Link),
+    (Below(links::GOODBYE), Route::Link),
     (Exact("/"), Route::Page),
     (Exact("/docs/errors"), Route::Errors),
     (Exact("/docs/transforms"), Route::Transforms),
+    (Exact("/docs"), Route::Viewer),
+    (Below("/docs/api/"), Route::Viewer),
     (Below("/docs/pictures/"), Route::DocsPicture),
     (Exact("/healthz"), Route::Health),
     (Exact("/health"), Route::Health),
@@ -92,6 +106,8 @@ pub struct Parts {
     pub ready: Readiness,
     pub trusted_proxies: Vec<Cidr>,
     pub operator: Operator,
+    pub visitors: Arc<Visitors>,
+    pub addresses: Addresses,
     pub api: Api,
 }
 
@@ -111,6 +127,12 @@ impl Router {
     async fn answer(self, request: Head, body: Body) -> Response<Body> {
         let path = request.uri.path();
         let found = ROUTES.iter().find(|(pattern, _)| pattern.fits(path)).map(|(_, route)| *route);
+        if self.shuts_out(found, &request) {
+            let response = problem(&ShellFault::Address, &self.asked(&request));
+            self.parts.metrics.refused("address");
+            self.parts.metrics.request(found.map_or("none", Route::name), response.status().as_u16());
+            return response;
+        }
         if found == Some(Route::Api) && !is_nameless(&request) {
             return Box::pin(self.api(request, body)).await;
         }
@@ -127,11 +149,21 @@ impl Router {
         response
     }
 
+    /// Whether nothing is said to this address. Whoever watches over the server may always ask whether it lives, and the
+    /// operator's own listener is for those who reach it.
+    fn shuts_out(&self, found: Option<Route>, request: &Head) -> bool {
+        let addresses = &self.parts.addresses;
+        addresses.is_used()
+            && !self.admin
+            && found != Some(Route::Health)
+            && !addresses.admits(self.client(request))
+    }
+
     /// The future of a request is moved as a whole several times before it first runs, so what a hit does not need is
     /// boxed here and below: with everything inline a hit copied 160 KB.
     async fn follow(&self, found: Option<Route>, request: &Head, body: Body) -> Response<Body> {
         let body = match found {
-            Some(Route::Purge) => body,
+            Some(Route::Purge | Route::Link | Route::Share) => body,
             // Nobody reads it. HTTP/1 drains what is left of it after the answer, if nothing holds it; HTTP/2 tells only
             // who reads to its end whether the request was well-formed (RFC 9113 §8.1.1).
             _ if request.version == http::Version::HTTP_2 && !body.is_end_stream() => {
@@ -143,7 +175,17 @@ impl Router {
             _ if is_nameless(request) => problem(&ShellFault::Host, &self.asked(request)),
             (None, _) => no_route(
                 request.uri.path(),
-                &["/i/", "/r/", "/_ipx/", "/info/", "/explain/", "/v1/", "/docs/errors", "/healthz"],
+                &[
+                    "/i/",
+                    "/r/",
+                    "/_ipx/",
+                    "/share/",
+                    "/info/",
+                    "/explain/",
+                    "/v1/",
+                    "/docs/errors",
+                    "/healthz",
+                ],
                 &self.asked(request),
             ),
             (Some(Route::Purge), &Method::OPTIONS) => purge::options(),
@@ -151,6 +193,18 @@ impl Router {
                 // A key that can be tried at any rate can be guessed.
                 match self.parts.delivery.pay(self.client(request)) {
                     Ok(()) => Box::pin(self.parts.operator.purge(request, body, self.asked(request))).await,
+                    Err(error) => problem(&error, &self.asked(request)),
+                }
+            }
+            (Some(Route::Share), _) => Box::pin(self.share(request, body)).await,
+            (Some(Route::Link), &Method::GET | &Method::HEAD | &Method::POST) => {
+                let client = self.client(request);
+                match self.parts.delivery.pay(client) {
+                    Ok(()) => {
+                        let (accounts, now) = (&self.parts.api.accounts, (self.parts.api.clock)());
+                        let asked = self.asked(request);
+                        Box::pin(links::answer(accounts, request, body, (client, now), &asked)).await
+                    }
                     Err(error) => problem(&error, &self.asked(request)),
                 }
             }
@@ -174,13 +228,7 @@ impl Router {
 
     async fn read(&self, route: Route, request: &Head) -> Response<Body> {
         let Parts { delivery, page, .. } = &*self.parts;
-        let asks = delivery::Request {
-            method: &request.method,
-            path: request.uri.path(),
-            query: request.uri.query(),
-            headers: &request.headers,
-            client: self.client(request),
-        };
+        let asks = asks(request, self.client(request));
         let outcome = match route {
             Route::Image | Route::Object | Route::Ipx | Route::Signed => delivery.picture(asks).await,
             Route::Explain => {
@@ -198,13 +246,17 @@ impl Router {
                 let picture = page.picture(&request.method, &request.headers, request.uri.path());
                 Ok(picture.unwrap_or_else(|| no_route(request.uri.path(), &[], &self.asked(request))))
             }
+            Route::Viewer => {
+                let found = viewer::answer(&request.method, &request.headers, request.uri.path());
+                Ok(found.unwrap_or_else(|| no_route(request.uri.path(), &[], &self.asked(request))))
+            }
             Route::Health => Ok(health()),
             Route::Ready | Route::Metrics if !self.is_operator(request) => {
                 Ok(no_route(request.uri.path(), &[], &self.asked(request)))
             }
             Route::Ready => Ok(Box::pin(self.ready()).await),
             Route::Metrics => Ok(self.metrics()),
-            Route::Purge | Route::Api => {
+            Route::Purge | Route::Share | Route::Api | Route::Link => {
                 Ok(wrong_method(&request.method, route.methods(), &self.asked(request)))
             }
         };
@@ -213,6 +265,27 @@ impl Router {
             let vary = if is_kept(error.kind()) { delivery.vary(asks) } else { Vary::default() };
             problem(&error, &Asked { vary, ..self.asked(request) })
         });
+        if request.method == Method::HEAD {
+            *response.body_mut() = Body::empty();
+        }
+        response
+    }
+
+    /// What is shared is for who holds the link, so no other origin is ever let in.
+    async fn share(&self, request: &Head, body: Body) -> Response<Body> {
+        let Parts { delivery, visitors, .. } = &*self.parts;
+        let client = self.client(request);
+        let outcome = match request.method {
+            Method::GET | Method::HEAD => delivery
+                .shared(asks(request, client))
+                .await
+                .map_err(|error| Box::new(error) as Box<dyn Fault>),
+            Method::POST => share::unlock(delivery, visitors, request, body, client).await,
+            Method::OPTIONS => return share::options(),
+            _ => return wrong_method(&request.method, share::ALLOWED, &self.asked(request)),
+        };
+        let mut response =
+            outcome.unwrap_or_else(|fault| share::refused(&*fault, request, self.asked(request)));
         if request.method == Method::HEAD {
             *response.body_mut() = Body::empty();
         }
@@ -291,6 +364,16 @@ fn is_nameless(request: &Head) -> bool {
     request.version == http::Version::HTTP_11 && request.headers.get_all(HOST).iter().count() != 1
 }
 
+fn asks(request: &Head, client: IpAddr) -> delivery::Request<'_> {
+    delivery::Request {
+        method: &request.method,
+        path: request.uri.path(),
+        query: request.uri.query(),
+        headers: &request.headers,
+        client,
+    }
+}
+
 /// Reads a body that nobody wants, if it is a small one.
 async fn drain(mut body: Body) -> Body {
     const MOST: usize = 64 * 1024;
@@ -316,7 +399,7 @@ impl Route {
     pub fn name(self) -> &'static str {
         match self {
             Self::Page => "page",
-            Self::Errors | Self::Transforms | Self::DocsPicture => "docs",
+            Self::Errors | Self::Transforms | Self::DocsPicture | Self::Viewer => "docs",
             Self::Image => "i",
             Self::Object => "r",
             Self::Ipx => "ipx",
@@ -326,8 +409,10 @@ impl Route {
             Self::Ready => "readyz",
             Self::Metrics => "metrics",
             Self::Signed => "s",
+            Self::Share => "share",
             Self::Purge => "purge",
             Self::Api => "api",
+            Self::Link => "link",
         }
     }
 
@@ -335,6 +420,8 @@ impl Route {
     fn methods(self) -> &'static str {
         match self {
             Self::Purge => purge::ALLOWED,
+            Self::Share => share::ALLOWED,
+            Self::Link => links::ALLOWED,
             _ => READ,
         }
     }

@@ -24,14 +24,7 @@ impl ImageId {
     /// the digit keeps ids such as `saturation` or `background` from ever being made.
     pub fn random() -> Result<Self, LibraryError> {
         loop {
-            let mut id = String::with_capacity(LENGTH);
-            while id.len() < LENGTH {
-                let mut bytes = [0; 16];
-                getrandom::fill(&mut bytes).map_err(|error| LibraryError::Random(error.to_string()))?;
-                // Bytes from 248 on would favour the first letters.
-                let fair = bytes.iter().filter(|&&byte| byte < 248).map(|byte| byte % 62);
-                id.extend(fair.take(LENGTH - id.len()).map(|index| char::from(ALPHABET[usize::from(index)])));
-            }
+            let id = random_text(LENGTH)?;
             if id.bytes().any(|c| c.is_ascii_digit()) && id.bytes().any(|c| c.is_ascii_alphabetic()) {
                 return Ok(Self(id));
             }
@@ -58,6 +51,19 @@ impl fmt::Display for ImageId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// Letters and digits, each as likely as the others.
+pub(super) fn random_text(length: usize) -> Result<String, LibraryError> {
+    let mut text = String::with_capacity(length);
+    while text.len() < length {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).map_err(|error| LibraryError::Random(error.to_string()))?;
+        // Bytes from 248 on would favour the first letters.
+        let fair = bytes.iter().filter(|&&byte| byte < 248).map(|byte| byte % 62);
+        text.extend(fair.take(length - text.len()).map(|index| char::from(ALPHABET[usize::from(index)])));
+    }
+    Ok(text)
 }
 
 const LENGTH: usize = 10;

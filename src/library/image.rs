@@ -16,6 +16,8 @@ pub struct Image {
     pub id: ImageId,
     /// The file name it came with; shown, never used to find anything.
     pub name: String,
+    /// What older clients find it by, made by the rule of `uploads.naming`; `None` = by nothing but its id.
+    pub stored_name: Option<String>,
     pub sha256: ContentHash,
     pub md5: Md5,
     pub bytes: u64,
@@ -31,6 +33,9 @@ pub struct Image {
     pub updated_at: i64,
     pub deleted_at: Option<i64>,
     pub expires_at: Option<i64>,
+    /// How often it was looked at in any size, and when last; a few seconds behind, and as of when the row was read.
+    pub views: u64,
+    pub last_viewed_at: Option<i64>,
 }
 
 /// What the header of the original promised.
@@ -61,6 +66,10 @@ pub struct NewImage {
     pub visibility: Visibility,
     pub owner: Option<i64>,
     pub expires_at: Option<i64>,
+    /// Where another image has this name, a few letters are added.
+    pub stored_name: Option<String>,
+    /// All that the file says of itself, as a JSON object.
+    pub exif: Option<String>,
 }
 
 /// An original in its storage.

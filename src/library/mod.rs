@@ -1,12 +1,19 @@
 //! The images that we keep: their rows, the generations that a purge raises, and the way from a row to its bytes.
 
+mod admit;
 mod config;
 mod error;
 mod generations;
 mod id;
 mod image;
 mod known;
+mod owned;
+mod relocate;
+mod shares;
 mod store;
+mod sweep;
+mod usage;
+mod views;
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -15,18 +22,26 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::db::{Db, now_ms};
-use crate::storage::{ByteStream, ContentHash, Storage, Storages};
+use crate::storage::{ByteStream, ContentHash, OWNED, Storage, Storages};
 
-pub use crate::storage::Md5;
+pub use crate::storage::{Credential, Md5, OwnedScheme, Settings};
 pub use config::Config;
 pub use error::LibraryError;
 pub use generations::Scope;
 pub use id::{IdError, ImageId};
 pub use image::{Image, Page, Sameness, Shape, Visibility};
 pub use image::{NewImage, Stored};
+pub use owned::{OwnedConfig, OwnedError, OwnedInput, OwnedStorage};
+pub use relocate::{Relocated, Relocation};
+pub use shares::{NewShare, Share, SharePassword, ShareToken, is_share_token};
+pub use sweep::{SweepPlan, Swept};
+pub use usage::{Quota, Reservation, Usage};
+pub use views::{Count, Day};
 
 use generations::{Generations, Raised};
 use known::Known;
+use owned::Instances;
+use views::Views;
 
 /// Cheap to clone; clones share what they know of generations and images.
 #[derive(Clone)]
@@ -35,13 +50,16 @@ pub struct Library {
     storages: Storages,
     generations: Generations,
     known: Known,
+    views: Views,
+    owned: Arc<Instances>,
 }
 
 impl Library {
     /// Reads the generations once; [`Library::poll`] keeps them current.
     pub async fn new(db: Db, storages: Storages) -> Result<Self, LibraryError> {
         let (generations, known) = (Generations::default(), Known::default());
-        let library = Self { db, storages, generations, known };
+        let owned = Arc::new(Instances::new(None, OwnedConfig::default()));
+        let library = Self { db, storages, generations, known, views: Views::default(), owned };
         library.poll().await?;
         Ok(library)
     }
@@ -82,35 +100,9 @@ impl Library {
         Ok(store::count(&self.db, now_ms()).await?)
     }
 
-    /// Records an image under a new id, or under the one that it brings.
-    pub async fn insert(&self, new: &NewImage) -> Result<Image, LibraryError> {
-        let mut tx = self.db.write().await?;
-        let image = store::insert(&mut tx, new, now_ms()).await?;
-        tx.commit().await?;
-        Ok(image)
-    }
-
-    /// Records an image unless its owner has the same one already, which is then returned with `true`; out of the
-    /// trash and with the new expiry, as if it had just come. Of two who bring the same at once, one is second.
-    pub async fn insert_once(&self, new: &NewImage, same: Sameness) -> Result<(Image, bool), LibraryError> {
-        let now = now_ms();
-        let mut tx = self.db.write().await?;
-        let done = match store::same(&mut tx, new, same).await? {
-            Some(image) => (store::renew(&mut tx, image, new.expires_at, now).await?, true),
-            None => (store::insert(&mut tx, new, now).await?, false),
-        };
-        tx.commit().await?;
-        self.known.forget(done.0.id.as_str());
-        Ok(done)
-    }
-
-    /// Puts other content under an existing id; the id, its key and its owner stay.
-    pub async fn replace(&self, id: &ImageId, new: &NewImage) -> Result<Image, LibraryError> {
-        let mut tx = self.db.write().await?;
-        let image = store::replace(&mut tx, id, new, now_ms()).await?;
-        tx.commit().await?;
-        self.known.forget(id.as_str());
-        Ok(image)
+    /// All that the file says of itself, as a JSON object; for its owner alone.
+    pub async fn exif(&self, image: &Image) -> Result<Option<String>, LibraryError> {
+        Ok(store::exif(&self.db, image.pk).await?)
     }
 
     /// The point that should stay when the picture is cropped: fractions of its upright width and height.
@@ -128,23 +120,27 @@ impl Library {
 
     /// The original, unless it is larger than `limit` bytes.
     pub async fn read(&self, image: &Image, limit: u64) -> Result<Bytes, LibraryError> {
-        Ok(self.storage(image)?.read(&image.key, limit).await?)
+        Ok(self.storage(image).await?.read(&image.key, limit).await?)
     }
 
     /// Bytes of a range that lies within the original.
     pub async fn read_range(&self, image: &Image, range: Range<u64>) -> Result<Bytes, LibraryError> {
-        Ok(self.storage(image)?.read_range(&image.key, range).await?)
+        Ok(self.storage(image).await?.read_range(&image.key, range).await?)
     }
 
     /// The original or a part of it in pieces, never whole in memory.
     pub async fn stream(&self, image: &Image, range: Option<Range<u64>>) -> Result<ByteStream, LibraryError> {
         let range = range.unwrap_or(0..image.bytes);
-        Ok(self.storage(image)?.stream(&image.key, range).await?)
+        Ok(self.storage(image).await?.stream(&image.key, range).await?)
     }
 
     /// Where the original lies, if it is a file of this machine.
     pub fn path(&self, image: &Image) -> Result<Option<PathBuf>, LibraryError> {
-        Ok(self.storage(image)?.path(&image.key))
+        // Users' own storages are on the network.
+        if image.storage.starts_with(OWNED) {
+            return Ok(None);
+        }
+        Ok(self.storages.get(&image.storage)?.path(&image.key))
     }
 
     pub fn storages(&self) -> &Storages {
@@ -184,7 +180,7 @@ impl Library {
             self.known.learn(changed.as_deref(), upto);
         }
         self.generations.learn(store::purged_since(&self.db, self.generations.seen()).await?);
-        Ok(())
+        self.poll_storages().await
     }
 
     /// Whether the database answers.
@@ -192,8 +188,8 @@ impl Library {
         Ok(self.db.ping().await?)
     }
 
-    fn storage(&self, image: &Image) -> Result<&Storage, LibraryError> {
-        Ok(self.storages.get(&image.storage)?)
+    async fn storage(&self, image: &Image) -> Result<Storage, LibraryError> {
+        self.storage_named(&image.storage).await
     }
 }
 

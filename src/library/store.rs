@@ -1,5 +1,11 @@
 //! The statements of the library.
 
+pub(super) mod objects;
+pub(super) mod owned;
+pub(super) mod shares;
+pub(super) mod usage;
+pub(super) mod views;
+
 use super::generations::Raised;
 use super::{Image, ImageId, LibraryError, NewImage, Page, Sameness, Scope, Shape};
 use crate::db::{Db, DbError, Row, Tx, Value};
@@ -10,14 +16,42 @@ macro_rules! select {
         concat!(
             "SELECT pk, id, name, sha256, md5, bytes, format, width, height, orientation, frames, has_alpha, depth, ",
             "progressive, focal_x, focal_y, visibility, storage, object_key, owner, created_at, updated_at, ",
-            "deleted_at, expires_at FROM images ",
+            "deleted_at, expires_at, stored_name, views, last_viewed_at FROM images ",
             $rest
         )
     };
 }
 
+pub(super) mod relocate;
+
 pub(super) async fn by_id(db: &Db, id: &str) -> Result<Option<Image>, DbError> {
     db.row(select!("WHERE id = ?"), &[id.into()]).await?.map(|row| image(&row)).transpose()
+}
+
+pub(super) async fn by_id_in(tx: &mut Tx, id: &ImageId) -> Result<Option<Image>, DbError> {
+    tx.row(select!("WHERE id = ?"), &[id.as_str().into()]).await?.map(|row| image(&row)).transpose()
+}
+
+pub(super) async fn exif(db: &Db, pk: i64) -> Result<Option<String>, DbError> {
+    let row = db.row("SELECT exif FROM images WHERE pk = ?", &[pk.into()]).await?;
+    row.map_or(Ok(None), |row| row.opt_text("exif"))
+}
+
+/// Whether any image lies in the storage.
+pub(super) async fn any_in(db: &Db, storage: &str) -> Result<bool, DbError> {
+    Ok(any_key_in(db, storage).await?.is_some())
+}
+
+/// The key of some image's object there.
+pub(super) async fn any_key_in(db: &Db, storage: &str) -> Result<Option<String>, DbError> {
+    let sql = "SELECT object_key FROM images WHERE storage = ? ORDER BY pk LIMIT 1";
+    db.row(sql, &[storage.into()]).await?.map(|row| row.text("object_key")).transpose()
+}
+
+/// Ends a row for good.
+pub(super) async fn delete(tx: &mut Tx, image: &Image) -> Result<(), DbError> {
+    changed(tx, &image.id).await?;
+    tx.execute("DELETE FROM images WHERE pk = ?", &[image.pk.into()]).await.map(|_| ())
 }
 
 pub(super) async fn by_sha256(db: &Db, hash: &ContentHash) -> Result<Vec<Image>, DbError> {
@@ -73,10 +107,12 @@ pub(super) async fn insert(tx: &mut Tx, new: &NewImage, now: i64) -> Result<Imag
     };
     let sql = "INSERT INTO images (id, name, sha256, md5, bytes, format, width, height, orientation, frames, \
                has_alpha, depth, progressive, visibility, storage, object_key, owner, created_at, updated_at, \
-               expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+               expires_at, stored_name, exif) \
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     let mut values = vec![Value::from(id.as_str())];
     values.extend(content(new));
     values.extend([new.owner.into(), now.into(), now.into(), new.expires_at.into()]);
+    values.extend([free_name(tx, new.stored_name.as_deref()).await?.into(), new.exif.clone().into()]);
     match tx.execute(sql, &values).await {
         Ok(_) => {}
         Err(error) if error.is_unique_violation() => {
@@ -85,6 +121,18 @@ pub(super) async fn insert(tx: &mut Tx, new: &NewImage, now: i64) -> Result<Imag
         Err(error) => return Err(error.into()),
     }
     reread(tx, &id).await
+}
+
+/// The wanted name, or one like it that nobody has.
+async fn free_name(tx: &mut Tx, wanted: Option<&str>) -> Result<Option<String>, LibraryError> {
+    let Some(wanted) = wanted else { return Ok(None) };
+    let taken = tx.row("SELECT pk FROM images WHERE stored_name = ?", &[wanted.into()]).await?.is_some();
+    if !taken {
+        return Ok(Some(wanted.to_owned()));
+    }
+    let more = ImageId::random()?;
+    let (stem, extension) = wanted.rsplit_once('.').unwrap_or((wanted, ""));
+    Ok(Some(format!("{stem}-{more}.{extension}")))
 }
 
 /// Other content under the same id; the focal point was that of the old picture.
@@ -97,9 +145,9 @@ pub(super) async fn replace(
     let sql = "UPDATE images SET name = ?, sha256 = ?, md5 = ?, bytes = ?, format = ?, width = ?, height = ?, \
                orientation = ?, frames = ?, has_alpha = ?, depth = ?, progressive = ?, visibility = ?, \
                storage = ?, object_key = ?, focal_x = NULL, focal_y = NULL, updated_at = ?, deleted_at = NULL, \
-               expires_at = ? WHERE id = ?";
+               expires_at = ?, exif = ? WHERE id = ?";
     let mut values: Vec<Value> = content(new).into();
-    values.extend([now.into(), new.expires_at.into(), id.as_str().into()]);
+    values.extend([now.into(), new.expires_at.into(), new.exif.clone().into(), id.as_str().into()]);
     changed(tx, id).await?;
     match tx.execute(sql, &values).await? {
         0 => Err(LibraryError::NotFound { id: id.to_string() }),
@@ -216,6 +264,7 @@ fn image(row: &Row) -> Result<Image, DbError> {
         pk: row.int("pk")?,
         id: row.parse("id")?,
         name: row.text("name")?,
+        stored_name: row.opt_text("stored_name")?,
         sha256: row.parse("sha256")?,
         md5: row.parse("md5")?,
         bytes: row.narrow("bytes")?,
@@ -238,5 +287,7 @@ fn image(row: &Row) -> Result<Image, DbError> {
         updated_at: row.int("updated_at")?,
         deleted_at: row.opt_int("deleted_at")?,
         expires_at: row.opt_int("expires_at")?,
+        views: row.narrow("views")?,
+        last_viewed_at: row.opt_int("last_viewed_at")?,
     })
 }

@@ -6,13 +6,13 @@ use sha2::{Digest, Sha256};
 use super::*;
 use crate::storage::{LOCAL, ObjectKey};
 
-async fn library(dir: &std::path::Path) -> Library {
-    let db = Db::open(&crate::db::Config::default(), dir).await.unwrap();
+pub(super) async fn library(dir: &std::path::Path) -> Library {
+    let db = crate::db::testing::open(dir).await;
     let storages = Storages::open(&BTreeMap::new(), LOCAL, dir, dir).await.unwrap();
     Library::new(db, storages).await.unwrap()
 }
 
-fn new(content: &[u8], name: &str) -> NewImage {
+pub(super) fn new(content: &[u8], name: &str) -> NewImage {
     let sha256 = ContentHash(Sha256::digest(content).into());
     NewImage {
         id: None,
@@ -37,6 +37,8 @@ fn new(content: &[u8], name: &str) -> NewImage {
         visibility: Visibility::Public,
         owner: None,
         expires_at: None,
+        stored_name: None,
+        exif: None,
     }
 }
 
@@ -263,6 +265,7 @@ fn a_row_that_was_read_before_a_change_is_not_kept() {
         pk: 1,
         id: "abc".parse().unwrap(),
         name: String::new(),
+        stored_name: None,
         sha256: new(b"", "").stored.sha256,
         md5: new(b"", "").stored.md5,
         bytes: 0,
@@ -276,6 +279,8 @@ fn a_row_that_was_read_before_a_change_is_not_kept() {
         updated_at: 0,
         deleted_at: None,
         expires_at: None,
+        views: 0,
+        last_viewed_at: None,
     };
     let row = Arc::new(row);
     known.put(&row, before);

@@ -23,13 +23,19 @@ use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
+use tokio_rustls::TlsConnector;
 use url::Url;
 
 use super::dial::{Dialer, Resolve, System};
 use super::error::{NetError, Refusal};
 use super::rules::Rules;
+
+/// A connection inside TLS.
+pub type TlsStream = tokio_rustls::client::TlsStream<TcpStream>;
 
 /// What a request carries.
 pub type Body = UnsyncBoxBody<Bytes, Infallible>;
@@ -224,6 +230,13 @@ fn no_body() -> Body {
 
 fn host_of(url: &Url) -> String {
     url.host_str().unwrap_or_default().to_owned()
+}
+
+/// TLS over a connection, to the host of this name.
+pub async fn secure(stream: TcpStream, host: &str) -> Result<TlsStream, NetError> {
+    let name = ServerName::try_from(host.to_owned()).map_err(|_| NetError::BadUrl(host.to_owned()))?;
+    let connected = TlsConnector::from(Arc::new(tls())).connect(name, stream).await;
+    connected.map_err(|error| NetError::Broken { host: host.to_owned(), source: Arc::new(error) })
 }
 
 /// The system's roots. Without any, plain http still works and https says that the issuer is unknown.

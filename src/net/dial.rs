@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -60,6 +61,15 @@ impl Service<http::Uri> for Dialer {
     }
 }
 
+/// Connects to a server that the operator named himself and that speaks no HTTP, wherever it is.
+pub async fn connect(host: &str, port: u16, timeout: Duration) -> Result<TcpStream, NetError> {
+    let server = Server::named(host, port);
+    let rules = Rules { trusted: vec![server.clone()], connect_timeout: timeout, ..Rules::default() };
+    let dialer = Dialer { rules: Arc::new(rules), resolver: Arc::new(System), connects: Arc::default() };
+    let dialled = tokio::time::timeout(timeout, dialer.dial(&server)).await;
+    dialled.unwrap_or_else(|_| Err(unreachable(&server, io::ErrorKind::TimedOut.into())))
+}
+
 impl Dialer {
     async fn dial(&self, server: &Server) -> Result<TcpStream, NetError> {
         let mut addresses = self.addresses(server).await?;
@@ -88,7 +98,9 @@ impl Dialer {
             Some(address) => vec![address],
             None => {
                 let resolved = self.resolver.resolve(server.host().to_owned()).await;
-                resolved.map_err(|error| unreachable(server, error))?
+                // The system has no kind of its own for a name that it does not know.
+                resolved
+                    .map_err(|error| unreachable(server, io::Error::new(io::ErrorKind::NotFound, error)))?
             }
         };
         if self.rules.trusts(server) {

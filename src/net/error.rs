@@ -56,6 +56,20 @@ impl NetError {
         matches!(self, Self::Unreachable { .. } | Self::Broken { .. } | Self::Timeout { .. })
     }
 
+    /// Whether no secure connection came about.
+    pub fn is_tls(&self) -> bool {
+        let mut error: Option<&(dyn std::error::Error + 'static)> = Some(self);
+        while let Some(current) = error {
+            // An I/O error is not the source of itself: what it wraps is only found inside.
+            let wrapped = current.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+            if current.is::<rustls::Error>() || wrapped.is_some_and(|inner| inner.is::<rustls::Error>()) {
+                return true;
+            }
+            error = current.source();
+        }
+        false
+    }
+
     /// The error of ours that another one was made of.
     pub fn within<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e Self> {
         let mut error = Some(error);

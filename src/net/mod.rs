@@ -9,8 +9,8 @@ mod error;
 mod rules;
 
 pub use address::special;
-pub use client::{Answer, Body, Client, Pieces};
-pub use dial::Resolve;
+pub use client::{Answer, Body, Client, Pieces, TlsStream, secure};
+pub use dial::{Resolve, connect};
 pub use error::{NetError, Refusal};
 pub use rules::{HostPattern, PatternError, Rules, Server};
 

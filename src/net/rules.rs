@@ -125,6 +125,11 @@ impl Server {
         Some(Self { https: url.scheme() == "https", host, port: url.port_or_known_default()? })
     }
 
+    /// One that is not asked by HTTP.
+    pub(super) fn named(host: &str, port: u16) -> Self {
+        Self { https: false, host: plain(host), port }
+    }
+
     pub(super) fn of_uri(uri: &http::Uri) -> Option<Self> {
         let https = uri.scheme_str()? == "https";
         let host = uri.host()?;

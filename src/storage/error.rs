@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::fs::FsError;
+use super::probe::Trouble;
 use crate::error::{Detail, Fault, Kind};
 use crate::net::NetError;
 
@@ -24,6 +25,14 @@ pub enum StorageError {
     Full { name: String },
     #[error("storage `{name}` did not answer in time")]
     Timeout { name: String },
+    #[error("storage `{name}`: {trouble}")]
+    Broken { name: String, trouble: Trouble },
+    #[error(
+        "the credentials of storage `{name}` were sealed with another `auth.secret`; its owner has to enter them again"
+    )]
+    Locked { name: String },
+    #[error("storage `{name}` cannot be put to by others: that takes s3 with keys")]
+    NoPresigning { name: String },
     #[error("storage `{name}` failed")]
     Failed {
         name: String,
@@ -68,7 +77,7 @@ impl StorageError {
 }
 
 /// OpenDAL keeps the system's error as its source and has no kind for a full disk.
-fn is_full(error: &opendal::Error) -> bool {
+pub(super) fn is_full(error: &opendal::Error) -> bool {
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
         if let Some(io) = error.downcast_ref::<std::io::Error>() {
@@ -82,9 +91,13 @@ fn is_full(error: &opendal::Error) -> bool {
 impl Fault for StorageError {
     fn kind(&self) -> Kind {
         match self {
-            Self::Config(_) | Self::Unknown { .. } | Self::Changed => Kind::Internal,
+            Self::Config(_) | Self::Unknown { .. } | Self::Changed | Self::NoPresigning { .. } => {
+                Kind::Internal
+            }
             // A row promised this object.
-            Self::Missing { .. } | Self::Failed { .. } => Kind::SourceFailed,
+            Self::Missing { .. } | Self::Failed { .. } | Self::Broken { .. } | Self::Locked { .. } => {
+                Kind::SourceFailed
+            }
             Self::TooLarge { .. } => Kind::TooLarge,
             Self::Full { .. } => Kind::OutOfSpace,
             Self::Timeout { .. } => Kind::SourceTimeout,
@@ -107,7 +120,9 @@ impl Fault for StorageError {
             // Names of storages and objects are nobody's business outside.
             Self::Full { .. } => Cow::Borrowed("no space is left to store this"),
             Self::Timeout { .. } => Cow::Borrowed("the storage did not answer in time"),
-            Self::Missing { .. } | Self::Failed { .. } => Cow::Borrowed("the stored original cannot be read"),
+            Self::Missing { .. } | Self::Failed { .. } | Self::Broken { .. } | Self::Locked { .. } => {
+                Cow::Borrowed("the stored original cannot be read")
+            }
             _ => Cow::Borrowed("something went wrong on our side; the log has the request id"),
         }
     }

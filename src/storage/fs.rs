@@ -163,6 +163,11 @@ impl Root {
 }
 
 impl OpenFile {
+    /// A file that is open already and `len` bytes long.
+    pub(super) fn of(file: Arc<File>, len: u64) -> Self {
+        Self { file, stat: FileStat { len, modified_ns: 0 } }
+    }
+
     /// The bytes of a range that lies within the file as it was when it was opened.
     pub async fn read_range(&self, range: Range<u64>) -> Result<Bytes, FsError> {
         let file = Arc::clone(&self.file);
@@ -235,7 +240,7 @@ fn read_exactly(file: &File, offset: u64, len: usize) -> io::Result<Bytes> {
 
 /// File I/O waits on a disk and not on a core, so it goes to tokio's pool and leaves the workers to the pixels.
 #[allow(clippy::disallowed_methods, reason = "waiting for a disk is no work for the workers")]
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, FsError> + Send + 'static,
 ) -> Result<T, FsError> {
     match tokio::task::spawn_blocking(work).await {

@@ -24,6 +24,12 @@ pub struct KeyError {
     expected: &'static str,
 }
 
+impl KeyError {
+    pub(super) fn new(given: &str, expected: &'static str) -> Self {
+        Self { given: given.to_owned(), expected }
+    }
+}
+
 impl ObjectKey {
     /// `extension` is the sniffed format's: 1–5 lower-case letters and digits.
     pub fn for_content(hash: &ContentHash, extension: &'static str) -> Self {
@@ -33,6 +39,12 @@ impl ObjectKey {
 
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The hash that it was made from.
+    pub fn content(&self) -> ContentHash {
+        let hex = self.0.get(6..70).and_then(|hex| hex.parse().ok());
+        hex.unwrap_or_else(|| unreachable!("every key was made from a hash or parsed"))
     }
 }
 
@@ -118,6 +130,7 @@ mod tests {
             "00/07/00070e151c232a31383f464d545b626970777e858c939aa1a8afb6bdc4cbd2d9.jpg"
         );
         assert_eq!(key.as_str().parse::<ObjectKey>().unwrap(), key);
+        assert_eq!(key.content(), hash);
         assert_eq!(hash.to_string().parse::<ContentHash>().unwrap(), hash);
     }
 

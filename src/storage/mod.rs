@@ -2,10 +2,18 @@
 //! appears whole, on disk and under its final key, or not at all.
 
 mod config;
+mod crash;
 mod error;
 pub mod fs;
 mod key;
+mod list;
+mod owned;
+mod presign;
+mod probe;
 mod remote;
+mod seal;
+mod staged;
+mod temporary;
 mod transport;
 
 use std::collections::BTreeMap;
@@ -13,7 +21,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
@@ -23,9 +31,19 @@ use sha2::{Digest, Sha256};
 
 pub(crate) use config::is_name;
 pub use config::{Config, LOCAL, Scheme};
+pub use crash::CrashPoint;
 pub use error::StorageError;
 pub use key::{ContentHash, KeyError, Md5, ObjectKey};
-pub use remote::{Bounds, Remote};
+pub use list::Listed;
+pub use owned::{Credential, OWNED, OwnedScheme, Settings, SettingsError};
+pub use presign::Presigned;
+pub use probe::{Problem, Step, Trouble};
+pub use remote::{Bounds, Reach, Remote};
+pub use seal::{Seal, SealError};
+pub use staged::StagedKey;
+pub use temporary::{Digests, Temporary};
+
+use presign::Presigner;
 
 /// Bytes that arrive in pieces; an error ends them.
 pub type ByteStream = BoxStream<'static, Result<Bytes, StorageError>>;
@@ -35,6 +53,8 @@ pub type ByteStream = BoxStream<'static, Result<Bytes, StorageError>>;
 pub struct Storages {
     all: Arc<BTreeMap<String, Storage>>,
     default: String,
+    spool: Arc<Path>,
+    crash: CrashPoint,
 }
 
 /// One place for objects; cheap to clone.
@@ -44,6 +64,11 @@ pub struct Storage {
     dal: Operator,
     /// Reads of local objects go past OpenDAL, in one hop.
     local: Option<fs::Root>,
+    /// S3 with keys.
+    presigner: Option<Arc<Presigner>>,
+    /// Where bytes wait that are to be sent to a store on the network.
+    spool: Arc<Path>,
+    crash: CrashPoint,
 }
 
 impl Storages {
@@ -58,18 +83,23 @@ impl Storages {
         let mut all = BTreeMap::new();
         for (name, config) in configs {
             config.validate(name).map_err(StorageError::Config)?;
-            all.insert(name.clone(), Storage::open(name, config, base_dir).await?);
+            all.insert(name.clone(), Storage::open(name, config, data_dir, base_dir).await?);
         }
         if !all.contains_key(LOCAL) {
             let config = Config { root: Some(data_dir.join("objects")), ..Config::default() };
-            all.insert(LOCAL.to_owned(), Storage::open(LOCAL, &config, base_dir).await?);
+            all.insert(LOCAL.to_owned(), Storage::open(LOCAL, &config, data_dir, base_dir).await?);
         }
         if !all.contains_key(default) {
             return Err(StorageError::Config(format!(
                 "storage_default names `{default}`, which is not listed in storages"
             )));
         }
-        Ok(Self { all: Arc::new(all), default: default.to_owned() })
+        Ok(Self {
+            all: Arc::new(all),
+            default: default.to_owned(),
+            spool: spool(data_dir),
+            crash: CrashPoint::default(),
+        })
     }
 
     /// Where new objects go.
@@ -81,14 +111,49 @@ impl Storages {
         self.all.get(name).ok_or_else(|| StorageError::Unknown { name: name.to_owned() })
     }
 
+    /// A user's storage under the name that rows of images know it by. Nothing is asked of it yet.
+    pub fn owned(
+        &self,
+        name: &str,
+        settings: &Settings,
+        credential: &Credential,
+        reach: &Reach,
+        timeout: Duration,
+    ) -> Result<Storage, StorageError> {
+        settings.validate(credential).map_err(|error| StorageError::Config(error.to_string()))?;
+        let config = settings.to_config(credential, timeout);
+        let dal = config.remote.open_guarded(config.scheme, &settings.root, config.bounds(), reach);
+        let dal = dal.map_err(|error| StorageError::from_dal(name, "", error))?;
+        Ok(Storage::over(name, dal, &config, Arc::clone(&self.spool), self.crash.clone()))
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = &Storage> {
         self.all.values()
+    }
+
+    pub fn crash(&self) -> &CrashPoint {
+        &self.crash
+    }
+
+    /// The same, which die at this point. For tests of what a crash leaves.
+    #[must_use]
+    pub fn dying_at(&self, crash: &CrashPoint) -> Self {
+        let dying = |(name, storage): (&String, &Storage)| {
+            (name.clone(), Storage { crash: crash.clone(), ..storage.clone() })
+        };
+        Self { all: Arc::new(self.all.iter().map(dying).collect()), crash: crash.clone(), ..self.clone() }
     }
 }
 
 impl Storage {
-    async fn open(name: &str, config: &Config, base_dir: &Path) -> Result<Self, StorageError> {
+    async fn open(
+        name: &str,
+        config: &Config,
+        data_dir: &Path,
+        base_dir: &Path,
+    ) -> Result<Self, StorageError> {
         let failed = |error| StorageError::from_dal(name, "", error);
+        let (spool, crash) = (spool(data_dir), CrashPoint::default());
         let name_ = Arc::from(name);
         match (config.scheme, &config.root) {
             (Scheme::Fs, Some(root)) => {
@@ -97,24 +162,40 @@ impl Storage {
                     .root(&root.to_string_lossy())
                     .atomic_write_dir(&root.join(TEMPORARY).to_string_lossy());
                 let dal = Operator::new(dal).map_err(failed)?;
-                let storage = Self { name: name_, dal, local: Some(fs::Root::new(&root)) };
+                let local = Some(fs::Root::new(&root));
+                let storage = Self { name: name_, dal, local, presigner: None, spool, crash };
                 storage.sweep_temporary().await;
                 Ok(storage)
             }
             (Scheme::Memory, _) => {
                 let dal = Operator::new(services::Memory::default()).map_err(failed)?;
-                Ok(Self { name: name_, dal, local: None })
+                Ok(Self { name: name_, dal, local: None, presigner: None, spool, crash })
             }
             (scheme, root) => {
                 let root = root.as_deref().unwrap_or(Path::new("")).to_string_lossy();
                 let dal = config.remote.open(scheme, &root, config.bounds()).map_err(failed)?;
-                Ok(Self { name: name_, dal, local: None })
+                Ok(Self::over(name, dal, config, spool, crash))
             }
         }
     }
 
+    /// A store on the network.
+    fn over(name: &str, dal: Operator, config: &Config, spool: Arc<Path>, crash: CrashPoint) -> Self {
+        let root = config.root.as_deref().unwrap_or(Path::new("")).to_string_lossy();
+        let presigner = match config.scheme {
+            Scheme::S3 => Presigner::of(&config.remote, &root).map(Arc::new),
+            _ => None,
+        };
+        Self { name: name.into(), dal, local: None, presigner, spool, crash }
+    }
+
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// What speaks to the store: `fs`, `s3`, …
+    pub fn scheme(&self) -> &'static str {
+        self.dal.info().scheme()
     }
 
     /// Stores bytes under the key of their content; on return they are on disk. Storing them again does nothing.
@@ -155,6 +236,17 @@ impl Storage {
                 Err(error)
             }
         }
+    }
+
+    /// [`Storage::put_stream`] of what another storage holds.
+    pub async fn put_verified(
+        &self,
+        key: &ObjectKey,
+        hash: &ContentHash,
+        len: u64,
+        pieces: ByteStream,
+    ) -> Result<(), StorageError> {
+        self.put_stream(key, hash, len, pieces.map_err(std::io::Error::other)).await
     }
 
     /// The whole object, unless it is larger than `limit` bytes.
@@ -216,18 +308,9 @@ impl Storage {
         self.local.as_ref().map(|root| root.path().join(key.as_str()))
     }
 
-    /// Writes, reads and deletes a small object, for `check` and `/readyz`.
+    /// Whether the storage works, for `/readyz` and `pixedge check`; the error says what is wrong.
     pub async fn check(&self) -> Result<(), StorageError> {
-        let mut bytes = [0; 32];
-        getrandom::fill(&mut bytes)
-            .map_err(|error| StorageError::from_io(&self.name, std::io::Error::other(error.to_string())))?;
-        let hash = ContentHash(Sha256::digest(bytes).into());
-        let key = ObjectKey::for_content(&hash, "check");
-        let content = Bytes::copy_from_slice(&bytes);
-        self.put_bytes(&key, content.clone()).await?;
-        let read = self.read(&key, 32).await;
-        self.delete(&key).await?;
-        if read? == content { Ok(()) } else { Err(StorageError::Changed) }
+        self.probe().await.map_err(|trouble| StorageError::Broken { name: self.name.to_string(), trouble })
     }
 
     async fn copy(
@@ -266,22 +349,25 @@ impl Storage {
         if same { Ok(whole.into()) } else { Err(StorageError::Changed) }
     }
 
-    /// A WebDAV server shows what it has of an object while it is being sent, so that happens under another name.
     async fn write_whole(&self, key: &ObjectKey, bytes: Bytes) -> Result<(), StorageError> {
-        let failed = |error| self.failed(key, error);
+        self.write_now(key.as_str(), bytes).await.map_err(|error| self.failed(key, error))
+    }
+
+    /// A WebDAV server shows what it has of an object while it is being sent, so that happens under another name.
+    async fn write_now(&self, path: &str, bytes: Bytes) -> opendal::Result<()> {
         if self.dal.info().scheme() != Scheme::Webdav.name() {
-            return self.dal.write(key.as_str(), bytes).await.map_err(failed).map(|_| ());
+            return self.dal.write(path, bytes).await.map(|_| ());
         }
-        let mut random = [0; 8];
+        let mut random = [0; 16];
         getrandom::fill(&mut random)
-            .map_err(|error| StorageError::from_io(&self.name, std::io::Error::other(error.to_string())))?;
-        let unfinished = format!("{TEMPORARY}/{:016x}", u64::from_ne_bytes(random));
-        self.dal.write(&unfinished, bytes).await.map_err(failed)?;
-        let renamed = self.dal.rename(&unfinished, key.as_str()).await;
+            .map_err(|error| opendal::Error::new(opendal::ErrorKind::Unexpected, error.to_string()))?;
+        let unfinished = format!("{TEMPORARY}/{:032x}", u128::from_ne_bytes(random));
+        self.dal.write(&unfinished, bytes).await?;
+        let renamed = self.dal.rename(&unfinished, path).await;
         if renamed.is_err() {
             let _ = self.dal.delete(&unfinished).await;
         }
-        renamed.map_err(failed)
+        renamed
     }
 
     /// Content-addressed and written whole: an object of the right name and length is the right one.
@@ -293,31 +379,28 @@ impl Storage {
         }
     }
 
-    /// OpenDAL's fs syncs the file before it renames it and leaves the folders unsynced, so the name could be lost
-    /// with the power although the bytes are there.
     async fn sync_folders(&self, key: &ObjectKey) -> Result<(), StorageError> {
         let Some(path) = self.path(key) else { return Ok(()) };
-        for folder in path.ancestors().skip(1).take(key.as_str().split('/').count()) {
-            let synced = match tokio::fs::File::open(folder).await {
-                Ok(folder) => folder.sync_all().await,
-                Err(error) => Err(error),
-            };
-            synced.map_err(|error| StorageError::from_io(&self.name, error))?;
-        }
-        Ok(())
+        let key = key.clone();
+        let synced = fs::blocking(move || Ok(sync_folders(&path, &key))).await;
+        synced
+            .map_err(|error| StorageError::from_fs(&self.name, "", error))?
+            .map_err(|error| StorageError::from_io(&self.name, error))
     }
 
     /// What a killed process left half-written. Younger files may belong to another process that still writes.
     async fn sweep_temporary(&self) {
-        let Some(root) = &self.local else { return };
-        let Ok(mut entries) = tokio::fs::read_dir(root.path().join(TEMPORARY)).await else { return };
-        while let Ok(Some(entry)) = entries.next_entry().await {
-            let modified = entry.metadata().await.and_then(|meta| meta.modified());
-            let age = modified.ok().and_then(|modified| SystemTime::now().duration_since(modified).ok());
-            if age.is_some_and(|age| age > ABANDONED) {
-                let removed = tokio::fs::remove_file(entry.path()).await;
-                tracing::info!(file = %entry.path().display(), ok = removed.is_ok(), "swept a half-written object");
-            }
+        for name in self.abandoned(ABANDONED).await {
+            let removed = self.discard(&name).await;
+            tracing::info!(storage = self.name(), name, ok = removed.is_ok(), "swept a half-written object");
+        }
+    }
+
+    fn temporary_dir(&self) -> PathBuf {
+        match &self.local {
+            // Beneath the root, because a rename is atomic only within one file system.
+            Some(root) => root.path().join(TEMPORARY),
+            None => self.spool.to_path_buf(),
         }
     }
 
@@ -330,7 +413,18 @@ impl Storage {
     }
 }
 
-/// Beneath the root, because a rename is atomic only within one file system.
+/// OpenDAL's fs syncs the file before it renames it and leaves the folders unsynced, so the name could be lost with the
+/// power although the bytes are there.
+fn sync_folders(path: &Path, key: &ObjectKey) -> std::io::Result<()> {
+    let mut folders = path.ancestors().skip(1).take(key.as_str().split('/').count());
+    folders.try_for_each(|folder| std::fs::File::open(folder)?.sync_all())
+}
+
+/// Where bytes wait that are to be sent to a store on the network.
+fn spool(data_dir: &Path) -> Arc<Path> {
+    data_dir.join("incoming").into()
+}
+
 const TEMPORARY: &str = ".temporary";
 const ABANDONED: Duration = Duration::from_secs(24 * 3600);
 /// OpenDAL's fs takes a hop through the blocking pool for every write.

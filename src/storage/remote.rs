@@ -10,8 +10,8 @@ use url::Url;
 
 use super::config::Scheme;
 use super::transport::Transport;
-use crate::net::{Client, Rules, Server};
-use crate::units::Secret;
+use crate::net::{Client, HostPattern, Rules, Server};
+use crate::units::{Cidr, Secret};
 
 /// Where such a store is and how one logs in: OpenDAL's keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -50,24 +50,65 @@ pub struct Bounds {
     pub immutable: bool,
 }
 
+/// How far a store that is not the operator's own may lead us, beside the public Internet by its usual ports.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reach {
+    /// The hosts that may be named; `None` = all, by their usual ports.
+    pub hosts: Option<Vec<HostPattern>>,
+    /// Addresses that may be connected to although they are not public.
+    pub allow_addresses: Vec<Cidr>,
+}
+
 impl Remote {
     /// `root` is the prefix within the bucket or server. The endpoint is trusted, being the operator's own word;
     /// where it redirects to is not.
     pub fn open(&self, scheme: Scheme, root: &str, bounds: Bounds) -> Result<Operator, opendal::Error> {
-        let invalid = |text: &str| opendal::Error::new(opendal::ErrorKind::ConfigInvalid, text);
+        let server = self.server()?;
+        let trusted = vec![server.below(&self.bucket), server];
+        self.open_by(scheme, root, bounds, Rules { trusted, ..Rules::default() })
+    }
+
+    /// The same for an endpoint that somebody else named: neither it nor what it redirects to is trusted.
+    pub(super) fn open_guarded(
+        &self,
+        scheme: Scheme,
+        root: &str,
+        bounds: Bounds,
+        reach: &Reach,
+    ) -> Result<Operator, opendal::Error> {
+        self.server()?;
+        let Reach { hosts, allow_addresses } = reach.clone();
+        self.open_by(scheme, root, bounds, Rules { hosts, allow_addresses, ..Rules::default() })
+    }
+
+    fn server(&self) -> Result<Server, opendal::Error> {
         let endpoint = Url::parse(&self.endpoint).ok();
-        let server = endpoint.as_ref().and_then(Server::of).ok_or_else(|| invalid("endpoint is no URL"))?;
+        endpoint.as_ref().and_then(Server::of).ok_or_else(|| invalid("endpoint is no URL"))
+    }
+
+    fn open_by(
+        &self,
+        scheme: Scheme,
+        root: &str,
+        bounds: Bounds,
+        rules: Rules,
+    ) -> Result<Operator, opendal::Error> {
+        // With an empty key OpenDAL would look for the machine's own credentials.
+        let empty =
+            |secret: &Option<Secret>| secret.as_ref().is_some_and(|secret| secret.expose().is_empty());
+        if self.access_key_id.as_deref() == Some("") || empty(&self.secret_access_key) {
+            return Err(invalid("access_key_id and secret_access_key must not be empty"));
+        }
         let dal = match scheme {
             Scheme::S3 => Operator::new(self.s3(root)),
             Scheme::Webdav => Operator::new(self.webdav(root)),
             Scheme::Fs | Scheme::Memory | Scheme::Http => Err(invalid("no such store on the network")),
         }?;
         let rules = Rules {
-            trusted: vec![server.below(&self.bucket), server],
-            connect_timeout: bounds.timeout.min(Rules::default().connect_timeout),
+            connect_timeout: bounds.timeout.min(rules.connect_timeout),
             idle_timeout: bounds.timeout,
             max_bytes: bounds.max_bytes,
-            ..Rules::default()
+            ..rules
         };
         let transport = HttpTransporter::new(Transport(Client::new(rules)));
         Ok(layered(dal.with_context(OperationContext::new().with_http_transport(transport)), bounds))
@@ -104,6 +145,10 @@ impl Remote {
             .password(&secret(&self.password))
             .token(&secret(&self.token))
     }
+}
+
+fn invalid(text: &str) -> opendal::Error {
+    opendal::Error::new(opendal::ErrorKind::ConfigInvalid, text)
 }
 
 /// Bounds and repeats what goes over a network. The time limit lies under the retries: above them it would drop a

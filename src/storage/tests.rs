@@ -143,7 +143,7 @@ async fn what_a_killed_process_left_is_swept_after_a_day() {
     let temporary = dir.path().join("objects").join(TEMPORARY);
     for (name, age) in [("old", 25 * 3600), ("young", 3600)] {
         let file = std::fs::File::create(temporary.join(name)).unwrap();
-        file.set_modified(SystemTime::now() - Duration::from_secs(age)).unwrap();
+        file.set_modified(std::time::SystemTime::now() - Duration::from_secs(age)).unwrap();
     }
     local(dir.path()).await;
     let left: Vec<_> =

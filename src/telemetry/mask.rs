@@ -7,10 +7,16 @@ const MASK: &str = "***";
 /// Query keys whose values are rights; also as the end of a longer word (`access_token`, `api_key`).
 const SECRET: &[&str] = &["token", "sig", "signature", "secret", "password", "passwd", "key", "share"];
 
+/// Paths whose next part is a right of its own.
+const SECRET_PATHS: &[&str] = &["/setup/", "/recover/", "/goodbye/", "/share/", "/v1/uploads/signed/"];
+
 /// Path and query of a request as they may be logged: secret query values and the signature in `/s/<kid>.<sig>…/`
 /// replaced.
 pub fn target<'a>(path: &'a str, query: Option<&'a str>) -> Cow<'a, str> {
-    let path = signed_path(path);
+    let path = match secret_path(path) {
+        Some(masked) => Cow::Owned(masked),
+        None => signed_path(path),
+    };
     match query {
         None => path,
         Some(query) => Cow::Owned(format!("{path}?{}", self::query(query))),
@@ -39,6 +45,13 @@ fn is_secret(pair: &str) -> bool {
     let Some((key, _)) = pair.split_once('=') else { return false };
     let key = percent_encoding::percent_decode_str(key).decode_utf8_lossy().to_ascii_lowercase();
     SECRET.iter().any(|word| key.ends_with(word))
+}
+
+fn secret_path(path: &str) -> Option<String> {
+    let front = SECRET_PATHS.iter().find(|front| path.starts_with(**front))?;
+    let rest = &path[front.len()..];
+    let after = rest.find('/').map_or("", |at| &rest[at..]);
+    (!rest.is_empty()).then(|| format!("{front}{MASK}{after}"))
 }
 
 /// The key id stays readable: it is what an operator looks for.
@@ -78,6 +91,8 @@ mod tests {
         assert_eq!(target("/i/demo", Some("sig=x")), "/i/demo?sig=***");
         assert_eq!(target("/s/k1.c2ln.99.a/i/demo/w_300", None), "/s/k1.***/i/demo/w_300");
         assert_eq!(target("/explain/s/k1.c2ln/i/demo", None), "/explain/s/k1.***/i/demo");
+        assert_eq!(target("/setup/abc", None), "/setup/***");
+        assert_eq!(target("/share/abc/w_300", Some("a=1")), "/share/***/w_300?a=1");
         assert_eq!(target("/s/c2ln", None), "/s/***");
         assert!(matches!(target("/i/demo/w_300", None), Cow::Borrowed(_)));
     }

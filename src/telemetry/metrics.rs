@@ -31,6 +31,7 @@ pub struct Metrics {
     memory_reserved_bytes: Gauge,
     queue_seconds: Gauge<f64, AtomicU64>,
     jobs: Family<JobState, Counter>,
+    jobs_queued: Family<JobState, Gauge>,
 }
 
 /// Where an answer came from: label `tier` of `pixedge_cache_total`.
@@ -138,7 +139,13 @@ impl Metrics {
             queue_seconds.clone(),
         );
         let jobs = Family::default();
-        registry.register("jobs", "Background jobs by kind and how they ended", jobs.clone());
+        registry.register("jobs", "Attempts at jobs by kind and how they ended", jobs.clone());
+        let jobs_queued = Family::default();
+        registry.register(
+            "jobs_queued",
+            "Jobs that wait, are in work or failed for good, by kind",
+            jobs_queued.clone(),
+        );
         Self {
             registry,
             requests,
@@ -156,6 +163,7 @@ impl Metrics {
             memory_reserved_bytes,
             queue_seconds,
             jobs,
+            jobs_queued,
         }
     }
 
@@ -233,6 +241,12 @@ impl Metrics {
 
     pub fn job(&self, kind: &'static str, state: &'static str) {
         self.jobs.get_or_create(&JobState { kind, state }).inc();
+    }
+
+    /// How many jobs of a kind are in a state now.
+    pub fn jobs_in(&self, kind: &'static str, state: &'static str, count: u64) {
+        let gauge = self.jobs_queued.get_or_create(&JobState { kind, state });
+        gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 }
 

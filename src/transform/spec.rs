@@ -112,6 +112,21 @@ impl Spec {
         }
     }
 
+    /// Whether metadata of the original may come along, down to its very bytes.
+    pub fn is_original(&self) -> bool {
+        self.format() == Wanted::Orig || self.metadata() == Metadata::All
+    }
+
+    /// The same for the owner, whose original is given out as it came unless the spec says something about metadata.
+    #[must_use]
+    pub fn untouched(mut self) -> Self {
+        if self.format() == Wanted::Orig && self.whole.get(Key::Md).is_none() {
+            let value = Value::Metadata(Metadata::All);
+            self.whole.set(Entry { key: Key::Md, value, at: None, trusted: false });
+        }
+        self
+    }
+
     /// Overlays (`l`) and the picture to show where the source is missing (`d`), in the order of the spec.
     pub fn named_pictures(&self) -> impl Iterator<Item = Named<'_>> {
         let entries = self.steps.iter().flat_map(Options::iter).chain(self.whole.iter());

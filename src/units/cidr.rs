@@ -37,6 +37,14 @@ impl Cidr {
         Some(Self { network, prefix })
     }
 
+    pub(super) fn is_ipv4(&self) -> bool {
+        self.network.is_ipv4()
+    }
+
+    pub(super) fn prefix(&self) -> u8 {
+        self.prefix
+    }
+
     /// Whether the address lies in the block. An IPv4 address that a dual-stack socket shows as `::ffff:a.b.c.d`
     /// is compared as the IPv4 address that it is.
     pub fn contains(&self, address: IpAddr) -> bool {

@@ -157,6 +157,8 @@ impl Ingest {
             visibility: self.visibility,
             owner: upload.owner,
             expires_at: upload.expires_at,
+            stored_name: None,
+            exif: None,
         }
     }
 }

@@ -4,13 +4,13 @@ use std::path::Path;
 
 use super::*;
 use crate::codec::CodecError;
-use crate::db::{Config, Db};
+
 use crate::error::Fault;
 use crate::library::Page;
 use crate::storage::{LOCAL, Storages};
 
 async fn ingest(data_dir: &Path) -> Ingest {
-    let db = Db::open(&Config::default(), data_dir).await.unwrap();
+    let db = crate::db::testing::open(data_dir).await;
     let storages = Storages::open(&BTreeMap::new(), LOCAL, data_dir, data_dir).await.unwrap();
     let library = Library::new(db, storages).await.unwrap();
     Ingest::new(library, Limits::default(), Visibility::Public)

@@ -138,3 +138,30 @@ fn without_accounts_everybody_is_the_same_one() {
     assert_eq!(me.json()["scopes"], json!(["read", "upload", "manage"]));
     assert_eq!(server.json("GET", "/v1/me", "wrong", Value::Null).status, 401);
 }
+
+#[test]
+fn the_page_behind_the_first_link_asks_and_then_acts() {
+    let server = Home::new("").start();
+    let path = format!(
+        "/setup/{}",
+        server.greeting().split("/setup/").nth(1).unwrap().split_whitespace().next().unwrap()
+    );
+    let asked = server.get(&path);
+    assert_eq!((asked.status, asked.header("referrer-policy")), (200, "no-referrer"));
+    assert!(
+        asked.text().contains("<form method=\"post\">")
+            && asked.header("content-security-policy").contains("'none'")
+    );
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    let short = server.post(&path, &form, "username=%3Cb%3E&password=short");
+    assert_eq!(short.status, 400);
+    assert!(
+        short.text().contains("8 to 128 characters") && short.text().contains("&lt;b&gt;"),
+        "{}",
+        short.text()
+    );
+    assert_eq!(server.post(&path, &form, "username=root&password=password123").status, 201);
+    assert_eq!(server.get(&path).status, 410);
+    assert_eq!(server.get("/recover/made-up").status, 410);
+    assert!(!server.log().contains(path.trim_start_matches("/setup/")), "the secret is in the log");
+}

@@ -123,3 +123,21 @@ fn the_description_is_there_for_everybody() {
     assert!(reply.json()["paths"]["/v1/admin/users/{id}"]["patch"]["requestBody"].is_object());
     assert_eq!(reply.header("access-control-allow-origin"), "*");
 }
+
+#[test]
+fn the_viewer_of_the_description_comes_from_here() {
+    let (server, _) = with_root();
+    let page = server.get("/docs");
+    assert_eq!(page.status, 200);
+    for path in page.text().split('"').filter(|part| part.starts_with("/docs/api/")) {
+        let plain = server.get_with(path, &[("accept-encoding", "identity")]);
+        assert_eq!((plain.status, plain.header("content-encoding")), (200, ""), "{path}");
+        assert!(plain.body.is_ascii() || std::str::from_utf8(&plain.body).is_ok(), "{path}");
+    }
+    let packed = server.raw(
+        "GET /docs/api/swagger-ui-bundle.js HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip\r\nConnection: close\r\n\r\n",
+        std::time::Duration::from_secs(5),
+    );
+    assert!(packed.to_ascii_lowercase().contains("content-encoding: gzip"), "{}", &packed[..300]);
+    assert_eq!(server.get("/docs/api/other.js").status, 404);
+}

@@ -6,16 +6,20 @@
 )]
 #![allow(unreachable_pub, reason = "nothing imports a test binary")]
 
+mod access;
 mod accounts;
 mod administration;
 mod architecture;
 mod corpus;
+mod databases;
 mod golden;
 mod http2;
+mod jobs;
 mod limits;
 mod load;
 mod named;
 mod nginx;
+mod originals;
 mod purge;
 mod quality;
 mod read_path;
@@ -25,6 +29,8 @@ mod signatures;
 mod sources;
 mod ssrf;
 mod still;
+mod storages;
+mod storages_api;
 mod support;
 mod svg;
 mod validators;

@@ -1,7 +1,6 @@
 //! Originals from every kind of source: the same bytes from all of them, and what happens when one is away, slow, cuts
 //! its answers off or changes them.
 
-use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
@@ -11,11 +10,7 @@ use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use bytes::Bytes;
-use futures_util::TryStreamExt;
 use pixedge::codec::Format;
-use pixedge::storage::{ContentHash, ObjectKey, StorageError, Storages};
-use sha2::{Digest, Sha256};
 
 use crate::support::daemons::{Daemon, Daemons, S3_KEY, S3_SECRET, free_port, installed};
 use crate::support::web::{self, Request, Web};
@@ -171,79 +166,6 @@ fn check_names_each_source_and_what_is_wrong() {
         assert_eq!(output.status.success(), words == "source dav", "{words}: {said}");
         assert!(said.contains(words), "{said}");
     }
-}
-
-/// One suite for the storages that are servers.
-#[test]
-fn storages_on_the_network_keep_the_promises() {
-    let (folder, logs) = (folder(), tempfile::tempdir().unwrap());
-    let Some(mut daemons) = Daemons::start("storages", folder.path(), logs.path()) else { return };
-    let config = |yaml: String| yaml_serde::from_str(&yaml).unwrap();
-    let configs = BTreeMap::from([
-        (
-            "s3".to_owned(),
-            config(format!(
-                "{{ scheme: s3, root: deep/er, timeout: 1s, remote: {{ {} }} }}",
-                s3(&daemons.s3.url()).replace("scheme: s3, ", "")
-            )),
-        ),
-        (
-            "dav".to_owned(),
-            config(format!(
-                "{{ scheme: webdav, root: deep, timeout: 1s, remote: {{ endpoint: '{}' }} }}",
-                daemons.webdav.url()
-            )),
-        ),
-    ]);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        for name in ["s3", "dav"] {
-            let storages = Storages::open(&configs, name, logs.path(), logs.path()).await.unwrap();
-            suite(&storages).await;
-        }
-        daemons.s3.kill();
-        let storages = Storages::open(&configs, "s3", logs.path(), logs.path()).await.unwrap();
-        let key = ObjectKey::for_content(&ContentHash([7; 32]), "bin");
-        let away = storages.default().read(&key, 99).await.unwrap_err();
-        assert!(matches!(away, StorageError::Failed { .. }), "{away}");
-    });
-    let unfinished = folder.path().join("deep/.temporary");
-    assert_eq!(std::fs::read_dir(unfinished).unwrap().count(), 0);
-}
-
-async fn suite(storages: &Storages) {
-    let storage = storages.default();
-    let name = storage.name();
-    // S3 takes it in several parts.
-    let content: Vec<u8> = (0..12_500_000u32).map(|i| (i % 249) as u8).collect();
-    let hash = ContentHash(Sha256::digest(&content).into());
-    let key = ObjectKey::for_content(&hash, "bin");
-    assert!(matches!(storage.stat(&key).await, Err(StorageError::Missing { .. })), "{name}");
-    assert!(matches!(storage.read(&key, 9).await, Err(StorageError::Missing { .. })), "{name}");
-    storage.delete(&key).await.unwrap();
-    let pieces = || {
-        futures_util::stream::iter(
-            content.chunks(300_000).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect::<Vec<_>>(),
-        )
-    };
-    let wrong = ContentHash([1; 32]);
-    let refused = storage.put_stream(&key, &wrong, content.len() as u64, pieces()).await;
-    assert!(matches!(refused, Err(StorageError::Changed)), "{name}: {refused:?}");
-    assert!(matches!(storage.stat(&key).await, Err(StorageError::Missing { .. })), "{name}");
-    for _ in 0..2 {
-        storage.put_stream(&key, &hash, content.len() as u64, pieces()).await.unwrap();
-    }
-    assert_eq!(storage.stat(&key).await.unwrap(), content.len() as u64, "{name}");
-    assert!(storage.read(&key, u64::MAX).await.unwrap() == content, "{name}");
-    assert!(matches!(storage.read(&key, 9).await, Err(StorageError::TooLarge { .. })), "{name}");
-    assert!(storage.read_range(&key, 7..1_000_007).await.unwrap() == content[7..1_000_007], "{name}");
-    let streamed: Vec<Bytes> = storage.stream(&key, 3..2_400_000).await.unwrap().try_collect().await.unwrap();
-    assert!(streamed.concat() == content[3..2_400_000], "{name}");
-    storage.delete(&key).await.unwrap();
-    assert!(matches!(storage.stat(&key).await, Err(StorageError::Missing { .. })), "{name}");
-    storage.put_bytes(&key, content.clone().into()).await.unwrap();
-    assert_eq!(storage.stat(&key).await.unwrap(), content.len() as u64, "{name}");
-    storage.check().await.unwrap();
 }
 
 /// A server whose source `web` is the given web server, and `urls` takes whole URLs of it.

@@ -4,6 +4,16 @@ use super::{select, user};
 use crate::accounts::{ApiKey, Role, Scopes, User};
 use crate::db::{Db, DbError, Row, Tx, Value};
 
+/// Statements that leave nothing in a copy of the database by which anybody could sign in.
+pub const BLANK: [&str; 6] = [
+    "UPDATE users SET password_hash = NULL",
+    "UPDATE api_keys SET hash = ''",
+    "DELETE FROM sessions",
+    "DELETE FROM refresh_tokens",
+    "DELETE FROM invites",
+    "DELETE FROM link_tokens",
+];
+
 /// A refresh token as it is stored, with the session it belongs to.
 pub(in crate::accounts) struct Refresh {
     pub session: i64,
@@ -93,6 +103,21 @@ pub(in crate::accounts) async fn sweep(db: &Db, before: i64) -> Result<u64, DbEr
         gone += db.execute(sql, &[before.into()]).await?;
     }
     Ok(gone)
+}
+
+/// How many [`sweep`] would remove, without what hangs on them.
+pub(in crate::accounts) async fn sweepable(db: &Db, before: i64) -> Result<u64, DbError> {
+    let mut found = 0;
+    for sql in [
+        "SELECT COUNT(*) AS ended FROM sessions WHERE expires_at < ?",
+        "SELECT COUNT(*) AS ended FROM link_tokens WHERE expires_at < ?",
+        "SELECT COUNT(*) AS ended FROM invites WHERE expires_at < ?",
+        "SELECT COUNT(*) AS ended FROM login_failures WHERE last_at < ?",
+    ] {
+        let row = db.row(sql, &[before.into()]).await?;
+        found += row.map_or(Ok(0), |row| row.narrow::<u64>("ended"))?;
+    }
+    Ok(found)
 }
 
 pub(in crate::accounts) struct NewKey<'a> {

@@ -26,6 +26,10 @@ pub struct Http {
     pub max_connections_per_address: Option<usize>,
     /// Origins that may read public pictures from a script; `*` is every one.
     pub cors: Vec<String>,
+    /// Who is answered at all; empty: everybody who is not in `deny`.
+    pub allow: Vec<Cidr>,
+    /// Who is not, whatever `allow` says.
+    pub deny: Vec<Cidr>,
     /// Origins whose scripts may call the API under `/v1`; `*` is every one. Credentials are never sent along by a
     /// browser itself, so this decides who may read, not who is signed in.
     pub api_cors: Vec<String>,
@@ -43,6 +47,8 @@ impl Default for Http {
             max_connections: 10_000,
             max_connections_per_address: Some(1000),
             cors: vec!["*".to_owned()],
+            allow: Vec::new(),
+            deny: Vec::new(),
             api_cors: Vec::new(),
             ignore_query: Vec::new(),
         }

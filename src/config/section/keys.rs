@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::{MIN_SECRET, Policy};
-use crate::auth::{KeyConfig, Scope};
+use crate::auth::{KeyConfig, OWN_KEY, Scope};
 use crate::units::Secret;
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -59,6 +59,9 @@ impl Key {
         let legal = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
         if !(1..=16).contains(&self.kid.len()) || !self.kid.bytes().all(legal) {
             return Err(format!("`{section}.kid`: `{}` is not 1 to 16 of `A-Z a-z 0-9 _ -`", self.kid));
+        }
+        if self.kid == OWN_KEY {
+            return Err(format!("`{section}.kid`: `{OWN_KEY}` is the server's own key; take another name"));
         }
         if self.secret.expose().len() < MIN_SECRET {
             return Err(format!(

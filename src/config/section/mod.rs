@@ -11,9 +11,11 @@ pub(super) mod cache;
 pub(super) mod cleanup;
 pub(super) mod compat;
 pub(super) mod database;
+pub(super) mod hotlink;
 pub(super) mod http;
 pub(super) mod images;
 pub(super) mod ipx;
+pub(super) mod jobs;
 pub(super) mod keys;
 pub(super) mod library;
 pub(super) mod limits;
@@ -24,6 +26,7 @@ pub(super) mod redis;
 pub(super) mod source;
 pub(super) mod storage;
 pub(super) mod uploads;
+pub(super) mod user_storages;
 
 /// HMAC keys shorter than this are guessed rather than broken.
 pub(super) const MIN_SECRET: usize = 16;

@@ -10,8 +10,12 @@ mod answer;
 mod call;
 mod endpoint;
 mod keys;
+mod mail;
 mod openapi;
 mod schema;
+mod shares;
+mod storages;
+mod tasks;
 mod time;
 
 use std::sync::Arc;
@@ -27,6 +31,7 @@ use super::router::Parts;
 use crate::accounts::{Accounts, Who};
 use crate::delivery::body::Body;
 use crate::delivery::cors::Cors;
+use crate::library::Library;
 
 pub use schema::Schemas;
 
@@ -36,6 +41,7 @@ use endpoint::{Endpoint, Needs};
 /// What the endpoints lead to.
 pub struct Api {
     pub accounts: Accounts,
+    pub library: Library,
     /// Other origins whose scripts may call the API.
     pub cors: Cors,
     /// Whom requests without credentials act as, where no account is needed.
@@ -46,8 +52,16 @@ pub struct Api {
 }
 
 /// Every endpoint, by subject.
-const SUBJECTS: &[&[Endpoint]] =
-    &[accounts::ENDPOINTS, keys::ENDPOINTS, admin::ENDPOINTS, openapi::ENDPOINTS];
+const SUBJECTS: &[&[Endpoint]] = &[
+    accounts::ENDPOINTS,
+    mail::ENDPOINTS,
+    keys::ENDPOINTS,
+    shares::ENDPOINTS,
+    storages::ENDPOINTS,
+    tasks::ENDPOINTS,
+    admin::ENDPOINTS,
+    openapi::ENDPOINTS,
+];
 
 fn endpoints() -> impl Iterator<Item = &'static Endpoint> {
     SUBJECTS.iter().copied().flatten()

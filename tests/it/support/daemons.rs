@@ -60,6 +60,22 @@ impl Daemons {
     }
 }
 
+/// WebDAV over a folder that asks for a name and a password; `None` after saying so where it is not installed.
+pub fn webdav_with_login(test: &str, folder: &Path, login: (&str, &str), logs: &Path) -> Option<Daemon> {
+    let program = installed(test, "venv/bin/wsgidav")?;
+    let port = free_port();
+    let (config, (name, password)) = (logs.join("wsgidav.yaml"), login);
+    let text = format!(
+        "host: 127.0.0.1\nport: {port}\nprovider_mapping: {{ '/': '{}' }}\n\
+         http_authenticator: {{ accept_basic: true, accept_digest: false, default_to_digest: false }}\n\
+         simple_dc: {{ user_mapping: {{ '*': {{ '{name}': {{ password: '{password}' }} }} }} }}\n",
+        folder.display()
+    );
+    std::fs::write(&config, text).unwrap();
+    let arguments = ["--config", config.to_str().unwrap()];
+    Some(Daemon::in_folder(program, &arguments, logs, port))
+}
+
 impl Daemon {
     /// A server of one's own, which works in `folder` and writes its log there.
     pub fn in_folder(program: PathBuf, arguments: &[&str], folder: &Path, port: u16) -> Self {

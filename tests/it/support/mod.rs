@@ -2,6 +2,7 @@
 
 pub mod accepts;
 pub mod daemons;
+pub mod engines;
 pub mod nginx;
 pub mod pictures;
 pub mod shared;

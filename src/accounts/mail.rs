@@ -1,0 +1,82 @@
+//! Links that go by mail. The secret and the order to send it are one transaction; the job that sends it forgets it.
+
+use serde::{Deserialize, Serialize};
+
+use super::links::{DELETION, MAIL_LASTS, RECOVERY};
+use super::store::{self, tokens};
+use super::user::email_key;
+use super::{Accounts, AccountsError, Token, User, token};
+use crate::db::queue::{self, NewJob};
+
+/// What the job of kind [`MailOrder::KIND`] is to send.
+#[derive(Serialize, Deserialize)]
+pub struct MailOrder {
+    /// `recovery` or `deletion`.
+    pub subject: String,
+    pub to: String,
+    pub name: String,
+    /// The link's secret.
+    pub token: String,
+    /// A language tag.
+    pub language: String,
+    /// After this nobody needs the mail, in milliseconds since 1970.
+    pub expires_at: i64,
+}
+
+impl MailOrder {
+    pub const KIND: &'static str = "mail";
+}
+
+impl Accounts {
+    /// Mails a recovery link to this address, if it is somebody's. Nobody learns whether it is.
+    pub async fn mail_recovery(&self, email: &str, language: &str, now: i64) -> Result<(), AccountsError> {
+        let email = email_key(email)?;
+        let user = store::by_login(&self.db, &email).await?.map(|(user, _)| user);
+        match user.filter(|user| user.disabled_at.is_none()) {
+            Some(user) => self.mail(RECOVERY, &user, language, now).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Mails a link by which its owner can delete the account.
+    pub async fn mail_deletion(&self, user: i64, language: &str, now: i64) -> Result<(), AccountsError> {
+        let user = self.user(user).await?;
+        self.mail(DELETION, &user, language, now).await
+    }
+
+    async fn mail(
+        &self,
+        subject: &'static str,
+        user: &User,
+        language: &str,
+        now: i64,
+    ) -> Result<(), AccountsError> {
+        const NO_ADDRESS: AccountsError =
+            AccountsError::Invalid { field: "email", why: "is missing: the account has no address" };
+        let to = user.email.clone().ok_or(NO_ADDRESS)?;
+        let link = Token::random(token::LINK)?;
+        let expires_at = now + MAIL_LASTS;
+        let order = MailOrder {
+            subject: subject.to_owned(),
+            to,
+            name: user.name.clone(),
+            token: link.expose().to_owned(),
+            language: language.to_owned(),
+            expires_at,
+        };
+        let payload = serde_json::to_value(order).unwrap_or_default();
+        let mut tx = self.db.write().await?;
+        tokens::insert_link(&mut tx, &link.hash(), subject, Some(user.pk), expires_at, now).await?;
+        // Its owner could read neither more nor sooner in the list of tasks, so it is nobody's.
+        let job = NewJob {
+            kind: MailOrder::KIND,
+            payload,
+            owner: None,
+            unique: None,
+            run_at: now,
+            max_attempts: 6,
+        };
+        queue::enqueue(&mut tx, &job).await?;
+        Ok(tx.commit().await?)
+    }
+}

@@ -1,0 +1,215 @@
+//! Pages behind links that do one thing once: the first account, another password, the end of an account. A GET shows
+//! what would be done and does nothing, since programs that look through mail open every link; the form on it acts. They
+//! need no script, and the secret in their address goes nowhere else.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use base64::Engine as _;
+use http::header::{
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use http::request::Parts as Head;
+use http::{Method, Response, StatusCode};
+use http_body_util::{BodyExt as _, Limited};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use sha2::{Digest, Sha256};
+
+use super::context::Asked;
+use super::page::STYLE;
+use super::problem::status_of;
+use crate::accounts::{Accounts, AccountsError, NewUser};
+use crate::delivery::body::Body;
+use crate::error::Fault;
+
+/// As in `Allow`.
+pub(super) const ALLOWED: &str = "GET, HEAD, POST";
+/// What the paths of these pages begin with; the rest is the secret.
+pub(super) const SET_UP: &str = "/setup/";
+pub(super) const RECOVER: &str = "/recover/";
+pub(super) const GOODBYE: &str = "/goodbye/";
+
+/// A form of three fields is a few hundred bytes.
+const LONGEST: usize = 16 * 1024;
+
+const FORM_STYLE: &str = "form{display:grid;gap:.8rem;max-width:22rem;margin:1.5rem 0}label{display:grid;gap:.2rem}\
+    input,button{font:inherit;padding:.5rem .7rem;border:1px solid var(--line);border-radius:.4rem;\
+    background:var(--card);color:var(--ink)}button{background:var(--link);color:var(--paper);border:0;cursor:pointer}\
+    .wrong{padding:.6rem .8rem;border-left:.25rem solid #c33;background:var(--card)}";
+
+/// What somebody typed into a form.
+struct Form(HashMap<String, String>);
+
+impl Form {
+    fn field(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+    }
+}
+
+/// One of the pages, or what its form does.
+pub(super) async fn answer(
+    accounts: &Accounts,
+    request: &Head,
+    body: Body,
+    (_client, now): (IpAddr, i64),
+    asked: &Asked,
+) -> Response<Body> {
+    let path = request.uri.path();
+    let acts = request.method == Method::POST;
+    let form = if acts { read(body).await } else { Some(Form(HashMap::new())) };
+    let Some(form) = form else {
+        return page(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "Too long",
+            &html! { p { "The form did not arrive whole." } },
+        );
+    };
+    let found = if let Some(link) = path.strip_prefix(SET_UP) {
+        set_up(accounts, link, acts.then_some(&form), now).await
+    } else if let Some(link) = path.strip_prefix(RECOVER) {
+        recover(accounts, link, acts.then_some(&form), now).await
+    } else {
+        goodbye(accounts, path.strip_prefix(GOODBYE).unwrap_or_default(), acts, now).await
+    };
+    let mut response = found.unwrap_or_else(|error| {
+        let status = status_of(error.kind());
+        tracing::debug!(request_id = %asked.id, code = error.code(), "a link led nowhere");
+        page(status, "This did not work", &html! { p.wrong { (error.message()) } })
+    });
+    if request.method == Method::HEAD {
+        *response.body_mut() = Body::empty();
+    }
+    response
+}
+
+async fn set_up(
+    accounts: &Accounts,
+    link: &str,
+    form: Option<&Form>,
+    now: i64,
+) -> Result<Response<Body>, AccountsError> {
+    accounts.check_set_up(link, now).await?;
+    let fields = |wrong: Option<&str>, name: &str| {
+        html! {
+            p { "This server has no accounts yet. The first one administrates it." }
+            @if let Some(wrong) = wrong { p.wrong role="alert" { (wrong) } }
+            form method="post" {
+                label { "Name" input name="username" value=(name) required maxlength="64" autocomplete="username" autofocus; }
+                label { "E-mail address, to recover the password by (optional)" input name="email" type="email" maxlength="254"; }
+                label { "Password, at least 8 characters"
+                    input name="password" type="password" required minlength="8" maxlength="128" autocomplete="new-password"; }
+                button { "Make the account" }
+            }
+        }
+    };
+    let Some(form) = form else { return Ok(page(StatusCode::OK, "Welcome", &fields(None, ""))) };
+    let name = form.field("username").unwrap_or_default();
+    // A password may begin or end with a space.
+    let password = form.0.get("password").map(String::as_str);
+    let new = NewUser { name, email: form.field("email"), password };
+    match accounts.set_up(link, &new, now).await {
+        Ok(signed) => {
+            let said = html! {
+                p { "You are " strong { (signed.user.name) } ", and you administrate this server." }
+                p { "Sign in with " code { "POST /v1/login" } "; " a href="/openapi.json" { "what else there is" } "." }
+            };
+            Ok(page(StatusCode::CREATED, "Done", &said))
+        }
+        Err(error @ AccountsError::Invalid { .. }) => {
+            Ok(page(StatusCode::BAD_REQUEST, "Welcome", &fields(Some(&error.message()), name)))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn recover(
+    accounts: &Accounts,
+    link: &str,
+    form: Option<&Form>,
+    now: i64,
+) -> Result<Response<Body>, AccountsError> {
+    let user = accounts.recovery(link, now).await?;
+    let fields = |wrong: Option<&str>| {
+        html! {
+            p { "Another password for " strong { (user.name) } ". All sessions of this account will end." }
+            @if let Some(wrong) = wrong { p.wrong role="alert" { (wrong) } }
+            form method="post" {
+                input name="username" value=(user.name) hidden autocomplete="username";
+                label { "New password, at least 8 characters"
+                    input name="password" type="password" required minlength="8" maxlength="128" autocomplete="new-password" autofocus; }
+                button { "Change the password" }
+            }
+        }
+    };
+    let Some(form) = form else { return Ok(page(StatusCode::OK, "New password", &fields(None))) };
+    match accounts.recover(link, form.0.get("password").map_or("", String::as_str), now).await {
+        Ok(_) => {
+            let said = html! { p { "The password is changed. Sign in with it." } };
+            Ok(page(StatusCode::OK, "Done", &said))
+        }
+        Err(error @ AccountsError::Invalid { .. }) => {
+            Ok(page(StatusCode::BAD_REQUEST, "New password", &fields(Some(&error.message()))))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn goodbye(
+    accounts: &Accounts,
+    link: &str,
+    acts: bool,
+    now: i64,
+) -> Result<Response<Body>, AccountsError> {
+    let user = accounts.deletion(link, now).await?;
+    if acts {
+        accounts.delete_by_link(link, now).await?;
+        let said = html! { p { "The account " strong { (user.name) } " has ended, and its pictures are in the trash." } };
+        return Ok(page(StatusCode::OK, "Goodbye", &said));
+    }
+    let ask = html! {
+        p { "This ends the account " strong { (user.name) } " and puts its pictures into the trash." }
+        form method="post" { button { "End the account" } }
+    };
+    Ok(page(StatusCode::OK, "End the account?", &ask))
+}
+
+async fn read(body: Body) -> Option<Form> {
+    let bytes = Limited::new(body, LONGEST).collect().await.ok()?.to_bytes();
+    let fields: Vec<(String, String)> = serde_urlencoded::from_bytes(&bytes).ok()?;
+    Some(Form(fields.into_iter().collect()))
+}
+
+fn page(status: StatusCode, title: &str, content: &Markup) -> Response<Body> {
+    let style = format!("{STYLE}{FORM_STYLE}");
+    let hash = base64::engine::general_purpose::STANDARD.encode(Sha256::digest(&style));
+    let html = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { (title) " · pixedge" }
+                style { (PreEscaped(&style)) }
+            }
+            body { main { h1 { (title) } (content) } }
+        }
+    };
+    let bytes = bytes::Bytes::from(html.into_string());
+    let policy = format!(
+        "default-src 'none'; style-src 'sha256-{hash}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    );
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    if let Ok(policy) = HeaderValue::from_str(&policy) {
+        headers.insert(CONTENT_SECURITY_POLICY, policy);
+    }
+    *response.body_mut() = Body::full(bytes);
+    response
+}
