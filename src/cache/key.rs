@@ -9,7 +9,7 @@ use foyer::{Code, Error};
 
 /// Raised whenever the same plan gives other bytes than before (a codec update, a changed default), so that no old
 /// result is served under a new promise.
-pub const ENGINE_VERSION: u32 = 3;
+pub const ENGINE_VERSION: u32 = 4;
 
 /// The name of one result.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

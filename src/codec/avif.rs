@@ -8,6 +8,7 @@ compile_error!("AVIF needs an encoder: the feature `libaom` (the default) or `ra
 mod aom;
 mod boxes;
 mod decode;
+mod frames;
 #[cfg(feature = "libaom")]
 mod planes;
 #[cfg(all(feature = "ravif", not(feature = "libaom")))]
@@ -19,7 +20,8 @@ use aom::encode as engine;
 #[cfg(all(feature = "ravif", not(feature = "libaom")))]
 use rav1e::encode as engine;
 
-pub(super) use decode::{decode, header, memory};
+pub(super) use decode::{decode, frames_memory, header, memory};
+pub(super) use frames::Frames;
 
 use super::{Bitmap, CodecError, EncodeRequest, Format};
 

@@ -2,6 +2,8 @@
 //! by hand and forgiving, because cameras write broken blocks and the orientation in front of the break still
 //! counts; what we write ourselves is a block with these three tags and nothing else.
 
+mod thumbnail;
+
 use std::collections::BTreeMap;
 
 use super::Orientation;
@@ -41,8 +43,9 @@ pub(super) fn orientation(tiff: &[u8]) -> Orientation {
     orientation_field(tiff).map_or(Orientation::UPRIGHT, |field| Orientation::from_exif(field.value))
 }
 
-/// The same block, saying that the picture stands upright.
-pub(super) fn upright(tiff: &[u8]) -> Vec<u8> {
+/// The same block for pixels that were made anew: it says that they stand upright, and has no small picture of what they
+/// once were.
+pub(super) fn renewed(tiff: &[u8]) -> Vec<u8> {
     let mut block = tiff.to_vec();
     if let Some(Field { at, kind, big_endian, .. }) = orientation_field(tiff) {
         let value: [u8; 4] = match (kind, big_endian) {
@@ -52,6 +55,7 @@ pub(super) fn upright(tiff: &[u8]) -> Vec<u8> {
         };
         block[at..at + 4].copy_from_slice(&value);
     }
+    thumbnail::remove(&mut block);
     block
 }
 
@@ -191,36 +195,52 @@ struct Field {
 }
 
 fn orientation_field(tiff: &[u8]) -> Option<Field> {
-    let big_endian = match tiff.get(..4)? {
-        b"MM\0*" => true,
-        b"II*\0" => false,
-        _ => return None,
-    };
-    let short = |at: usize| {
-        let bytes = *tiff.get(at..)?.first_chunk()?;
-        Some(if big_endian { u16::from_be_bytes(bytes) } else { u16::from_le_bytes(bytes) })
-    };
-    let long = |at: usize| {
-        let bytes = *tiff.get(at..)?.first_chunk()?;
-        Some(if big_endian { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) })
-    };
-    let directory = long(4)? as usize;
-    let count = usize::from(short(directory)?);
+    let numbers = Numbers::of(tiff)?;
+    let directory = numbers.long(4)? as usize;
+    let count = usize::from(numbers.short(directory)?);
     for index in 0..count {
         let entry = directory.checked_add(2 + index * 12)?;
-        if short(entry)? != ORIENTATION {
+        if numbers.short(entry)? != ORIENTATION {
             continue;
         }
-        let (kind, at) = (short(entry + 2)?, entry + 8);
-        let whole = long(at)?;
+        let (kind, at) = (numbers.short(entry + 2)?, entry + 8);
+        let whole = numbers.long(at)?;
         let value = match kind {
-            SHORT => u32::from(short(at)?),
+            SHORT => u32::from(numbers.short(at)?),
             LONG => whole,
             _ => return None,
         };
-        return Some(Field { at, kind, value, big_endian });
+        return Some(Field { at, kind, value, big_endian: numbers.big_endian });
     }
     None
+}
+
+/// The numbers of a block, in its own order of bytes.
+#[derive(Clone, Copy)]
+struct Numbers<'b> {
+    block: &'b [u8],
+    big_endian: bool,
+}
+
+impl<'b> Numbers<'b> {
+    fn of(block: &'b [u8]) -> Option<Self> {
+        let big_endian = match block.get(..4)? {
+            b"MM\0*" => true,
+            b"II*\0" => false,
+            _ => return None,
+        };
+        Some(Self { block, big_endian })
+    }
+
+    fn short(self, at: usize) -> Option<u16> {
+        let bytes = *self.block.get(at..)?.first_chunk()?;
+        Some(if self.big_endian { u16::from_be_bytes(bytes) } else { u16::from_le_bytes(bytes) })
+    }
+
+    fn long(self, at: usize) -> Option<u32> {
+        let bytes = *self.block.get(at..)?.first_chunk()?;
+        Some(if self.big_endian { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) })
+    }
 }
 
 #[cfg(test)]
@@ -234,7 +254,7 @@ mod tests {
         assert_eq!(orientation(&block), Orientation::from_exif(6));
         assert_eq!(super::rights(&block), rights);
         assert_eq!(::exif::Reader::new().read_raw(block.clone()).unwrap().fields().len(), 3);
-        let turned = upright(&block);
+        let turned = renewed(&block);
         assert_eq!(orientation(&turned), Orientation::UPRIGHT);
         assert_eq!(super::rights(&turned), rights);
         assert_eq!(write(Orientation::UPRIGHT, &Rights::default()), None);
@@ -244,7 +264,7 @@ mod tests {
     fn big_endian_blocks_are_read_and_reset_too() {
         let block = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x08\0\0\0\0\0\0";
         assert_eq!(orientation(block), Orientation::from_exif(8));
-        assert_eq!(orientation(&upright(block)), Orientation::UPRIGHT);
+        assert_eq!(orientation(&renewed(block)), Orientation::UPRIGHT);
     }
 
     #[test]
@@ -254,7 +274,7 @@ mod tests {
         for length in 0..block.len() {
             let cut = &block[..length];
             assert!([1, 3].contains(&orientation(cut).exif()));
-            let _ = (super::rights(cut), upright(cut));
+            let _ = (super::rights(cut), renewed(cut));
         }
     }
 }

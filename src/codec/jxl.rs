@@ -1,11 +1,15 @@
 //! JPEG XL in: a still, or the first frame of an animation; and lossless JPEG XL out. The decoder turns it upright by itself and gives eight bits
 //! whatever the file has.
 
+mod frames;
+
 use ::jxl::api::{
     AlphaMode, Event, ExtraChannel, JxlBasicInfo, JxlColorEncoding, JxlColorProfile, JxlColorType,
     JxlDataFormat, JxlDecoder, JxlDecoderOptions, JxlOutputBuffer, JxlPixelFormat, ProfileLevel,
 };
 use ::jxl::error::Error;
+
+pub(super) use frames::Frames;
 
 use super::probe::Stop;
 use super::walk::Cut;
@@ -13,6 +17,9 @@ use super::{
     Bitmap, CodecError, DecodeRequest, Decoded, Format, Header, Layout, Limits, Orientation, Rect,
     check_deadline, shrink,
 };
+
+/// So much of the file is decoded between two looks at the clock.
+const PIECE: usize = 64 << 10;
 
 /// Up to the colour profile; an animation to its end, because only there is known how many frames it has.
 pub(super) fn header(prefix: &[u8], total: u64, limits: &Limits) -> Result<Header, Stop> {
@@ -32,14 +39,14 @@ pub(super) fn header(prefix: &[u8], total: u64, limits: &Limits) -> Result<Heade
         width: side(info.size.0)?,
         height: side(info.size.1)?,
         orientation: Orientation::UPRIGHT,
-        frames: if info.animation.is_some() { frames(prefix, total, limits)? } else { 1 },
+        frames: if info.animation.is_some() { count(prefix, total, limits)? } else { 1 },
         has_alpha: has_alpha(info),
         depth: info.bit_depth.bits_per_sample().min(32) as u8,
         progressive: true,
     })
 }
 
-fn frames(prefix: &[u8], total: u64, limits: &Limits) -> Result<u32, Stop> {
+fn count(prefix: &[u8], total: u64, limits: &Limits) -> Result<u32, Stop> {
     if (prefix.len() as u64) < total {
         return Err(Cut { needed: usize::MAX }.into());
     }
@@ -79,8 +86,6 @@ pub(super) fn decode(
     request: &DecodeRequest,
     region: Rect,
 ) -> Result<Decoded, CodecError> {
-    /// So much of the file is decoded between two looks at the clock.
-    const PIECE: usize = 64 << 10;
     let pixels = u64::from(header.width) * u64::from(header.height);
     let mut decoder = JxlDecoder::new(options(pixels, false));
     let mut shown = bytes.len().min(PIECE);
@@ -132,6 +137,14 @@ pub(super) fn memory(header: &Header, request: &DecodeRequest) -> u64 {
     let pixels = u64::from(header.width) * u64::from(header.height);
     let samples = if header.has_alpha { 4 } else { 3 };
     pixels * (4 + samples * 8) + shrink::memory(header, request) + (16 << 20)
+}
+
+/// For an animation: what the decoder keeps of earlier frames, four of them at most, with samples of four bytes; and the
+/// frame that is given.
+pub(super) fn frames_memory(header: &Header) -> u64 {
+    let pixels = u64::from(header.width) * u64::from(header.height);
+    let samples = if header.has_alpha { 4 } else { 3 };
+    pixels * (8 + samples * (8 + 4 * 4)) + (16 << 20)
 }
 
 /// The whole picture as the decoder writes it.
@@ -212,10 +225,6 @@ pub(super) fn encode(bitmap: &Bitmap) -> Result<Vec<u8>, CodecError> {
     use zune_core::bit_depth::BitDepth;
     use zune_core::colorspace::ColorSpace;
     use zune_core::options::EncoderOptions;
-    if bitmap.width < 2 || bitmap.height < 2 {
-        let why = "as JPEG XL it has to be at least two pixels wide and high";
-        return Err(CodecError::Unsupported { format: Format::Jxl, why });
-    }
     let space = match bitmap.layout {
         Layout::Gray => ColorSpace::Luma,
         Layout::Rgb => ColorSpace::RGB,

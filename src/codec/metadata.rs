@@ -16,7 +16,7 @@ pub enum Keep {
     /// Artist and copyright only.
     #[default]
     Copyright,
-    /// The whole EXIF block, place and serial numbers included.
+    /// The whole EXIF block, place and serial numbers included, but for its thumbnail, which shows other pixels.
     All,
 }
 
@@ -29,7 +29,7 @@ pub fn extract(bytes: &[u8], format: Format, keep: Keep) -> Option<Vec<u8>> {
         Keep::All => {
             let found = find(bytes, format);
             match found.exif.as_deref().filter(|block| block.len() <= LONGEST) {
-                Some(block) => Some(exif::upright(block)),
+                Some(block) => Some(exif::renewed(block)),
                 None => exif::write(Orientation::UPRIGHT, &found.rights()),
             }
         }

@@ -231,6 +231,17 @@ pub struct EncodeRequest<'a> {
 
 /// The pixels of a file whose header passed [`probe()`]; of an animation the first frame on its canvas.
 pub fn decode(bytes: &[u8], header: &Header, request: &DecodeRequest) -> Result<Decoded, CodecError> {
+    decode_page(bytes, header, 0, request)
+}
+
+/// The same of another page, counted from 0, of a document ([`Format::Tiff`]); frames of animations are read by
+/// [`frames::FrameReader`].
+pub fn decode_page(
+    bytes: &[u8],
+    header: &Header,
+    page: u32,
+    request: &DecodeRequest,
+) -> Result<Decoded, CodecError> {
     let format = header.format;
     let region = request.whole_region(header)?;
     check_deadline(request.deadline)?;
@@ -244,7 +255,7 @@ pub fn decode(bytes: &[u8], header: &Header, request: &DecodeRequest) -> Result<
         Format::Jxl => jxl::decode(bytes, header, request, region)?,
         Format::Bmp => bmp::decode(bytes, header, request, region)?,
         Format::Ico => ico::decode(bytes, header, request, region)?,
-        Format::Tiff => tiff::decode(bytes, header, request, region)?,
+        Format::Tiff => tiff::decode(bytes, header, request, region, page)?,
         Format::Svg => svg::decode(bytes, header, request, region)?,
     };
     let Bitmap { width, height, layout, ref data } = decoded.bitmap;

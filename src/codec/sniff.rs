@@ -110,6 +110,11 @@ impl Format {
         !matches!(self, Self::Jpeg | Self::Bmp)
     }
 
+    /// The shortest side that its encoder here takes.
+    pub(crate) fn min_side(self) -> u32 {
+        if self == Self::Jxl { 2 } else { 1 }
+    }
+
     /// The longest side the file format can express, where that is less than we would ever make.
     pub(crate) fn max_side(self) -> Option<u32> {
         match self {

@@ -46,6 +46,18 @@ impl Fault for StripError {
     }
 }
 
+impl Format {
+    /// Whether [`strip`] may have to refuse a file of it.
+    pub fn may_be_private(self) -> bool {
+        match self {
+            Self::Jpeg | Self::Png | Self::Webp | Self::Gif => false,
+            // Drawings leave sanitised, and that takes everything out.
+            Self::Svg => false,
+            Self::Avif | Self::Heic | Self::Jxl | Self::Tiff | Self::Bmp | Self::Ico => true,
+        }
+    }
+}
+
 /// The file without what is private, borrowed where nothing had to go. `bytes` are a whole file.
 pub fn strip(bytes: &[u8], format: Format) -> Result<Cow<'_, [u8]>, StripError> {
     strip_all_but(bytes, format, Some(&metadata::rights(bytes, format)))
@@ -256,6 +268,7 @@ fn webp_frame(frame: Chunk<'_>) -> Result<Vec<u8>, Broken> {
 fn gif(bytes: &[u8]) -> Result<Vec<u8>, Broken> {
     const CONTROL: u8 = 0xF9;
     const APPLICATION: u8 = 0xFF;
+    const TEXT: u8 = 0x01;
     /// How often it repeats, and its profile.
     const NEEDED: [&[u8]; 3] = [b"NETSCAPE2.0", b"ANIMEXTS1.0", b"ICCRGBG1012"];
     let (head, mut blocks) = Blocks::new(bytes)?;
@@ -265,14 +278,15 @@ fn gif(bytes: &[u8]) -> Result<Vec<u8>, Broken> {
     let mut control = None;
     loop {
         match blocks.next() {
-            // Delay and transparency belong to the picture after them, and to a text that nobody shows.
+            // Delay and transparency belong to the next picture, whatever stands between, or to a text that nobody shows.
             Ok(Block::Extension { label: CONTROL, whole }) => control = Some(whole),
+            Ok(Block::Extension { label: TEXT, .. }) => control = None,
             Ok(Block::Extension { label: APPLICATION, whole }) => {
                 if whole.get(3..14).is_some_and(|name| NEEDED.contains(&name)) {
                     out.extend(whole);
                 }
             }
-            Ok(Block::Extension { .. }) => control = None,
+            Ok(Block::Extension { .. }) => {}
             Ok(Block::Image { whole, .. }) => {
                 frames += 1;
                 out.extend(control.take().unwrap_or_default());

@@ -275,3 +275,25 @@ fn a_gif_is_as_large_as_its_first_frame_even_if_that_is_cut() {
     let none = &file(1, &[])[..20];
     assert!(matches!(probed(none), Err(CodecError::Undecodable { .. })));
 }
+
+/// Comments and repetitions may stand between a frame and what says how long it stays and what is clear in it.
+#[test]
+fn a_stripped_gif_keeps_what_belongs_to_its_frames() {
+    const CONTROL: &[u8] = b"\x21\xF9\x04\x01\x2C\x01\x00\0";
+    const COMMENT: &[u8] = b"\x21\xFE\x06secret\0";
+    const REPEAT: &[u8] = b"\x21\xFF\x0BNETSCAPE2.0\x03\x01\0\0\0";
+    const TEXT: &[u8] = b"\x21\x01\x0C\0\0\0\0\x01\0\x01\0\x08\x08\0\x01\x01x\0";
+    const FRAME: &[u8] = b"\x2C\0\0\0\0\x01\0\x01\0\0\x02\x02\x44\x01\0";
+    let head = b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xFF\xFF\xFF".as_slice();
+    let file = |parts: &[&[u8]]| [&[head], parts, &[b";"]].concat().concat();
+    for (given, kept) in [
+        (vec![CONTROL, COMMENT, FRAME], vec![CONTROL, FRAME]),
+        (vec![CONTROL, REPEAT, FRAME, COMMENT, FRAME], vec![REPEAT, CONTROL, FRAME, FRAME]),
+        // A text has been its picture.
+        (vec![CONTROL, TEXT, FRAME], vec![FRAME]),
+    ] {
+        let given = file(&given);
+        let stripped = strip(&given, Format::Gif).unwrap();
+        assert!(*stripped == file(&kept), "{}", stripped.escape_ascii());
+    }
+}

@@ -1,4 +1,4 @@
-//! TIFF in: the first page, with whatever samples it has, as eight bits. The directory is read here, because the answer
+//! TIFF in: a page, with whatever samples it has, as eight bits. The directory is read here, because the answer
 //! must be there before the file is; pixels come from the `tiff` crate.
 
 mod fax;
@@ -55,8 +55,9 @@ pub(super) fn decode(
     header: &Header,
     request: &DecodeRequest,
     region: Rect,
+    page: u32,
 ) -> Result<Decoded, CodecError> {
-    let (page, icc) = pixels::Page::read(bytes, header)?;
+    let (page, icc) = pixels::Page::read(bytes, header, page)?;
     check_deadline(request.deadline)?;
     let (width, height) = shrink::size((region.width, region.height), request.target);
     let layout = page.layout();
@@ -202,10 +203,13 @@ pub(super) fn bytes_of(bytes: &[u8], tag: u16) -> Option<&[u8]> {
     bytes.get(from..from.checked_add(usize::try_from(entry.count).ok()?)?)
 }
 
-/// Where the first directory says how samples are meant, and what it says.
-fn photometric(bytes: &[u8]) -> Option<(u64, u64)> {
+/// Where the directory of a page says how samples are meant, and what it says.
+fn photometric(bytes: &[u8], page: u32) -> Option<(u64, u64)> {
     let file = File::open(bytes, bytes.len() as u64).ok()?;
-    let first = file.directory(file.number(file.first_at(), file.offset_size()).ok()?).ok()?;
-    let entry = first.entry(PHOTOMETRIC).filter(|entry| entry.kind == 3)?;
+    let mut directory = file.directory(file.number(file.first_at(), file.offset_size()).ok()?).ok()?;
+    for _ in 0..page {
+        directory = file.directory(directory.next).ok()?;
+    }
+    let entry = directory.entry(PHOTOMETRIC).filter(|entry| entry.kind == 3)?;
     Some((entry.first_value_at, entry.value?))
 }

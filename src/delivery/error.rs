@@ -39,6 +39,9 @@ pub enum DeliveryError {
     /// No such image, or one that the caller must not learn of.
     #[error("there is no image `{0}`")]
     NoImage(String),
+    /// The same of a picture that the spec names.
+    #[error("there is no image to draw for `{option}`")]
+    NoNamed { option: String },
     #[error("there is no source `{0}`")]
     NoSource(String),
     #[error("the source `{0}` has paths, not addresses: `~…` is for http sources with `hosts`")]
@@ -93,6 +96,7 @@ impl DeliveryError {
             | Self::SharePassword { .. }
             | Self::Hotlink
             | Self::NoImage(_)
+            | Self::NoNamed { .. }
             | Self::NoSource(_)
             | Self::NoAddress(_)
             | Self::NeedsSignature { .. }
@@ -133,7 +137,11 @@ impl DeliveryError {
 impl Fault for DeliveryError {
     fn kind(&self) -> Kind {
         match self {
-            Self::NoImage(_) | Self::NoSource(_) | Self::NoAddress(_) | Self::NotSignable => Kind::NotFound,
+            Self::NoImage(_)
+            | Self::NoNamed { .. }
+            | Self::NoSource(_)
+            | Self::NoAddress(_)
+            | Self::NotSignable => Kind::NotFound,
             Self::NeedsSignature { .. } | Self::Hotlink => Kind::Forbidden,
             Self::NoShare => Kind::NotFound,
             Self::ShareEnded => Kind::Expired,
@@ -145,7 +153,11 @@ impl Fault for DeliveryError {
 
     fn code(&self) -> &'static str {
         match self {
-            Self::NoImage(_) | Self::NoSource(_) | Self::NoAddress(_) | Self::NotSignable => "not_found",
+            Self::NoImage(_)
+            | Self::NoNamed { .. }
+            | Self::NoSource(_)
+            | Self::NoAddress(_)
+            | Self::NotSignable => "not_found",
             Self::NeedsSignature { .. } => "needs_signature",
             Self::Hotlink => "hotlink",
             Self::NoShare => "not_found",
@@ -165,7 +177,7 @@ impl Fault for DeliveryError {
 
     fn detail(&self) -> Detail {
         match self {
-            Self::NeedsSignature { option, .. } => {
+            Self::NeedsSignature { option, .. } | Self::NoNamed { option } => {
                 Detail { option: Some(option.clone()), ..Detail::default() }
             }
             Self::SharePassword { .. } => {

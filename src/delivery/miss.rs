@@ -164,7 +164,12 @@ impl Kitchen {
         let (header, plan) = (origin.header.clone(), plan.clone());
         let rendered =
             permit.run(move |deadline| render_with(&bytes, &header, &plan, &others, deadline)).await??;
-        if !original {
+        // An original that could not be shown as it is was decoded all the same.
+        let anew = original && !rendered.timings.decode.is_zero();
+        if anew {
+            self.metrics.decode(job.order.origin.header.format.name());
+        }
+        if anew || !original {
             self.metrics.encoded(encoded_name(&job.order.plan, &rendered));
         }
         Ok(self.entry(rendered, None, &job, admitted, Some(fetched)))

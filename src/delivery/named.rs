@@ -19,28 +19,24 @@ use crate::transform::{Client, Resolution, SourceFacts, Spec, Subject, resolve_s
 use crate::units::Policy;
 use crate::{codec, limit};
 
-/// Each in the version that was found.
+/// What is drawn on a picture, each in the version that was found. A fallback is not among it: a picture that is there
+/// does not depend on what would be shown without it.
 #[derive(Default)]
 pub(crate) struct Named {
     /// In the order of the spec.
     pub(crate) overlays: Vec<Origin>,
-    fallback: Option<Version>,
 }
 
 impl Named {
     /// What tells results with these pictures from results with others.
     pub(crate) fn keys(&self) -> Vec<[u8; 32]> {
-        self.versions().map(|version| *version.original().as_bytes()).collect()
-    }
-
-    pub(crate) fn versions(&self) -> impl Iterator<Item = &Version> {
-        self.overlays.iter().map(|origin| &origin.version).chain(&self.fallback)
+        self.overlays.iter().map(|origin| *origin.version.original().as_bytes()).collect()
     }
 }
 
 impl Delivery {
-    /// Finds the pictures that a spec names, where the caller may have them: by the same rules as its own, lest a right
-    /// to one picture be a way to all others.
+    /// Finds the pictures that are drawn on top, where the caller may have them: by the same rules as its own, lest a
+    /// right to one picture be a way to all others. A fallback is looked for where it is needed.
     pub(super) async fn named(
         &self,
         spec: &Spec,
@@ -51,11 +47,16 @@ impl Delivery {
         let mut found = Named::default();
         for named in spec.named_pictures() {
             let signed = self.may_name(&named, caller, policy, right)?;
-            let opens = |image: &Image| right.opens_named(image, signed);
-            let version = self.origins.version(&Subject::Image { id: named.id.to_owned() }, opens).await?;
-            match named.is_fallback {
-                true => found.fallback = Some(version),
-                false => found.overlays.push(self.origins.origin(version).await?),
+            if !named.is_fallback {
+                let opens = |image: &Image| right.opens_named(image, signed);
+                let subject = Subject::Image { id: named.id.to_owned() };
+                let version = self.origins.version(&subject, opens).await.map_err(|error| match error {
+                    DeliveryError::NoImage(id) => {
+                        DeliveryError::NoNamed { option: format!("{}_{id}", named.option) }
+                    }
+                    error => error,
+                })?;
+                found.overlays.push(self.origins.origin(version).await?);
             }
         }
         Ok(found)

@@ -99,7 +99,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::codec::{Limits, Probe, probe};
+    use crate::codec::{DecodeRequest, Limits, Probe, probe};
     use crate::transform::render::render;
     use crate::transform::{Client, Presets, ResolveLimits, SourceFacts, Spec, resolve};
 
@@ -130,6 +130,34 @@ mod tests {
         assert!(capped.len() <= cap && header(&capped).frames == 8, "{} of {cap}", capped.len());
         let error = made("wheel.gif", "w_60,f_gif,mb_300").unwrap_err();
         assert!(matches!(error, RenderError::OverCap { cap: 300, .. }), "{error}");
+    }
+
+    #[test]
+    fn a_document_has_pages_and_no_frames() {
+        let ground = |spec: &str| {
+            let file = made("pages.tiff", spec).unwrap();
+            let header = header(&file);
+            assert_eq!((header.width, header.height, header.frames), (48, 32, 1), "{spec}");
+            let request = DecodeRequest {
+                region: None,
+                target: None,
+                deadline: Instant::now() + Duration::from_secs(60),
+            };
+            let bitmap = crate::codec::decode(&file, &header, &request).unwrap().bitmap;
+            bitmap.data[..bitmap.layout.channels()].to_vec()
+        };
+        assert_eq!(ground("f_png"), [220, 200, 40]);
+        assert_eq!(ground("pg_0,f_png"), [220, 200, 40]);
+        let palette = ground("pg_1,f_png");
+        assert!(
+            palette.iter().zip([40_u8, 160, 90]).all(|(found, own)| found.abs_diff(own) <= 2),
+            "{palette:?}"
+        );
+        let gray = ground("pg_2,f_png")[0];
+        assert!((95..115).contains(&gray), "{gray}");
+        assert_eq!(ground("f_gif"), [220, 200, 40]);
+        let error = made("pages.tiff", "pg_3,f_png").unwrap_err().to_string();
+        assert!(error.contains("30x20") && error.contains("48x32"), "{error}");
     }
 
     /// The square wanders up and down beside the wheel: a crop that followed it would show another part each time.

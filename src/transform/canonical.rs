@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 
+use crate::codec::fonts;
 use crate::transform::client::Client;
 use crate::transform::domain::{MAX_RADIUS, MAX_SIDE};
 use crate::transform::draft::too_many_steps;
@@ -11,7 +12,7 @@ use crate::transform::error::{Place, SpecError};
 use crate::transform::number::{Decimal, round_div};
 use crate::transform::options::Key;
 use crate::transform::spec::{Entry, MAX_BYTES, MAX_OPTIONS, MAX_STEPS, Options, Spec, Written};
-use crate::transform::value::{Gravity, Side, Value};
+use crate::transform::value::{Gravity, Overlay, Side, Value};
 use crate::transform::words::{Mode, Wanted};
 
 /// Steps whose presets are expanded become canonical. Where the result may be longer than what was sent, its
@@ -38,10 +39,12 @@ pub(crate) fn fold(
         }
         drop_idle(step);
     }
+    check_page(&whole)?;
     drop_idle_of_whole(&mut whole);
     steps.retain(|step| !step.is_empty());
     let spec = Spec { steps, whole, written };
     check_original(&spec)?;
+    spec.steps.iter().try_for_each(check_letters)?;
     check_limits(&spec, may_have_grown)?;
     Ok(spec)
 }
@@ -219,6 +222,22 @@ fn drop_idle_of_whole(whole: &mut Options) {
     });
 }
 
+/// One frame is not several.
+fn check_page(whole: &Options) -> Result<(), SpecError> {
+    let Some(page) = whole.entry(Key::Pg) else { return Ok(()) };
+    let several = |entry: &&Entry| match entry.key {
+        Key::An => entry.value == Value::Flag(true),
+        key => key == Key::Mf,
+    };
+    match whole.iter().find(several) {
+        None => Ok(()),
+        Some(entry) => {
+            let reason = format!("`{page}` is one frame, and this says how many there are to be");
+            Err(SpecError::Conflict(Place::option(entry.to_string(), entry.position(), reason)))
+        }
+    }
+}
+
 /// The original bytes leave nothing to change.
 fn check_original(spec: &Spec) -> Result<(), SpecError> {
     if spec.format() != Wanted::Orig {
@@ -232,6 +251,25 @@ fn check_original(spec: &Spec) -> Result<(), SpecError> {
             Err(SpecError::Conflict(Place::option(entry.key.name(), entry.position(), reason)))
         }
     }
+}
+
+/// What no font has would be left out of the picture, and nobody would know what it was to say.
+fn check_letters(step: &Options) -> Result<(), SpecError> {
+    /// More of them say nothing more.
+    const TOLD: usize = 8;
+    let Some(entry) = step.entry(Key::L) else { return Ok(()) };
+    let Value::Overlay(Overlay::Text(text)) = &entry.value else { return Ok(()) };
+    let missing = fonts::missing(text);
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let named = |letter: &char| format!("{letter} (U+{:04X})", u32::from(*letter));
+    let told = missing.iter().take(TOLD).map(named).collect::<Vec<_>>().join(" ");
+    let more = if missing.len() > TOLD { " and others" } else { "" };
+    let reason = format!("no font here has {told}{more}; what they have is {}", fonts::COVERED);
+    let mut place = Place::option("l", entry.position(), reason);
+    place.allowed = Some(format!("text in {}", fonts::COVERED));
+    Err(SpecError::BadValue(place))
 }
 
 fn check_limits(spec: &Spec, may_have_grown: bool) -> Result<(), SpecError> {

@@ -26,13 +26,14 @@ pub fn memory(header: &Header, plan: &Plan, decoding: Decoding) -> u64 {
     /// Filter weights, encoder tables and the like.
     const FIXED: u64 = 1 << 20;
     if plan.output.original {
-        return if header.format == Format::Svg { codec::svg::cleaning_memory() } else { 0 };
+        let made = plan.otherwise.as_ref().map_or(0, |made| memory(header, made, decoding));
+        return if header.format == Format::Svg { codec::svg::cleaning_memory() } else { made };
     }
     let Some(folded) = Folded::of(header, plan) else { return 0 };
     let mut size = (folded.window.width, folded.window.height);
     let now = Instant::now();
     let decoded = match decoding {
-        _ if plan.frames != Frames::First => frames::memory(header),
+        _ if plan.frames != Frames::First && frames::is_animated(header) => frames::memory(header),
         Decoding::Own => codec::decode_memory(header, &folded.request(header, now)),
         // With its halves; and what has alpha is copied to be weighed.
         Decoding::Common(need) => codec::decode_memory(header, &need.request(now)) * 4 / 3 * copies(header),
@@ -83,7 +84,8 @@ pub fn seconds(header: &Header, plan: &Plan, decoding: Decoding) -> f64 {
     /// Probing, tables, allocation: what even the smallest picture costs.
     const FIXED: f64 = 0.0005;
     if plan.output.original {
-        return if header.format == Format::Svg { drawing(0) } else { FIXED };
+        let made = plan.otherwise.as_ref().map_or(0.0, |made| seconds(header, made, decoding));
+        return if header.format == Format::Svg { drawing(0) } else { FIXED + made };
     }
     let Some(folded) = Folded::of(header, plan) else { return FIXED };
     let request = match decoding {
@@ -113,9 +115,11 @@ pub fn seconds(header: &Header, plan: &Plan, decoding: Decoding) -> f64 {
         megapixels(pixels(size)) * plan.output.contestants().map(encode_seconds).sum::<f64>() * attempts;
     let moved = megapixels(kept + touched) * 0.008;
     match plan.frames {
-        Frames::First => FIXED + decode + worked + moved + encode,
-        // Those before it are composed too.
-        Frames::One(number) => FIXED + decode * f64::from(number + 1) + worked + moved + encode,
+        // Those before it are composed too, where it is not a page.
+        Frames::One(number) if frames::is_animated(header) => {
+            FIXED + decode * f64::from(number + 1) + worked + moved + encode
+        }
+        Frames::First | Frames::One(_) => FIXED + decode + worked + moved + encode,
         Frames::All(_) => {
             // Every attempt reads the frames again.
             let frame = (decode + worked + moved) * attempts + encode;

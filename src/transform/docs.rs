@@ -181,7 +181,7 @@ of a picture that cannot be decoded it tells what the header says.
 ## Broken files
 
 A JPEG that ends early is shown as far as it goes, as in browsers: the upper part of a baseline one over gray, all of a progressive one with the
-detail that is there. Of an animation that ends early the whole frames are shown. In every other format a file that does not hold all of its pixels is
+detail that is there. Of an animation that ends early the whole frames are shown (of an AVIF nothing). In every other format a file that does not hold all of its pixels is
 `undecodable` (422). What a *source* cuts off on the way is never taken. `d_<id>` names a picture to show instead.
 
 ## Words from elsewhere

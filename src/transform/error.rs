@@ -5,8 +5,9 @@ use std::cmp::Reverse;
 use std::fmt;
 
 use crate::error::{Detail, Fault, Kind};
+use crate::transform::spec::Entry;
 
-/// Why a spec is refused. All but `ResultTooLarge` are the URL's own fault.
+/// Why a spec is refused. All but the last two are the URL's own fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SpecError {
     #[error("unknown option {0}")]
@@ -28,8 +29,10 @@ pub enum SpecError {
     /// No URL of ours looks like that.
     #[error("no such address: {0}")]
     NotFound(Box<Place>),
-    #[error("the result is too large: {0}")]
+    #[error("too large: {0}")]
     ResultTooLarge(Box<Place>),
+    #[error("too small: {0}")]
+    ResultTooSmall(Box<Place>),
 }
 
 /// What is wrong, where, and what would be right.
@@ -78,8 +81,22 @@ impl SpecError {
             | Self::Unsupported(place)
             | Self::NeedsSignature(place)
             | Self::NotFound(place)
-            | Self::ResultTooLarge(place) => place,
+            | Self::ResultTooLarge(place)
+            | Self::ResultTooSmall(place) => place,
         }
+    }
+}
+
+impl SpecError {
+    /// The same, said of this option where nothing else is to blame yet.
+    pub(crate) fn blamed_on(mut self, entry: Option<&Entry>) -> Self {
+        if let (Self::ResultTooLarge(place), Some(entry)) = (&mut self, entry)
+            && place.option.is_none()
+        {
+            place.option = Some(entry.to_string());
+            place.position = entry.position();
+        }
+        self
     }
 }
 
@@ -88,7 +105,7 @@ impl Fault for SpecError {
         match self {
             Self::NeedsSignature(_) => Kind::Forbidden,
             Self::NotFound(_) => Kind::NotFound,
-            Self::ResultTooLarge(_) => Kind::Unprocessable,
+            Self::ResultTooLarge(_) | Self::ResultTooSmall(_) => Kind::Unprocessable,
             _ => Kind::BadRequest,
         }
     }
@@ -104,6 +121,7 @@ impl Fault for SpecError {
             Self::NeedsSignature(_) => "needs_signature",
             Self::NotFound(_) => "not_found",
             Self::ResultTooLarge(_) => "result_too_large",
+            Self::ResultTooSmall(_) => "result_too_small",
         }
     }
 

@@ -98,9 +98,5 @@ fn one(spec: &Spec, header: &Header, page: u32) -> Result<Frames, SpecError> {
     if page == 0 {
         return Ok(Frames::First);
     }
-    if !is_animated(header) {
-        let reason = "pages of this format cannot be told apart yet".to_owned();
-        return Err(SpecError::Unsupported(place(reason)));
-    }
     Ok(Frames::One(page))
 }

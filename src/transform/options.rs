@@ -96,7 +96,7 @@ table! {
     T "t" ["preset" "named" "pr"] Domain::Names, None, Step, Now, Free,
         "Expand presets here. Options beside it win over theirs; of two presets the later name wins.";
     Pg "pg" ["page" "frame"] whole(0, 9999), None, Spec, Now, Free,
-        "Page or frame, counted from 0, as a still picture.";
+        "Frame of an animation or page of a TIFF, counted from 0, as a still picture; not beside `mf` or `an_1`.";
     Or "or" ["autoorient" "autorotate"] Domain::Flag, ON, Spec, Now, Free,
         "Apply the EXIF orientation. A bare `rotate` means this.";
     Ex "ex" ["extract" "region"] Domain::Region, None, Step, Now, Signed,
@@ -195,7 +195,7 @@ table! {
     O "o" ["opacity"] number(0, 100), HUNDRED, Step, Now, Signed,
         "Opacity of the result.";
     F "f" ["fmt" "format" "output"] Domain::Format, Some(Value::Format(Wanted::Auto)), Spec,
-        Except("svg and heic of pictures that are none"), Free,
+        Except("svg and heic where the original is another"), Free,
         "Output format. `ico` has at most 256 pixels a side. `auto` goes by the Accept header, `best` is whatever of what the client takes has the fewest bytes at the same quality and costs as much as all of them, `orig` is the original without GPS, serials and thumbnail; so is the original's own format where nothing else is asked. `svg` and `heic` only name originals. `json` tells sides, colours, placeholders and EXIF; `lqip`, `blurhash` and `thumbhash` are one placeholder as text.";
     Q "q" ["quality"] Domain::Quality, Some(Value::Quality(Quality::Auto(AutoQuality::Good))), Spec, Now,
         Rule("snapped to 30 40 50 60 70 75 80 85 90 95; not lossless"),

@@ -33,7 +33,11 @@ pub(crate) fn draw_on_top(
     };
     let (width, height) =
         (side(Key::Lw, picture.size.w, original.0), side(Key::Lh, picture.size.h, original.1));
-    picture.check_size(Size { w: width.unwrap_or(1).into(), h: height.unwrap_or(1).into() })?;
+    for (key, side) in [(Key::Lw, width), (Key::Lh, height)] {
+        if let (Some(side), Some(entry)) = (side, step.entry(key)) {
+            picture.check_overlay(side, entry)?;
+        }
+    }
     let number = |key, default| match step.get(key) {
         Some(Value::Number(number)) => *number,
         _ => default,

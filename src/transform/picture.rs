@@ -6,6 +6,7 @@ use crate::transform::error::{Place, SpecError};
 use crate::transform::geometry::{Fraction, Size, origin};
 use crate::transform::number::Decimal;
 use crate::transform::plan::{Adjust, Colour, Fill, Interest, Kernel, Look, Op};
+use crate::transform::spec::Entry;
 use crate::transform::steps::rotate::turned_size;
 
 #[derive(Debug)]
@@ -62,10 +63,39 @@ impl Picture<'_> {
         if size.w <= self.max_side && size.h <= self.max_side {
             return Ok(());
         }
-        let mut place =
-            Place::new(format!("{}x{} px, and no side may have more than {}", size.w, size.h, self.max_side));
+        let mut place = Place::new(format!(
+            "the result would have {}x{} px, and no side may have more than {}",
+            size.w, size.h, self.max_side
+        ));
         place.allowed = Some(format!("sides of at most {} px", self.max_side));
         Err(SpecError::ResultTooLarge(place))
+    }
+
+    /// The same of what is drawn on it.
+    pub(crate) fn check_overlay(&self, side: u32, entry: &Entry) -> Result<(), SpecError> {
+        if u64::from(side) <= self.max_side {
+            return Ok(());
+        }
+        let reason = format!(
+            "the overlay would be fitted into {side} px, and no side may have more than {}",
+            self.max_side
+        );
+        let mut place = Place::option(entry.to_string(), entry.position(), reason);
+        place.allowed = Some(format!("sides of at most {} px", self.max_side));
+        Err(SpecError::ResultTooLarge(place))
+    }
+
+    /// The same of the whole result, where no step is to blame but that nobody made it smaller.
+    pub(crate) fn check_result(&self) -> Result<(), SpecError> {
+        let (side, key) = if self.size.w > self.max_side { (self.size.w, 'w') } else { (self.size.h, 'h') };
+        self.check_size(self.size).map_err(|error| match error {
+            SpecError::ResultTooLarge(mut place) if side > self.max_side => {
+                place.reason =
+                    format!("{}; ask for less of it, as with `{key}_{}`", place.reason, self.max_side).into();
+                SpecError::ResultTooLarge(place)
+            }
+            error => error,
+        })
     }
 
     /// Scales to `scaled`, of which `frame` will be kept.

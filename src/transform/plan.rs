@@ -20,6 +20,8 @@ pub struct Plan {
     pub width: u32,
     pub height: u32,
     pub output: Output,
+    /// What is made where `output` is the original and that cannot be shown to everybody.
+    pub otherwise: Option<Box<Plan>>,
 }
 
 /// Which frames of an animation are made into the result. Stills have but the first.
@@ -305,6 +307,7 @@ impl Look {
                 rivals: Vec::new(),
                 told: None,
             },
+            otherwise: None,
         }
     }
 }

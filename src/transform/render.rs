@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
-use crate::codec::frames::FrameReader;
+use crate::codec::frames::{FrameReader, is_animated};
 use crate::codec::metadata::Keep;
 use crate::codec::{self, Bitmap, CodecError, Decoded, Format, Header, Layout, Rect, StripError};
 use crate::error::{Detail, Fault, Kind};
@@ -124,7 +124,12 @@ pub fn render_with(
     deadline: Instant,
 ) -> Result<Rendered, RenderError> {
     if plan.output.original {
-        return original(bytes, header, plan, deadline);
+        return match (original(bytes, header, plan, deadline), &plan.otherwise) {
+            (Err(RenderError::Original(StripError::Private { .. })), Some(made)) => {
+                render_with(bytes, header, made, others, deadline)
+            }
+            (answer, _) => answer,
+        };
     }
     if plan.frames.is_animated() {
         return animate(bytes, header, plan, others, deadline);
@@ -208,7 +213,9 @@ fn decode(
 ) -> Result<Decoded, RenderError> {
     let request = folded.request(header, deadline);
     match plan.frames.first() {
-        0 => Ok(codec::decode(bytes, header, &request)?),
+        number if number == 0 || !is_animated(header) => {
+            Ok(codec::decode_page(bytes, header, number, &request)?)
+        }
         number => {
             let reader = FrameReader::new(bytes, header, deadline)?;
             let icc = reader.icc().map(<[u8]>::to_vec);

@@ -11,7 +11,7 @@ use crate::transform::frames::{self, frames};
 use crate::transform::geometry::Size;
 use crate::transform::options::Key;
 use crate::transform::picture::Picture;
-use crate::transform::plan::{Frames, Kernel, Look, Output, Plan, Quality};
+use crate::transform::plan::{Frames, Kernel, Look, Metadata, Output, Plan, Quality};
 use crate::transform::resolve::output::{effort, encoded, original, output};
 pub(crate) use crate::transform::resolve::steps::quarters;
 use crate::transform::resolve::steps::run;
@@ -96,14 +96,34 @@ pub fn resolve_seen(
     seen: &[Rect],
 ) -> Result<Resolution, SpecError> {
     let spec = spec.with_hints(client)?;
-    let header = &source.header;
-    if asks_for_original(&spec, header) {
-        return Ok(Resolution::Plan(original(&spec, header)));
+    if !asks_for_original(&spec, &source.header) {
+        return made(&spec, source, client, limits, seen);
     }
+    let mut plan = original(&spec, &source.header);
+    // Only who writes `f_orig` wants nothing else.
+    if spec.format() != Wanted::Orig
+        && plan.output.metadata != Metadata::All
+        && source.header.format.may_be_private()
+        && let Ok(Resolution::Plan(made)) = made(&spec, source, client, limits, seen)
+    {
+        plan.otherwise = Some(Box::new(made));
+    }
+    Ok(Resolution::Plan(plan))
+}
+
+/// The plan of pixels that are made, not found.
+fn made(
+    spec: &Spec,
+    source: &SourceFacts,
+    client: &Client,
+    limits: &ResolveLimits,
+    seen: &[Rect],
+) -> Result<Resolution, SpecError> {
+    let header = &source.header;
     spec.check_supported()?;
-    let output = output(&spec, header, client.accepts)?;
-    let frames = frames(&spec, header, &output)?;
-    let mut plan = match lay_out(&spec, source, output, limits, seen) {
+    let output = output(spec, header, client.accepts)?;
+    let frames = frames(spec, header, &output)?;
+    let mut plan = match lay_out(spec, source, output, limits, seen) {
         Ok(plan) => animated(plan, frames),
         Err(Halt::Spec(error)) => return Err(error),
         Err(Halt::Look(look)) => {
@@ -113,7 +133,7 @@ pub fn resolve_seen(
     let pixels = u64::from(plan.width) * u64::from(plan.height);
     if plan.output.format == Format::Avif && encoded(spec.format()).is_none() && pixels > MAX_AUTO_AVIF {
         let accepts = Accepts { avif: false, ..client.accepts };
-        return resolve_seen(&spec, source, &Client { accepts, ..*client }, limits, seen);
+        return resolve_seen(spec, source, &Client { accepts, ..*client }, limits, seen);
     }
     if limits.haste == Haste::Background && !plan.output.original {
         let output = &mut plan.output;
@@ -176,8 +196,12 @@ fn lay_out(
             });
         }
     }
-    picture.check_size(picture.size)?;
     let mut output = output;
+    if output.told.is_none() {
+        picture.check_result()?;
+        check_least(spec, &output, picture.size)?;
+    }
+    // What is told of a picture is as short for a large one; every step that enlarges has been checked.
     if let Some(told) = &mut output.told {
         (told.width, told.height) = (picture.size.w as u32, picture.size.h as u32);
         picture.resize(looked_at(picture.size), Kernel::default())?;
@@ -192,7 +216,23 @@ fn lay_out(
         height: picture.size.h as u32,
         ops: picture.ops,
         output,
+        otherwise: None,
     })
+}
+
+/// Only the encoder of a format that was asked for by name can be in need of more pixels than there are.
+fn check_least(spec: &Spec, output: &Output, size: Size) -> Result<(), SpecError> {
+    let least = output.format.min_side();
+    if size.w.min(size.h) >= least.into() {
+        return Ok(());
+    }
+    let position = spec.whole.entry(Key::F).and_then(|entry| entry.position());
+    let option = format!("f_{}", output.format.name());
+    let reason = format!(
+        "the result would have {}x{} px, and the encoder of this format takes no side under {least}; ask for another format",
+        size.w, size.h
+    );
+    Err(SpecError::ResultTooSmall(Place::option(option, position, reason)))
 }
 
 /// Colours and placeholders are told from a small picture; none needs more.

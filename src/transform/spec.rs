@@ -162,9 +162,7 @@ fn write_options<'a>(f: &mut fmt::Formatter<'_>, options: impl Iterator<Item = &
         if i > 0 {
             f.write_str(",")?;
         }
-        f.write_str(entry.key.name())?;
-        f.write_str("_")?;
-        entry.value.fmt(f)?;
+        entry.fmt(f)?;
     }
     Ok(())
 }
@@ -179,6 +177,13 @@ impl Eq for Written {}
 
 impl std::hash::Hash for Written {
     fn hash<H: std::hash::Hasher>(&self, _: &mut H) {}
+}
+
+/// As it is written in a spec.
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}_{}", self.key.name(), self.value)
+    }
 }
 
 impl PartialEq for Entry {

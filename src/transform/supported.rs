@@ -71,9 +71,18 @@ fn supported(Entry { key, value, at, .. }: &Entry) -> Result<(), SpecError> {
         return Ok(());
     }
     let option = format!("{}_{value}", key.name());
-    let mut place = Place::option(option, at.map(|at| at as usize), "legal, but not built yet");
+    let reason = match value {
+        Value::Format(Wanted::Svg) => {
+            "no picture can be made an SVG; it is for originals that are one, and alone"
+        }
+        Value::Format(Wanted::Heic) => {
+            "HEIC is not written here; it is for originals that are one, and alone"
+        }
+        _ => "legal, but not built yet",
+    };
+    let mut place = Place::option(option, at.map(|at| at as usize), reason);
     if let Built::Except(what) = key.row().built {
-        place.allowed = Some(format!("every `{}` but: {what}", key.name()));
+        place.allowed = Some(format!("every `{}` except {what}", key.name()));
     }
     Err(SpecError::Unsupported(place))
 }

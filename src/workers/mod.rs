@@ -63,7 +63,11 @@ pub struct Permit {
 pub enum WorkersError {
     #[error("the server has more work than time; try again in {retry_after_s} s")]
     Overloaded { retry_after_s: u64 },
-    #[error("the picture needs {needed} bytes of memory to be processed, the server allows {budget}")]
+    #[error(
+        "the picture needs {} MiB of memory to be made, the server allows {} MiB (`images.memory_budget`); ask for fewer pixels",
+        needed.div_ceil(1 << 20),
+        budget >> 20
+    )]
     TooLarge { needed: u64, budget: u64 },
     #[error(
         "the picture would take about {seconds} s to make, the server allows {limit} s; ask for fewer pixels or another format"

@@ -111,6 +111,25 @@ fn animations_keep_their_time() {
     }
 }
 
+/// Those that only come in.
+#[test]
+fn avif_and_jpeg_xl_keep_their_time() {
+    for (source, spec) in [("sources/animated.avif", "w_30,f_webp"), ("sources/animated.jxl", "w_30,f_gif")] {
+        let before = std::fs::read(fixtures().join(source)).unwrap();
+        let after = rendered(source, spec).unwrap().bytes;
+        let sum = |bytes: &[u8]| {
+            let header = probed(bytes).unwrap();
+            let mut reader = FrameReader::new(bytes, &header, soon()).unwrap();
+            let mut sum = 0;
+            while let Some(frame) = reader.read().unwrap() {
+                sum += frame.delay_ms;
+            }
+            (header.frames, sum / 10, reader.plays())
+        };
+        assert_eq!(sum(&before), sum(&after), "{source}");
+    }
+}
+
 #[test]
 fn a_frame_that_is_not_there_is_refused_with_their_number() {
     let error = rendered("sources/wheel.gif", "pg_8,f_png").unwrap_err();

@@ -56,6 +56,7 @@ fn overlays_are_drawn_once_and_change_with_their_picture() {
         let reply = server.get(&format!("/i/{photo}/{spec}"));
         assert_eq!((reply.status, reply.code().as_str()), (status, code), "{spec}");
     }
+    assert_eq!(server.get(&format!("/i/{photo}/l_nosuchid")).json()["option"], "l_nosuchid");
     // A purge of the overlay makes the result anew.
     server.home().run(&["cache", "purge", "--image", &logo]);
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
@@ -114,6 +115,12 @@ fn a_fallback_is_shown_for_what_cannot_be_had() {
     assert_ne!(there.body, shown.body);
     assert_eq!(there.header("fallback-image"), "");
     assert_eq!(server.get("/i/nosuchid/w_40,d_nosuchid").code(), "not_found");
+    let plain = ok(server.get(&format!("/i/{photo}/w_40,f_png")));
+    let unneeded = ok(server.get(&format!("/i/{photo}/w_40,d_nosuchid,f_png")));
+    assert_eq!((&unneeded.body, unneeded.header("etag")), (&plain.body, plain.header("etag")));
+    let explained = server.get(&format!("/explain/i/{photo}/w_40,d_nosuchid,f_png"));
+    assert_eq!(explained.json()["key"], server.get(&format!("/explain/i/{photo}/w_40,f_png")).json()["key"]);
+    assert_eq!(server.get("/r/s/w_40,d_nosuchid/nothing.jpg").code(), "not_found");
     // A wrong URL stays wrong.
     assert_eq!(server.get(&format!("/i/nosuchid/w_40x,d_{logo}")).code(), "bad_value");
 }

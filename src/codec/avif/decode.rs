@@ -1,4 +1,4 @@
-//! AVIF in: a still, or the first frame of an animation. Rows are converted and averaged in bands, so that beside the
+//! AVIF in: a still, or the first frame of an animation (all of them are in `frames`). Rows are converted and averaged in bands, so that beside the
 //! decoder's own planes nothing is held whole.
 
 use super::sys::{Failure, Info, Reader};
@@ -11,7 +11,7 @@ use crate::codec::{
 };
 
 /// Frames are not counted here but while probing.
-const ANY_FRAMES: u32 = u32::MAX - 1;
+pub(super) const ANY_FRAMES: u32 = u32::MAX - 1;
 
 /// Reads as much as libavif needs to know sides and colours.
 pub(in crate::codec) fn header(prefix: &[u8], total: u64, limits: &Limits) -> Result<Header, Stop> {
@@ -57,22 +57,19 @@ pub(in crate::codec) fn decode(
     if (width, height) != (header.width, header.height) {
         return Err(broken("the header changed its mind"));
     }
-    let icc = reader.icc();
     let layout = match (info.is_gray, info.has_alpha) {
         (_, true) => Layout::Rgba,
         // A profile is one of colours even where there are none.
-        (true, false) if icc.is_none() => Layout::Gray,
+        (true, false) if reader.icc().is_none() => Layout::Gray,
         (_, false) => Layout::Rgb,
     };
-    let icc = icc.or_else(|| cicp::profile(info.primaries, info.transfer).filter(|_| layout != Layout::Gray));
+    let icc = profile(&reader);
     let size = (region.width, region.height);
     let scaled = shrink::size(size, request.target);
     let mut rows = Shrink::new(layout, size, scaled);
     let mut gray = Vec::new();
     let mut band: Vec<u8> = Vec::new();
-    // A tile of a grid can be larger than what the grid shows of it.
-    let limit = (u64::from(info.width) * u64::from(info.height)).saturating_mul(2).max(1 << 20);
-    let mut picture = reader.picture(limit).map_err(failed)?;
+    let mut picture = reader.picture(info.most_pixels()).map_err(failed)?;
     let channels = if info.has_alpha { 4 } else { 3 };
     let stride = info.width as usize * channels;
     let columns = (left + region.x) as usize * channels..(left + region.x + region.width) as usize * channels;
@@ -108,6 +105,21 @@ pub(in crate::codec) fn memory(header: &Header, request: &DecodeRequest) -> u64 
     width * height * samples * sample * 2 + width * 4 * 68 + shrink::memory(header, request) + (8 << 20)
 }
 
+/// For an animation: the eight pictures that dav1d may keep for later ones, the frame in RGBA, and the frame that is given.
+pub(in crate::codec) fn frames_memory(header: &Header) -> u64 {
+    let pixels = u64::from(header.width) * u64::from(header.height);
+    let sample = u64::from(header.depth.div_ceil(8));
+    let samples = if header.has_alpha { 4 } else { 3 };
+    pixels * (samples * sample * 10 + 8) + (8 << 20)
+}
+
+/// What the samples are in: as the file says, or by its numbers; gray ones without a profile are gray.
+pub(super) fn profile(reader: &Reader<'_>) -> Option<Vec<u8>> {
+    let info = reader.info();
+    let named = || cicp::profile(info.primaries, info.transfer).filter(|_| !info.is_gray || info.has_alpha);
+    reader.icc().or_else(named)
+}
+
 /// EXIF's name for a turn against the clock and the mirror after it.
 fn orientation(info: &Info) -> Orientation {
     Orientation::from_exif(match (info.turns, info.mirror) {
@@ -122,14 +134,14 @@ fn orientation(info: &Info) -> Orientation {
     })
 }
 
-fn failed(failure: Failure) -> CodecError {
+pub(super) fn failed(failure: Failure) -> CodecError {
     match failure {
         Failure::Needs(_) => broken("it ends before its last pixel"),
         Failure::Broken(reason) => broken(&reason),
     }
 }
 
-fn broken(reason: &str) -> CodecError {
+pub(super) fn broken(reason: &str) -> CodecError {
     CodecError::Undecodable { format: Format::Avif, reason: reason.to_owned() }
 }
 

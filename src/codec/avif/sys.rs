@@ -1,5 +1,5 @@
 //! The binding of libavif's decoder, which has dav1d under it: a file opened from as much of its beginning as its header
-//! takes, and its first picture in bands of rows.
+//! takes, and its pictures, one after another, in bands of rows.
 #![allow(unsafe_code)]
 
 use std::ffi::CStr;
@@ -38,6 +38,13 @@ pub(super) struct Info {
     /// By the numbers of H.273.
     pub(super) primaries: u16,
     pub(super) transfer: u16,
+}
+
+impl Info {
+    /// What may be decoded for it: a tile of a grid can be larger than what the grid shows of it.
+    pub(super) fn most_pixels(&self) -> u64 {
+        (u64::from(self.width) * u64::from(self.height)).saturating_mul(2).max(1 << 20)
+    }
 }
 
 /// What libavif reads from. It keeps a pointer to `io`, whose `data` leads back here.
@@ -171,7 +178,20 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Decodes the first picture. Its planes may not have more pixels than `limit`, whatever the header said.
+    /// How often an animation is shown, 0 = for ever, also where the file does not say.
+    pub(super) fn plays(&self) -> u32 {
+        // SAFETY: the decoder is valid; the count was set by `avifDecoderParse`.
+        let repetitions = unsafe { self.decoder.as_ref().repetitionCount };
+        u32::try_from(repetitions).map_or(0, |repetitions| repetitions.saturating_add(1))
+    }
+
+    /// For how many milliseconds the picture that was decoded last is shown.
+    pub(super) fn duration_ms(&self) -> f64 {
+        // SAFETY: the decoder is valid; the timing was set with the picture.
+        unsafe { self.decoder.as_ref().imageTiming.duration * 1000.0 }
+    }
+
+    /// Decodes the next picture. Its planes may not have more pixels than `limit`, whatever the header said.
     pub(super) fn picture(&mut self, limit: u64) -> Result<Picture<'_>, Failure> {
         let before = self.info();
         // SAFETY: the decoder is valid; dav1d is only started now and takes the limit over.

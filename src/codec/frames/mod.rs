@@ -16,7 +16,7 @@ use std::time::Instant;
 pub(super) use gif_out::still as still_gif;
 pub use write::FrameWriter;
 
-use super::{Bitmap, CodecError, Format, Header, Layout, check_deadline};
+use super::{Bitmap, CodecError, Format, Header, Layout, avif, check_deadline, jxl};
 
 /// One moment of an animation.
 #[derive(Clone, PartialEq)]
@@ -41,6 +41,8 @@ enum Reader<'a> {
     Gif(Box<gif::Reader<'a>>),
     Webp(webp::Reader),
     Apng(Box<apng::Reader<'a>>),
+    Avif(Box<avif::Frames<'a>>),
+    Jxl(Box<jxl::Frames<'a>>),
 }
 
 impl<'a> FrameReader<'a> {
@@ -50,9 +52,9 @@ impl<'a> FrameReader<'a> {
             Format::Gif => Reader::Gif(Box::new(gif::Reader::new(bytes, header)?)),
             Format::Webp => Reader::Webp(webp::Reader::new(bytes, header)?),
             Format::Png => Reader::Apng(Box::new(apng::Reader::new(bytes, header)?)),
-            format => {
-                return Err(CodecError::Unsupported { format, why: "its frames cannot be told apart yet" });
-            }
+            Format::Avif => Reader::Avif(Box::new(avif::Frames::new(bytes, header)?)),
+            Format::Jxl => Reader::Jxl(Box::new(jxl::Frames::new(bytes, header, deadline)?)),
+            format => return Err(CodecError::Unsupported { format, why: "it is no animation" }),
         };
         Ok(Self { reader, header: header.clone(), deadline, given: 0, ended: false })
     }
@@ -67,6 +69,8 @@ impl<'a> FrameReader<'a> {
             Reader::Gif(reader) => reader.next(),
             Reader::Webp(reader) => reader.next(),
             Reader::Apng(reader) => reader.next(),
+            Reader::Avif(reader) => reader.next().map(|next| Some(frame(&self.header, next))),
+            Reader::Jxl(reader) => reader.next().map(|next| next.map(|next| frame(&self.header, next))),
         };
         match next {
             Ok(Some(frame)) => {
@@ -101,6 +105,8 @@ impl<'a> FrameReader<'a> {
             Reader::Gif(reader) => reader.plays(),
             Reader::Webp(reader) => reader.plays(),
             Reader::Apng(reader) => reader.plays(),
+            Reader::Avif(reader) => reader.plays(),
+            Reader::Jxl(reader) => reader.plays(),
         }
     }
 
@@ -110,6 +116,8 @@ impl<'a> FrameReader<'a> {
             Reader::Gif(_) => None,
             Reader::Webp(reader) => reader.icc(),
             Reader::Apng(reader) => reader.icc(),
+            Reader::Avif(reader) => reader.icc(),
+            Reader::Jxl(reader) => reader.icc(),
         }
     }
 
@@ -118,15 +126,39 @@ impl<'a> FrameReader<'a> {
     }
 }
 
-/// An upper estimate of the bytes that a reader and the frame it gives hold.
-pub fn memory(header: &Header) -> u64 {
-    // Canvas, what is kept of it for disposal, the stored frame, the frame that is given.
-    u64::from(header.width) * u64::from(header.height) * 16 + (1 << 20)
+/// Turns durations that are no whole milliseconds into delays whose sum does not drift.
+#[derive(Default)]
+pub(super) struct Clock {
+    at_ms: f64,
 }
 
-/// Whether frames of this format can be read one by one, and so are the frames of an animation.
+impl Clock {
+    pub(super) fn delay(&mut self, ms: f64) -> u32 {
+        /// What cannot be a duration is none, and nothing stays for longer than some days.
+        const LONGEST: f64 = 1e9;
+        let begun = self.at_ms.round();
+        self.at_ms += if ms > 0.0 { ms.min(LONGEST) } else { 0.0 };
+        (self.at_ms.round() - begun) as u32
+    }
+}
+
+/// An upper estimate of the bytes that a reader and the frame it gives hold.
+pub fn memory(header: &Header) -> u64 {
+    match header.format {
+        Format::Avif => avif::frames_memory(header),
+        Format::Jxl => jxl::frames_memory(header),
+        // Canvas, what is kept of it for disposal, the stored frame, the frame that is given.
+        _ => u64::from(header.width) * u64::from(header.height) * 16 + (1 << 20),
+    }
+}
+
+/// Whether its frames are those of an animation, and not the pages of a document.
 pub fn is_animated(header: &Header) -> bool {
-    header.frames > 1 && matches!(header.format, Format::Gif | Format::Webp | Format::Png)
+    header.frames > 1 && header.format != Format::Tiff
+}
+
+fn frame(header: &Header, (data, delay_ms): (Vec<u8>, u32)) -> Frame {
+    Frame { bitmap: bitmap(header, data), delay_ms }
 }
 
 fn bitmap(header: &Header, data: Vec<u8>) -> Bitmap {

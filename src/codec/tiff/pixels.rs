@@ -55,11 +55,15 @@ enum Kind {
 }
 
 impl Page {
-    /// The first page, and its profile.
-    pub(super) fn read(bytes: &[u8], header: &Header) -> Result<(Self, Option<Vec<u8>>), CodecError> {
+    /// A page, counted from 0, and its profile. It is as large as the header says of the first.
+    pub(super) fn read(
+        bytes: &[u8],
+        header: &Header,
+        page: u32,
+    ) -> Result<(Self, Option<Vec<u8>>), CodecError> {
         const PALETTE: u64 = 3;
         const BLACK_IS_ZERO: u8 = 1;
-        let said = photometric(bytes);
+        let said = photometric(bytes, page);
         let is_palette = said.is_some_and(|(_, meaning)| meaning == PALETTE);
         // The crate knows gray of few bits, and indices into a palette are stored alike.
         let overlay = said.filter(|_| is_palette).map(|(at, _)| {
@@ -72,8 +76,18 @@ impl Page {
         limits.ifd_value_size = LONGEST_VALUE;
         let source = Overlaid { bytes: Cursor::new(bytes), overlay };
         let mut decoder = Decoder::new(source).map_err(refused)?.with_limits(limits);
-        if decoder.dimensions().map_err(refused)? != (header.width, header.height) {
-            return Err(broken("the header changed its mind"));
+        if page > 0 {
+            decoder.seek_to_image(page as usize).map_err(refused)?;
+        }
+        let (width, height) = decoder.dimensions().map_err(refused)?;
+        if (width, height) != (header.width, header.height) {
+            return Err(match page {
+                0 => broken("the header changed its mind"),
+                _ => broken(&format!(
+                    "its page {page} has {width}x{height} px, and only pages of the first one's size can be shown ({}x{})",
+                    header.width, header.height
+                )),
+            });
         }
         let colour = decoder.colortype().map_err(refused)?;
         let extra =

@@ -13,7 +13,8 @@ use crate::transform::words::{Space, Word};
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.output.original {
-            return write!(f, "orig -> {}", self.output);
+            write!(f, "orig -> {}", self.output)?;
+            return self.otherwise.iter().try_for_each(|made| write!(f, " else {made}"));
         }
         self.frames.fmt(f)?;
         if self.orientation != Orientation::UPRIGHT {

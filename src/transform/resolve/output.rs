@@ -98,6 +98,7 @@ pub(super) fn original(spec: &Spec, header: &Header) -> Plan {
             rivals: Vec::new(),
             told: None,
         },
+        otherwise: None,
     }
 }
 

@@ -20,11 +20,15 @@ pub(super) fn run(step: &Options, picture: &mut Picture<'_>, original: (u32, u32
     if let Some(Value::Trim(tolerance, colour)) = step.get(Key::Trim) {
         picture.trim(*tolerance, *colour).map_err(Halt::Look)?;
     }
-    resize(step, picture, original, behind)?;
+    let blamed = |keys: &[Key]| {
+        let entry = keys.iter().find_map(|key| step.entry(*key));
+        move |error: SpecError| error.blamed_on(entry)
+    };
+    resize(step, picture, original, behind).map_err(blamed(&[Key::W, Key::H]))?;
     if let Some(Value::Number(angle)) = step.get(Key::A) {
         match quarters(*angle) {
             Some(quarters) => picture.rotate(quarters),
-            None => picture.tilt(*angle, behind)?,
+            None => picture.tilt(*angle, behind).map_err(blamed(&[Key::A]))?,
         }
     }
     if step.get(Key::Flip).is_some() {
@@ -33,12 +37,12 @@ pub(super) fn run(step: &Options, picture: &mut Picture<'_>, original: (u32, u32
     if step.get(Key::Flop).is_some() {
         picture.flop();
     }
-    effects(step, picture, original)?;
+    effects(step, picture, original).map_err(blamed(&[Key::Bo]))?;
     if let Some(Value::Edges(edges)) = step.get(Key::Pad) {
         let [top, right, bottom, left] = edges.map(u64::from);
         let Size { w, h } = picture.size;
         let frame = Size { w: left + w + right, h: top + h + bottom };
-        picture.canvas(frame, left, top, behind)?;
+        picture.canvas(frame, left, top, behind).map_err(blamed(&[Key::Pad]))?;
     }
     picture.underlay(behind);
     match step.get(Key::O) {

@@ -262,7 +262,7 @@ mod tests {
             told: None,
         };
         let orientation = Orientation::from_exif(exif);
-        Plan { frames: Frames::First, orientation, ops, width: 0, height: 0, output }
+        Plan { frames: Frames::First, orientation, ops, width: 0, height: 0, output, otherwise: None }
     }
 
     fn resize(width: u32, height: u32) -> Op {

@@ -30,10 +30,21 @@ fn an_animation_stays_one_where_the_output_can_be_one() {
         ("w_9,f_json", Frames::First),
         ("w_9,f_gif,pg_0", Frames::First),
         ("w_9,f_gif,pg_6", Frames::One(6)),
-        ("w_9,f_webp,pg_2,mf_3", Frames::One(2)),
+        ("w_9,f_webp,pg_2", Frames::One(2)),
     ] {
         assert_eq!(plan(&gif, text).unwrap().frames, frames, "{text}");
     }
+    for format in [Format::Avif, Format::Jxl] {
+        assert_eq!(plan(&animation(format), "w_9").unwrap().frames, Frames::All(None), "{format:?}");
+        assert_eq!(plan(&animation(format), "w_9,f_gif,pg_2").unwrap().frames, Frames::One(2), "{format:?}");
+        assert!(
+            planned(&animation(format), &format!("f_{}", format.name())).starts_with("orig"),
+            "{format:?}"
+        );
+    }
+    let pages = animation(Format::Tiff);
+    assert_eq!(plan(&pages, "w_9").unwrap().frames, Frames::First);
+    assert_eq!(plan(&pages, "w_9,f_gif,pg_2").unwrap().frames, Frames::One(2));
     let same = |one, other| assert_eq!(planned(&gif, one), planned(&gif, other), "{one} {other}");
     same("w_9,f_webp,mf_7", "w_9,f_webp");
     same("w_9,f_webp,an_0", "w_9,f_webp,pg_0");

@@ -1,6 +1,6 @@
 //! The canonical form, rule by rule.
 
-use crate::error::Fault as _;
+use crate::error::{Detail, Fault as _};
 
 use super::{canonical, parse};
 
@@ -171,6 +171,10 @@ fn contradictions_are_conflicts() {
         ("f_orig,q_5", "conflict"),
         ("f_orig,or_0", "conflict"),
         ("f_orig,il", "f_orig"),
+        ("pg_2,an_1", "conflict"),
+        ("f_png,an,pg_2", "conflict"),
+        ("pg_2/mf_3", "conflict"),
+        ("pg_2,an_0", "pg_2,an_0"),
     ]);
 }
 
@@ -306,4 +310,17 @@ fn errors_say_what_where_and_what_instead() {
     assert_eq!(detail("b_wite").did_you_mean.as_deref(), Some("white"));
     let error = parse("w_12.5").unwrap_err().to_string();
     assert!(error.contains("`w_12.5`") && error.contains("fraction"), "{error}");
+}
+
+#[test]
+fn a_text_that_no_font_has_is_no_text() {
+    for (text, letters) in [("شكرا", "ش (U+0634) ك"), ("Hi 🎉", "🎉 (U+1F389)"), ("שלום", "ש (U+05E9)")]
+    {
+        let error = parse(&format!("w_100/l_text:{text}/b_fff")).unwrap_err();
+        let Detail { option, position, allowed, .. } = error.detail();
+        assert_eq!((error.code(), option.as_deref(), position), ("bad_value", Some("l"), Some(6)));
+        assert!(error.to_string().contains(letters), "{error}");
+        assert!(allowed.unwrap().contains("Cyrillic, Chinese"));
+    }
+    assert!(parse("l_text:Größe\u{202F}– Ελλάδα 中文").is_ok());
 }

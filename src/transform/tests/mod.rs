@@ -3,6 +3,7 @@
 
 mod animations;
 mod canonical;
+mod originals;
 mod policy;
 mod properties;
 mod resolving;

@@ -1,7 +1,7 @@
 //! From canonical spec to plan, rule by rule.
 
 use crate::codec::{Format, Orientation, Rect, avif};
-use crate::error::Fault as _;
+use crate::error::{Fault as _, Kind};
 use crate::transform::plan::Op;
 use crate::transform::{
     Accepts, Client, Haste, Resolution, ResolveLimits, SourceFacts, resolve, resolve_seen,
@@ -250,6 +250,16 @@ fn the_originals_own_format_is_the_original() {
         assert!(!plan(&photo(), other).unwrap().output.original, "{other}");
     }
     assert_eq!(planned(&photo(), "f_svg"), "unsupported_option");
+    // Where an original may hold something private that cannot be taken out, its format's name asks for a picture.
+    let avif = source(Format::Avif, 9, 9);
+    assert_eq!(
+        planned(&avif, "f_avif"),
+        format!("orig -> avif md_copyright else {}", planned(&source(Format::Png, 9, 9), "f_avif"))
+    );
+    assert_eq!(planned(&avif, "f_orig"), "orig -> avif md_copyright");
+    assert_eq!(planned(&avif, "f_avif,md_all"), "orig -> avif md_all");
+    assert_eq!(planned(&photo(), "f_jpg"), "orig -> jpg md_copyright");
+    assert_eq!(planned(&source(Format::Heic, 9, 9), "f_heic"), "orig -> heic md_copyright");
     let mut turned = photo();
     turned.header.orientation = Orientation::from_exif(6);
     let plan = plan(&turned, "f_orig").unwrap();
@@ -263,12 +273,38 @@ fn results_have_a_largest_side() {
     {
         assert_eq!(planned(&photo(), text), "result_too_large", "{text}");
     }
+    for (text, option, says) in [
+        ("w_12001,c_fit", Some("w_12001"), "12001x9001"),
+        ("w_100/h_12001,c_pad", Some("h_12001"), "result"),
+        ("w_12000,c_fit/bo_1:fff", Some("bo_1:ffffff"), "result"),
+        ("pad_12000", Some("pad_12000"), "result"),
+        ("w_12000,c_fit/a_30", Some("a_30"), "result"),
+        ("w_100,l_text:Hi,lw_16384", Some("lw_16384"), "the overlay"),
+    ] {
+        let error = plan(&photo(), text).unwrap_err();
+        assert_eq!((error.code(), error.detail().option.as_deref()), ("result_too_large", option), "{text}");
+        assert!(error.to_string().contains(says), "{error}");
+    }
     assert_eq!(planned(&source(Format::Png, 12_001, 1), "_"), "result_too_large");
     assert!(plan(&source(Format::Png, 12_001, 1), "w_600").is_ok());
     // Scaled it would be 12,000 × 360 million, but only the middle of it is ever made.
     let thin = plan(&source(Format::Png, 1, 30_000), "w_12000,h_12000,c_fill").unwrap();
     assert_eq!((thin.width, thin.height), (12_000, 12_000));
     assert_eq!(planned(&source(Format::Png, 1, 1_000_000), "w_12000,h_9,c_fill"), "result_too_large");
+}
+
+/// JPEG XL knows them, its encoder does not.
+#[test]
+fn a_format_may_need_more_than_one_pixel() {
+    let line = source(Format::Png, 40, 1);
+    let error = plan(&line, "f_jxl").unwrap_err();
+    let option = error.detail().option;
+    assert_eq!(
+        (error.code(), error.kind(), option.as_deref()),
+        ("result_too_small", Kind::Unprocessable, Some("f_jxl"))
+    );
+    assert!(plan(&line, "h_2,c_fit,f_jxl").is_ok() && plan(&line, "f_webp").is_ok());
+    assert_eq!(planned(&photo(), "w_1,f_jxl"), "result_too_small");
 }
 
 #[test]
@@ -402,4 +438,20 @@ fn who_is_not_waited_for_tries_harder() {
         let same = matches!(text, "w_300,f_jpg" | "f_orig" | "w_300,f_json");
         assert_eq!(slow.to_string() == fast.to_string(), same, "{slow} | {fast}");
     }
+}
+
+/// A strip that is too long to be shown can still be described.
+#[test]
+fn what_is_told_of_a_picture_is_small_however_large_it_is() {
+    let strip = source(Format::Png, 16_384, 1);
+    for form in ["json", "lqip", "blurhash", "thumbhash"] {
+        let told = planned(&strip, &format!("f_{form}"));
+        assert!(told.contains("resize 64x1") && told.contains(&format!("{form} of 16384x1")), "{told}");
+    }
+    let error = plan(&strip, "_").unwrap_err();
+    assert_eq!(error.code(), "result_too_large");
+    assert!(error.to_string().contains("`w_12000`"), "{error}");
+    assert_eq!(planned(&strip, "w_12000,f_png").split(' ').next(), Some("resize"));
+    assert!(plan(&source(Format::Png, 1, 16_384), "f_webp").unwrap_err().to_string().contains("`h_12000`"));
+    assert!(plan(&strip, "w_16384,c_pad,h_100,f_json").is_err(), "a canvas is drawn");
 }
