@@ -108,7 +108,7 @@ impl DeliveryError {
 
     /// Whether somebody with another right than the URL's would have been answered otherwise.
     pub(crate) fn is_refusal(&self) -> bool {
-        matches!(self, Self::NoImage(_) | Self::NeedsSignature { .. } | Self::Hotlink)
+        matches!(self, Self::NoImage(_) | Self::NoNamed { .. } | Self::NeedsSignature { .. } | Self::Hotlink)
     }
 
     pub(crate) fn is_change(&self) -> bool {

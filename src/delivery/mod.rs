@@ -507,3 +507,11 @@ fn cache_status(outcome: Outcome, kept: bool) -> CacheStatus {
         Outcome::Collapsed => CacheStatus::Collapsed,
     }
 }
+/// A format as answers name it, and its media type, by the word that stands in a row.
+pub fn words_of(format: &str) -> (String, String) {
+    match crate::codec::Format::from_name(format) {
+        Some(known) => (known.name().to_owned(), known.mime().to_owned()),
+        // Of a newer version.
+        None => (format.to_owned(), "application/octet-stream".to_owned()),
+    }
+}

@@ -205,7 +205,9 @@ fn of_s3(code: &str) -> Option<Problem> {
         | "SignatureDoesNotMatch"
         | "InvalidToken"
         | "ExpiredToken"
-        | "InvalidSecurity" => Problem::Credentials,
+        | "InvalidSecurity"
+        // What versitygw calls an access key that it does not know.
+        | "XAdminUserNotFound" => Problem::Credentials,
         "AccessDenied" | "AllAccessDisabled" | "AccountProblem" => Problem::Forbidden,
         "NoSuchBucket" | "InvalidBucketName" => Problem::Bucket,
         "AuthorizationHeaderMalformed" | "PermanentRedirect" | "IllegalLocationConstraintException" => {

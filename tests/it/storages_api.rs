@@ -120,8 +120,8 @@ fn a_life_of_a_storage_by_the_api() {
     let home = server.stop();
     let path = home.path().join("config.yaml");
     let text = std::fs::read_to_string(&path).unwrap();
-    let secret = "another-secret-of-this-server-of-some-length";
-    std::fs::write(&path, text.replace("auth: { ", &format!("auth: {{ secret: '{secret}', "))).unwrap();
+    std::fs::write(home.path().join("other.key"), "another-secret-of-this-server-of-some-length").unwrap();
+    std::fs::write(&path, text.replace("auth: { ", "auth: { secret_file: other.key, ")).unwrap();
     let server = home.start();
     let reply =
         server.json("POST", "/v1/login", "", json!({"username": "ana", "password": "password123"})).json();

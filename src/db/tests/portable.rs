@@ -279,7 +279,10 @@ fn no_statement_of_ours_is_outside_the_portable_part() {
         let code: Vec<&str> = code.collect();
         for line in code.iter().filter(|line| line.contains('"') || line.ends_with('\\')) {
             for word in WORDS {
-                assert!(!line.contains(word), "{} uses {word}: {line}", path.display());
+                // Rust has a `||` of its own, outside of texts.
+                let in_text = |at: usize| !line.contains('"') || line[..at].matches('"').count() % 2 == 1;
+                let used = line.match_indices(word).any(|(at, _)| word != " || " || in_text(at));
+                assert!(!used, "{} uses {word}: {line}", path.display());
             }
         }
     }

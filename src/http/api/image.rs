@@ -5,8 +5,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::time::Time;
-use crate::codec::Format;
-use crate::delivery::{Delivery, DeliveryError};
+use crate::delivery::{Delivery, DeliveryError, words_of};
 use crate::library::{Image, Labels, Visibility};
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -91,7 +90,7 @@ impl ImageAnswer {
         delivery: &Delivery,
     ) -> Result<Self, DeliveryError> {
         let (width, height) = image.oriented();
-        let format = Format::from_name(&image.shape.format);
+        let (format, mime_type) = words_of(&image.shape.format);
         let labels = labels.cloned().unwrap_or_default();
         let links = Links::of(image, delivery)?;
         Ok(Self {
@@ -102,8 +101,8 @@ impl ImageAnswer {
             bytes: image.bytes,
             width,
             height,
-            format: format.map_or_else(|| image.shape.format.clone(), |format| format.name().to_owned()),
-            mime_type: format.map_or("application/octet-stream", Format::mime).to_owned(),
+            format,
+            mime_type,
             frames: image.shape.frames,
             has_alpha: image.shape.has_alpha,
             md5: image.md5.to_string(),

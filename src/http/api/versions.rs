@@ -12,10 +12,10 @@ use super::images::reach;
 use super::schema::Invalid;
 use super::time::Time;
 use crate::accounts::Scope;
-use crate::codec::Format;
 use crate::delivery::body::Body;
 use crate::delivery::door::Viewer;
 use crate::delivery::keep::Wish;
+use crate::delivery::words_of;
 use crate::library::{Image, Quota, Version};
 use crate::transform::json::spec_of;
 
@@ -125,7 +125,7 @@ async fn delete(call: Call) -> Result<Response<Body>, Refused> {
 }
 
 fn answer(call: &Call, image: &Image, version: Version) -> Result<VersionAnswer, Refused> {
-    let format = Format::from_name(&version.format);
+    let (format, mime_type) = words_of(&version.format);
     Ok(VersionAnswer {
         url: call.parts.delivery.link(image, &version.spec)?,
         id: version.id,
@@ -134,8 +134,8 @@ fn answer(call: &Call, image: &Image, version: Version) -> Result<VersionAnswer,
         width: version.width,
         height: version.height,
         bytes: version.bytes,
-        format: format.map_or_else(|| version.format.clone(), |format| format.name().to_owned()),
-        mime_type: format.map_or("application/octet-stream", Format::mime).to_owned(),
+        format,
+        mime_type,
         sha256: version.sha256.to_string(),
         created_at: Time(version.created_at),
     })
