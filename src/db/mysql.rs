@@ -26,19 +26,19 @@ pub(super) async fn open(url: &str) -> Result<(Pair<MySql>, Engine), DbError> {
                 .await?;
             connection.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED").await?;
             let version =
-                version(sqlx::query("SELECT VERSION() AS version").fetch_one(&mut *connection).await?)?;
+                version(&sqlx::query("SELECT VERSION() AS version").fetch_one(&mut *connection).await?)?;
             let oldest = if version.0 == Engine::MariaDb { (10, 5, 0) } else { (8, 0, 17) };
             Ok((version.1 >= oldest).then_some(()).ok_or("MySQL 8.0.17 or MariaDB 10.5 or newer"))
         })
     })
     .await?;
     let row = sqlx::query("SELECT VERSION() AS version").fetch_one(&pair.writer).await?;
-    Ok((pair, version(row)?.0))
+    Ok((pair, version(&row)?.0))
 }
 
 type Version = (u32, u32, u32);
 
-fn version(row: sqlx::mysql::MySqlRow) -> Result<(Engine, Version), sqlx::Error> {
+fn version(row: &sqlx::mysql::MySqlRow) -> Result<(Engine, Version), sqlx::Error> {
     Ok(parsed(&row.try_get_unchecked::<String, _>("version")?))
 }
 

@@ -58,7 +58,7 @@ enum End {
 
 impl Attempt {
     /// Works on the job until it ends or must be left, and writes down which.
-    pub(super) async fn run(mut self) -> Outcome {
+    pub(super) async fn run(self) -> Outcome {
         let (sender, progress) = watch::channel((0, String::new()));
         let Claim { job } = &self.claim;
         let work = Work {
@@ -84,7 +84,7 @@ impl Attempt {
     }
 
     async fn accompany(
-        &mut self,
+        &self,
         task: &mut JoinHandle<Result<Value, Failure>>,
         progress: &watch::Receiver<(u8, String)>,
     ) -> End {

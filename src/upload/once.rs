@@ -15,7 +15,7 @@ pub struct Attempt {
 
 /// What is known of a key.
 pub enum Seen {
-    First(Attempt),
+    First(Box<Attempt>),
     /// The answer of the first attempt: status and text.
     Answered(u16, String),
 }
@@ -34,7 +34,9 @@ impl Uploads {
         for _ in 0..2 {
             let expires_at = now + UNDER_WAY;
             match store::begin_answer(&self.db, &id, &fingerprint, expires_at).await {
-                Ok(()) => return Ok(Seen::First(Attempt { uploads: self.clone(), id, expires_at })),
+                Ok(()) => {
+                    return Ok(Seen::First(Box::new(Attempt { uploads: self.clone(), id, expires_at })));
+                }
                 Err(error) if error.is_unique_violation() => {}
                 Err(error) => return Err(error.into()),
             }

@@ -160,7 +160,7 @@ fn mail_goes_out_by_the_server_and_is_tried_again_when_put_off() {
     }
     // Quoted-printable breaks lines.
     let mail = std::fs::read_to_string(second).unwrap().replace("=\r\n", "").replace("=\n", "");
-    let link = mail.split_once("https://img.example.com/recover/").unwrap().1;
+    let Some((_, link)) = mail.split_once("/recover/") else { panic!("no link in\n{mail}") };
     let token: String = link.chars().take_while(|c| c.is_ascii_alphanumeric() || "-_".contains(*c)).collect();
     let page = server.get(&format!("/recover/{token}"));
     assert!(page.status == 200 && page.text().contains("ana"), "{}", page.text());

@@ -237,7 +237,7 @@ fn of_two_hundred_at_once_ten_fit() {
     let server = Home::new(OPEN).start();
     for (name, by_bytes) in [("ana", false), ("bea", true)] {
         let token = account(&server, name);
-        let pictures: Vec<Vec<u8>> = (0..200).map(|seed| bmp(seed)).collect();
+        let pictures: Vec<Vec<u8>> = (0..200).map(bmp).collect();
         sql(
             server.home(),
             if by_bytes {

@@ -64,7 +64,9 @@ async fn apply(
         match connection.execute(AssertSqlSafe(statement)).await {
             // The step at which it was cut off may have been done without its record.
             Err(error) if resumed && exists_already(&error) => {}
-            done => drop(done?),
+            done => {
+                done?;
+            }
         }
         resumed = false;
         let sql = "UPDATE schema_steps SET done = ? WHERE version = ?";

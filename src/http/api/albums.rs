@@ -105,6 +105,7 @@ struct EditWish {
     /// The id of an image of the album; `null` = whatever comes first.
     #[serde(default, deserialize_with = "given")]
     #[schemars(with = "Option<String>")]
+    #[expect(clippy::option_option, reason = "left out is not null")]
     cover: Option<Option<String>>,
 }
 

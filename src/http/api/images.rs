@@ -141,10 +141,12 @@ struct EditWish {
     /// `null` = none.
     #[serde(default, deserialize_with = "given")]
     #[schemars(with = "Option<Focal>")]
+    #[expect(clippy::option_option, reason = "left out is not null")]
     focal: Option<Option<Focal>>,
     /// `null` = never.
     #[serde(default, deserialize_with = "given")]
     #[schemars(with = "Option<Time>")]
+    #[expect(clippy::option_option, reason = "left out is not null")]
     expires_at: Option<Option<Time>>,
     /// All of them.
     #[schemars(length(max = 100))]

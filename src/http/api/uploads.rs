@@ -266,7 +266,7 @@ impl Desk {
         let mut fields = json_object_of(headers, body, usize::try_from(most).unwrap_or(usize::MAX)).await?;
         // Out of the way of the checks, which would copy it.
         let base64 = match fields.get_mut("base64") {
-            Some(Value::String(text)) => Some(std::mem::replace(text, String::new())),
+            Some(Value::String(text)) => Some(std::mem::take(text)),
             _ => None,
         };
         let upload: Upload = self.parts.api.schemas.read(Value::Object(fields))?;

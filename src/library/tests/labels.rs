@@ -164,7 +164,7 @@ async fn a_batch_says_of_each_what_became_of_it() {
     }
     let row = library.get(MINE, &ids[0], now_ms()).await.unwrap();
     assert_eq!(row.visibility, Visibility::Private);
-    let labels = library.labels(&[row.clone()]).await.unwrap();
+    let labels = library.labels(std::slice::from_ref(&row)).await.unwrap();
     assert_eq!(labels[&row.pk], Labels { tags: vec!["y".to_owned()], albums: vec![two.id.clone()] });
     assert_eq!(library.album(MINE, &one.id).await.unwrap().images, 0);
     for (action, expected) in [
