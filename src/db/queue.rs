@@ -1,5 +1,5 @@
 //! The queue of jobs, kept in the database so that whoever writes can leave work in the same transaction: either both
-//! are there or neither. Who runs them is `jobs`; how a job is taken and kept is in [`lease`].
+//! are there or neither. Who runs them is `jobs`; how a job is taken and kept is in `queue/lease.rs`.
 
 mod lease;
 
