@@ -46,7 +46,13 @@ impl Library {
         if plan.from == plan.to {
             return Err(LibraryError::SameStorage { name: plan.from.clone() });
         }
-        let (from, to) = (self.storage_named(&plan.from).await?, self.storage_named(&plan.to).await?);
+        let named = async |name: &str| match self.storage_named(name).await {
+            Err(LibraryError::Storage(StorageError::Unknown { name })) => {
+                Err(LibraryError::Missing { what: "storage", id: name })
+            }
+            found => found,
+        };
+        let (from, to) = (named(&plan.from).await?, named(&plan.to).await?);
         if let Some(id) = plan.to.strip_prefix(OWNED)
             && !store::owned::find(&self.db, id)
                 .await?

@@ -8,6 +8,7 @@
 
 mod access;
 mod accounts;
+mod api_description;
 mod administration;
 mod architecture;
 mod corpus;
