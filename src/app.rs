@@ -189,7 +189,7 @@ impl App {
     fn operator(&self) -> Operator {
         let key = self.config.auth.admin_key.as_ref().map(BearerKey::new);
         let admin = admin_over(&self.config, self.db.clone(), self.accounts.clone(), self.library.clone());
-        Operator { admin, key }
+        Operator { admin, accounts: self.accounts.clone(), key }
     }
 
     fn api(&self) -> Result<Api, AppError> {

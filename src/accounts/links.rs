@@ -158,7 +158,7 @@ impl Accounts {
         self.owner(link, DELETION, now).await
     }
 
-    /// Deletes the account that the link is for. Its pictures are for the caller to put into the trash, before.
+    /// Deletes the account that the link is for. Its pictures are for the caller to put into the trash.
     pub async fn delete_by_link(&self, link: &str, now: i64) -> Result<User, AccountsError> {
         let user = self.owner(link, DELETION, now).await?;
         let mut tx = self.db.write().await?;

@@ -113,7 +113,7 @@ impl Accounts {
         Ok(tx.commit().await?)
     }
 
-    /// Its sessions, keys and links go with it; its pictures are for the caller to put into the trash, before.
+    /// Its sessions, keys and links go with it; its pictures are for the caller to put into the trash.
     pub async fn delete_account(&self, user: i64) -> Result<(), AccountsError> {
         let old = self.user(user).await?;
         let mut tx = self.db.write().await?;

@@ -42,7 +42,8 @@ pub struct Wanted<'a> {
 }
 
 impl Admin {
-    pub(super) async fn note(
+    /// For use cases that are not here themselves.
+    pub async fn note(
         &self,
         actor: Actor<'_>,
         action: &'static str,

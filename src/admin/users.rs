@@ -70,10 +70,11 @@ impl Admin {
         self.user(id).await
     }
 
-    /// The account; what becomes of its pictures is for the caller to say before.
+    /// The account; its pictures go into the trash.
     pub async fn delete_user(&self, actor: Actor<'_>, id: &str, now: i64) -> Result<(), AdminError> {
         let user = self.user(id).await?;
         self.accounts.delete_account(user.pk).await?;
+        self.library.trash_all_of(user.pk, now).await?;
         self.note(actor, "user.delete", id, &user.name, now).await
     }
 

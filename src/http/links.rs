@@ -22,6 +22,7 @@ use super::problem::status_of;
 use crate::accounts::{Accounts, AccountsError, NewUser};
 use crate::delivery::body::Body;
 use crate::error::Fault;
+use crate::library::Library;
 
 /// As in `Allow`.
 pub(super) const ALLOWED: &str = "GET, HEAD, POST";
@@ -49,7 +50,7 @@ impl Form {
 
 /// One of the pages, or what its form does.
 pub(super) async fn answer(
-    accounts: &Accounts,
+    (accounts, library): (&Accounts, &Library),
     request: &Head,
     body: Body,
     (_client, now): (IpAddr, i64),
@@ -70,7 +71,18 @@ pub(super) async fn answer(
     } else if let Some(link) = path.strip_prefix(RECOVER) {
         recover(accounts, link, acts.then_some(&form), now).await
     } else {
-        goodbye(accounts, path.strip_prefix(GOODBYE).unwrap_or_default(), acts, now).await
+        let link = path.strip_prefix(GOODBYE).unwrap_or_default();
+        match goodbye(accounts, link, acts, now).await {
+            // The account has ended already; should this fail, its pictures are its administrator's to remove.
+            Ok((response, Some(user))) => {
+                if let Err(error) = library.trash_all_of(user, now).await {
+                    tracing::error!(user, %error, "the pictures of an account that ended are still there");
+                }
+                Ok(response)
+            }
+            Ok((response, None)) => Ok(response),
+            Err(error) => Err(error),
+        }
     };
     let mut response = found.unwrap_or_else(|error| {
         let status = status_of(error.kind());
@@ -155,23 +167,24 @@ async fn recover(
     }
 }
 
+/// The page, and the account that has ended if it did.
 async fn goodbye(
     accounts: &Accounts,
     link: &str,
     acts: bool,
     now: i64,
-) -> Result<Response<Body>, AccountsError> {
+) -> Result<(Response<Body>, Option<i64>), AccountsError> {
     let user = accounts.deletion(link, now).await?;
     if acts {
         accounts.delete_by_link(link, now).await?;
         let said = html! { p { "The account " strong { (user.name) } " has ended, and its pictures are in the trash." } };
-        return Ok(page(StatusCode::OK, "Goodbye", &said));
+        return Ok((page(StatusCode::OK, "Goodbye", &said), Some(user.pk)));
     }
     let ask = html! {
         p { "This ends the account " strong { (user.name) } " and puts its pictures into the trash." }
         form method="post" { button { "End the account" } }
     };
-    Ok(page(StatusCode::OK, "End the account?", &ask))
+    Ok((page(StatusCode::OK, "End the account?", &ask), None))
 }
 
 async fn read(body: Body) -> Option<Form> {

@@ -13,6 +13,7 @@ use super::body::{BodyFault, json_object};
 use super::context::Asked;
 use super::problem::problem;
 use super::router::json;
+use crate::accounts::{Accounts, Scope};
 use crate::admin::{Admin, AdminError, Purge, Purged};
 use crate::auth::BearerKey;
 use crate::delivery::body::Body;
@@ -25,6 +26,7 @@ pub(super) const ALLOWED: &str = "POST, OPTIONS";
 /// The operator's use cases, and who may call them from outside.
 pub struct Operator {
     pub admin: Admin,
+    pub accounts: Accounts,
     /// `None`: nobody.
     pub key: Option<BearerKey>,
 }
@@ -87,8 +89,8 @@ impl Fault for PurgeFault {
 }
 
 impl Operator {
-    pub(super) async fn purge(&self, request: &Head, body: Body, asked: Asked) -> Response<Body> {
-        let mut response = match self.purged(request, body).await {
+    pub(super) async fn purge(&self, request: &Head, body: Body, asked: Asked, now: i64) -> Response<Body> {
+        let mut response = match self.purged(request, body, now).await {
             Ok(purged) => json(&purged),
             // Scripts of other origins have no business here.
             Err(fault) => problem(&fault, &Asked { allow_origin: AllowOrigin::default(), ..asked }),
@@ -101,12 +103,22 @@ impl Operator {
         response
     }
 
+    /// Whether it is the access token or a key of an account that administrates.
+    async fn is_administrator(&self, given: Option<&str>, now: i64) -> bool {
+        let Some(token) = given else { return false };
+        // Whatever else it is may be the operator's own key.
+        let who = self.accounts.authenticate(token, now).await;
+        who.is_ok_and(|who| who.scopes.has(Scope::Admin))
+    }
+
     /// Nothing of the body is read for strangers.
-    async fn purged(&self, request: &Head, body: Body) -> Result<Purged, PurgeFault> {
-        let key = self.key.as_ref().ok_or(PurgeFault::Off)?;
-        let given = bearer(&request.headers).ok_or(PurgeFault::NoKey)?;
-        if !key.matches(given.as_bytes()) {
-            return Err(PurgeFault::WrongKey);
+    async fn purged(&self, request: &Head, body: Body, now: i64) -> Result<Purged, PurgeFault> {
+        let given = bearer(&request.headers);
+        if !self.is_administrator(given, now).await {
+            let key = self.key.as_ref().ok_or(PurgeFault::Off)?;
+            if !key.matches(given.ok_or(PurgeFault::NoKey)?.as_bytes()) {
+                return Err(PurgeFault::WrongKey);
+            }
         }
         let what = read(json_object(&request.headers, body).await?)?;
         Ok(self.admin.purge(&what).await?)

@@ -192,7 +192,15 @@ impl Router {
             (Some(Route::Purge), &Method::POST) => {
                 // A key that can be tried at any rate can be guessed.
                 match self.parts.delivery.pay(self.client(request)) {
-                    Ok(()) => Box::pin(self.parts.operator.purge(request, body, self.asked(request))).await,
+                    Ok(()) => {
+                        Box::pin(self.parts.operator.purge(
+                            request,
+                            body,
+                            self.asked(request),
+                            (self.parts.api.clock)(),
+                        ))
+                        .await
+                    }
                     Err(error) => problem(&error, &self.asked(request)),
                 }
             }
@@ -201,9 +209,10 @@ impl Router {
                 let client = self.client(request);
                 match self.parts.delivery.pay(client) {
                     Ok(()) => {
-                        let (accounts, now) = (&self.parts.api.accounts, (self.parts.api.clock)());
+                        let api = &self.parts.api;
                         let asked = self.asked(request);
-                        Box::pin(links::answer(accounts, request, body, (client, now), &asked)).await
+                        let rooms = (&api.accounts, &api.library);
+                        Box::pin(links::answer(rooms, request, body, (client, (api.clock)()), &asked)).await
                     }
                     Err(error) => problem(&error, &self.asked(request)),
                 }

@@ -33,6 +33,25 @@ impl Library {
         self.get(reach, id, now).await
     }
 
+    /// Puts all that somebody has into the trash, for when the account ends; returns how many there were.
+    pub async fn trash_all_of(&self, owner: i64, now: i64) -> Result<u64, LibraryError> {
+        let mut done = 0;
+        loop {
+            let images = store::trash::kept_by(&self.db, owner, AT_ONCE).await?;
+            if images.is_empty() {
+                return Ok(done);
+            }
+            let ids: Vec<&str> = images.iter().map(|image| image.id.as_str()).collect();
+            let mut tx = self.db.write().await?;
+            store::all_changed(&mut tx, &ids).await?;
+            for image in store::within(&mut tx, Reach::Owner(owner), &ids).await? {
+                done += u64::from(store::trash::put(&mut tx, &image, now).await?);
+            }
+            tx.commit().await?;
+            ids.iter().for_each(|id| self.known.forget(id));
+        }
+    }
+
     /// Ends all that somebody has in the trash; returns how many there were.
     pub async fn empty_trash_of(&self, owner: i64, now: i64) -> Result<u64, LibraryError> {
         let mut ended = 0;

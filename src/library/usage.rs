@@ -39,6 +39,11 @@ impl Quota {
 }
 
 impl Library {
+    /// What lies in each storage and is needed: its name, objects and bytes.
+    pub async fn stored(&self) -> Result<Vec<(String, u64, u64)>, LibraryError> {
+        Ok(super::store::objects::sums(&self.db).await?)
+    }
+
     pub async fn usage(&self, owner: Option<i64>) -> Result<Usage, LibraryError> {
         Ok(usage::read(&self.db, account(owner)).await?.unwrap_or_default())
     }

@@ -141,3 +141,43 @@ fn the_viewer_of_the_description_comes_from_here() {
     assert!(packed.to_ascii_lowercase().contains("content-encoding: gzip"), "{}", &packed[..300]);
     assert_eq!(server.get("/docs/api/other.js").status, 404);
 }
+
+#[test]
+fn figures_and_addresses_are_for_administrators() {
+    let (server, root) = with_root();
+    let picture = crate::support::pictures::encoded(pixedge::codec::Format::Jpeg, 60, 40, 3);
+    let kept = server.send(
+        "POST",
+        "/v1/images",
+        &[("authorization", &format!("Bearer {root}")), ("content-type", "multipart/form-data; boundary=b")],
+        &[
+            b"--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.jpg\"\r\n\r\n".as_slice(),
+            &picture,
+            b"\r\n--b--\r\n",
+        ]
+        .concat(),
+    );
+    assert_eq!(kept.status, 201, "{}", kept.text());
+    let told = server.json("GET", "/v1/admin/statistics", &root, Value::Null).json();
+    assert_eq!(
+        (told["users"].as_u64(), told["images"].as_u64(), told["in_trash"].as_u64()),
+        (Some(1), Some(1), Some(0))
+    );
+    assert_eq!(told["storages"][0], json!({"name": "local", "objects": 1, "bytes": picture.len()}));
+    let me = server.json("GET", "/v1/me", &root, Value::Null).json();
+    assert_eq!((me["used_bytes"].as_u64(), me["used_files"].as_u64()), (Some(picture.len() as u64), Some(1)));
+
+    let rule = |block: &str| json!({"verdict": "deny", "block": block, "note": "scrapers"});
+    let add = |block: &str| server.json("POST", "/v1/admin/addresses", &root, rule(block));
+    assert_eq!(add("203.0.113.0/24").status, 201);
+    assert_eq!((add("127.0.0.0/8").status, add("nonsense").status), (400, 400));
+    let away = |headers: &[(&str, &str)]| server.get_with("/i/nothere1", headers);
+    let scraper = away(&[("x-forwarded-for", "203.0.113.9")]);
+    assert_eq!((scraper.status, &*scraper.code()), (403, "forbidden_address"));
+    let listed = server.json("GET", "/v1/admin/addresses", &root, Value::Null).json();
+    assert_eq!(listed["addresses"][0]["note"], "scrapers");
+    let gone =
+        server.json("DELETE", "/v1/admin/addresses?verdict=deny&block=203.0.113.0/24", &root, Value::Null);
+    assert_eq!(gone.status, 204);
+    assert_eq!(away(&[("x-forwarded-for", "203.0.113.9")]).status, 404);
+}

@@ -147,6 +147,9 @@ struct Me {
     user: UserAnswer,
     /// What these credentials may do: `read`, `upload`, `manage`, `admin`.
     scopes: Vec<String>,
+    /// What the account's pictures and versions take of its quota.
+    used_bytes: u64,
+    used_files: u64,
 }
 
 async fn register(mut call: Call) -> Result<Response<Body>, Refused> {
@@ -192,7 +195,9 @@ async fn set_up(mut call: Call) -> Result<Response<Body>, Refused> {
 async fn me(call: Call) -> Result<Response<Body>, Refused> {
     let who = call.who()?;
     let scopes = who.scopes.iter().map(|scope| scope.to_string()).collect();
-    Ok(ok(&Me { user: UserAnswer::of(&who.user), scopes }))
+    let used = call.api().library.usage(Some(who.user.pk)).await?;
+    let (used_bytes, used_files) = (used.bytes, used.files);
+    Ok(ok(&Me { user: UserAnswer::of(&who.user), scopes, used_bytes, used_files }))
 }
 
 async fn change_password(mut call: Call) -> Result<Response<Body>, Refused> {

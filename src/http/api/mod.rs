@@ -5,6 +5,7 @@
 //! answers (their schemas are what a request is checked against) and a short handler each, which calls one use case.
 
 mod accounts;
+mod addresses;
 mod admin;
 mod albums;
 mod answer;
@@ -18,6 +19,7 @@ mod openapi;
 mod schema;
 mod shares;
 mod signed;
+mod statistics;
 mod storages;
 mod tasks;
 mod time;
@@ -75,6 +77,8 @@ const SUBJECTS: &[&[Endpoint]] = &[
     storages::ENDPOINTS,
     tasks::ENDPOINTS,
     admin::ENDPOINTS,
+    addresses::ENDPOINTS,
+    statistics::ENDPOINTS,
     openapi::ENDPOINTS,
 ];
 

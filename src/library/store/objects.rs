@@ -169,3 +169,11 @@ fn object(row: &Row) -> Result<Object, DbError> {
         missing_at: row.opt_int("missing_at")?,
     })
 }
+
+/// How many objects are needed in each storage, and their bytes.
+pub(in crate::library) async fn sums(db: &Db) -> Result<Vec<(String, u64, u64)>, DbError> {
+    let sql = "SELECT storage, COUNT(*) AS objects, COALESCE(SUM(bytes), 0) AS total FROM objects \
+               WHERE refs > 0 GROUP BY storage ORDER BY storage";
+    let rows = db.rows(sql, &[]).await?;
+    rows.iter().map(|row| Ok((row.text("storage")?, row.narrow("objects")?, row.narrow("total")?))).collect()
+}

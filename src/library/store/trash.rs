@@ -53,6 +53,12 @@ pub(in crate::library) async fn of_owner(db: &Db, owner: i64, limit: u32) -> Res
     images(&db.rows_of(&Query::new(COLUMNS).push(rest, [owner.into(), limit.into()])).await?)
 }
 
+/// What somebody has that is not in the trash.
+pub(in crate::library) async fn kept_by(db: &Db, owner: i64, limit: u32) -> Result<Vec<Image>, DbError> {
+    let rest = "WHERE owner = ? AND trashed = 0 ORDER BY created_at, pk LIMIT ?";
+    images(&db.rows_of(&Query::new(COLUMNS).push(rest, [owner.into(), limit.into()])).await?)
+}
+
 pub(in crate::library) async fn count_expired(db: &Db, now: i64) -> Result<u64, DbError> {
     let sql = "SELECT COUNT(*) AS found FROM images WHERE trashed = 0 AND expires_at <= ?";
     db.row(sql, &[now.into()]).await?.map_or(Ok(0), |row| row.narrow("found"))

@@ -26,6 +26,33 @@ async fn counts(library: &Library, now: i64) -> (u64, u64) {
 }
 
 #[tokio::test]
+async fn all_of_one_owner_go_and_nobody_elses() {
+    let dir = tempfile::tempdir().unwrap();
+    let library = library(dir.path()).await;
+    for name in ["a", "b", "c"] {
+        image(&library, name, None).await;
+    }
+    let other = NewImage { owner: Some(8), ..new(b"d", "d") };
+    let other = library.insert(&other).await.unwrap();
+    let now = now_ms();
+    library
+        .trash(
+            MINE,
+            library.page(&Listing { reach: MINE, limit: 1, ..Listing::default() }, now).await.unwrap().images
+                [0]
+            .id
+            .as_str(),
+            now,
+        )
+        .await
+        .unwrap();
+    assert_eq!(library.trash_all_of(ME, now).await.unwrap(), 2);
+    assert_eq!(counts(&library, now).await, (0, 3));
+    assert!(library.find(other.id.as_str()).await.unwrap().is_some());
+    assert_eq!(library.trash_all_of(ME, now).await.unwrap(), 0);
+}
+
+#[tokio::test]
 async fn the_trash_keeps_for_so_long_and_no_longer() {
     let dir = tempfile::tempdir().unwrap();
     let trash = Span(Duration::from_secs(30 * 86_400));
