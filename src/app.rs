@@ -160,6 +160,12 @@ impl App {
         Ok(Listening { app: self, public, admin, address, public_url })
     }
 
+    /// Who looks, by what requests carry.
+    fn visitors(&self, public_url: &str) -> Result<Arc<Visitors>, AppError> {
+        let unlock = UnlockKey::new(&secret(&self.config)?);
+        Ok(Arc::new(Visitors::new(self.accounts.clone(), unlock, public_url)))
+    }
+
     fn delivery(&self, public_url: &str, door: Arc<dyn Door>) -> Result<Delivery, AppError> {
         let Config { http, images, ipx, library, .. } = &self.config;
         let CacheControl { max_age, stale_while_revalidate } = CacheControl::default();
@@ -266,11 +272,11 @@ impl Listening {
     pub async fn run(self) -> Result<(), AppError> {
         let Self { app, public, admin, public_url, .. } = self;
         let stop = Stop::new();
-        let unlock = UnlockKey::new(&secret(&app.config)?);
-        let visitors = Arc::new(Visitors::new(app.accounts.clone(), unlock, &public_url));
+        let visitors = app.visitors(&public_url)?;
         let door: Arc<dyn Door> = Arc::clone(&visitors) as _;
+        let delivery = Arc::new(app.delivery(&public_url, door)?);
         let parts = Arc::new(router::Parts {
-            delivery: app.delivery(&public_url, door)?,
+            delivery: Arc::clone(&delivery),
             visitors,
             addresses: app.addresses.clone(),
             metrics: Arc::clone(&app.metrics),
@@ -289,6 +295,7 @@ impl Listening {
             library: app.library.clone(),
             accounts: app.accounts.clone(),
             metrics: Arc::clone(&app.metrics),
+            delivery: Some(delivery),
             public_url: public_url.clone(),
         };
         let runner = jobs::runner(&app.config, parts_of_jobs)?;

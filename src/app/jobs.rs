@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
-use super::{AppError, accounts_over, database, library_over, part, worker_config};
+use super::{App, AppError, accounts_over, database, library_over, part, worker_config};
 use crate::accounts::Accounts;
 use crate::config::Config;
 use crate::db::{Db, now_ms};
+use crate::delivery::Delivery;
 use crate::jobs::{
-    self, BackupJob, Cleanup, CleanupJob, Job, MailJob, Plan, RelocateJob, Report, Runner, When,
+    self, BackupJob, Cleanup, CleanupJob, Job, MailJob, Plan, RelocateJob, Report, Runner, VersionJob, When,
 };
 use crate::library::Library;
 use crate::mail::Mailer;
@@ -23,6 +24,8 @@ pub(super) struct Parts {
     pub(super) library: Library,
     pub(super) accounts: Accounts,
     pub(super) metrics: Arc<Metrics>,
+    /// `None` where nothing is rendered.
+    pub(super) delivery: Option<Arc<Delivery>>,
     /// Where links in mails lead.
     pub(super) public_url: String,
 }
@@ -49,7 +52,13 @@ fn kinds(config: &Config, parts: &Parts) -> Result<Vec<Arc<dyn Job>>, AppError> 
         BackupJob { db: parts.db.clone(), folder: config.data_dir.join("backups"), keep: config.backup.keep };
     let relocate = RelocateJob { library: parts.library.clone() };
     let cleanup = CleanupJob(cleanup(parts));
-    Ok(vec![Arc::new(mail), Arc::new(relocate), Arc::new(cleanup), Arc::new(backup)])
+    let mut kinds: Vec<Arc<dyn Job>> =
+        vec![Arc::new(mail), Arc::new(relocate), Arc::new(cleanup), Arc::new(backup)];
+    if let Some(delivery) = &parts.delivery {
+        let (library, accounts) = (parts.library.clone(), parts.accounts.clone());
+        kinds.push(Arc::new(VersionJob { library, accounts, delivery: Arc::clone(delivery) }));
+    }
+    Ok(kinds)
 }
 
 /// What happens regularly.
@@ -91,13 +100,24 @@ pub async fn work(mut config: Config, begun: impl FnOnce(usize)) -> Result<(), A
     crate::net::install_crypto();
     // Whoever starts a worker wants work to be done.
     config.jobs.concurrency = config.jobs.concurrency.max(1);
-    let (parts, workers) = alone(&config).await?;
-    let db = parts.db.clone();
-    let runner = runner(&config, parts)?;
-    begun(config.jobs.concurrency);
+    // The store on disk is the server's, if there is one on this machine.
+    config.cache.disk = crate::units::ByteSize(0);
+    let public_url = config.http.public_url.clone().unwrap_or_default();
+    let app = App::build(config, false).await?;
+    let parts = Parts {
+        db: app.db.clone(),
+        library: app.library.clone(),
+        accounts: app.accounts.clone(),
+        metrics: Arc::clone(&app.metrics),
+        delivery: Some(Arc::new(app.delivery(&public_url, app.visitors(&public_url)?)?)),
+        public_url,
+    };
+    let runner = runner(&app.config, parts)?;
+    begun(app.config.jobs.concurrency);
     runner.run(super::stop_signal()).await;
-    workers.drain(std::time::Duration::from_secs(5)).await;
-    db.close().await;
+    app.workers.drain(std::time::Duration::from_secs(5)).await;
+    app.cache.close().await;
+    app.db.close().await;
     tracing::info!("stopped");
     Ok(())
 }
@@ -117,5 +137,5 @@ async fn alone(config: &Config) -> Result<(Parts, Workers), AppError> {
     let accounts = accounts_over(config, db.clone(), workers.clone())?;
     let library = library_over(config, db.clone()).await?;
     let public_url = config.http.public_url.clone().unwrap_or_default();
-    Ok((Parts { db, library, accounts, metrics, public_url }, workers))
+    Ok((Parts { db, library, accounts, metrics, delivery: None, public_url }, workers))
 }

@@ -36,9 +36,13 @@ pub struct Wish<'a> {
 }
 
 impl Delivery {
-    /// Makes what `wish` asks of an image and keeps it, or finds that it is kept already, which is `true` then.
-    pub async fn keep(&self, image: &Image, wish: &Wish<'_>) -> Result<(Version, bool), DeliveryError> {
-        let spec = Spec::parse(wish.spec, &self.presets)?;
+    /// Whether a version of this spec could be asked for at all; what only the picture tells is not looked at.
+    pub fn check_version(&self, spec: &str) -> Result<(), DeliveryError> {
+        self.version_spec(spec).map(|_| ())
+    }
+
+    fn version_spec(&self, spec: &str) -> Result<Spec, DeliveryError> {
+        let spec = Spec::parse(spec, &self.presets)?;
         if spec.metadata() == Metadata::All {
             // Whoever knows the URL sees a version.
             return Err(DeliveryError::NeedsSignature {
@@ -46,6 +50,12 @@ impl Delivery {
                 why: "`md_all` keeps GPS position and serial numbers, and a version is for others to see",
             });
         }
+        Ok(spec)
+    }
+
+    /// Makes what `wish` asks of an image and keeps it, or finds that it is kept already, which is `true` then.
+    pub async fn keep(&self, image: &Image, wish: &Wish<'_>) -> Result<(Version, bool), DeliveryError> {
+        let spec = self.version_spec(wish.spec)?;
         let right = Right::Own(wish.viewer);
         let subject = Subject::Image { id: image.id.to_string() };
         let version = self.origins.version(&subject, |image| right.opens(image, false)).await?;

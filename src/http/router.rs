@@ -97,7 +97,7 @@ const ROUTES: &[(Match, Route)] = &[
 
 /// What the routes lead to.
 pub struct Parts {
-    pub delivery: Delivery,
+    pub delivery: Arc<Delivery>,
     pub metrics: Arc<Metrics>,
     pub page: Page,
     /// Whether the library has the picture `demo`.

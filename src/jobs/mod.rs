@@ -9,6 +9,7 @@ mod mail;
 mod relocate;
 mod runner;
 mod schedule;
+mod version;
 mod work;
 
 use std::time::Duration;
@@ -19,6 +20,7 @@ pub use mail::MailJob;
 pub use relocate::RelocateJob;
 pub use runner::Runner;
 pub use schedule::{Plan, When};
+pub use version::VersionJob;
 pub use work::{Failure, Job, Progress, Work};
 
 /// How jobs are run.

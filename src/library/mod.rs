@@ -50,7 +50,7 @@ pub use shares::{NewShare, Share, SharePassword, ShareToken, is_share_token};
 pub use sweep::{SweepPlan, Swept};
 pub use tags::{Tag, Tags};
 pub use usage::{Quota, Reservation, Usage};
-pub use versions::{NewVersion, Version};
+pub use versions::{NewVersion, Version, VersionOrder};
 pub use views::{Count, Day};
 pub use words::TagName;
 

@@ -1,7 +1,10 @@
 //! Versions: results of an image that somebody wants kept. Each is an object of its own that outlives purges, counts as
 //! one of its owner's files, and goes with its image.
 
+use std::net::IpAddr;
+
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::edit::missing;
@@ -9,6 +12,7 @@ use super::listing::Reach;
 use super::store::{self, objects, usage as rows};
 use super::usage::{account, full};
 use super::{Image, ImageId, Library, LibraryError, Quota};
+use crate::db::queue::{self, NewJob};
 use crate::storage::{ContentHash, ObjectKey};
 
 /// One version. Times are milliseconds since 1970.
@@ -51,7 +55,44 @@ pub(super) struct Kept {
     pub(super) sha256: ContentHash,
 }
 
+/// A version that is to be made later, by the job [`VersionOrder::KIND`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct VersionOrder {
+    /// The id of the image.
+    pub image: String,
+    pub spec: String,
+    /// Who wants it: the key of the account.
+    pub user: i64,
+    /// Whose address pays for the work.
+    pub client: IpAddr,
+}
+
+impl VersionOrder {
+    pub const KIND: &'static str = "transform";
+}
+
 impl Library {
+    /// Leaves the work to a job; returns the id of the task.
+    pub async fn order_version(&self, order: &VersionOrder, now: i64) -> Result<String, LibraryError> {
+        let job = NewJob {
+            kind: VersionOrder::KIND,
+            payload: serde_json::to_value(order).unwrap_or_default(),
+            owner: Some(order.user),
+            unique: None,
+            run_at: now,
+            max_attempts: 3,
+        };
+        let mut tx = self.db.write().await?;
+        let id = queue::enqueue(&mut tx, &job).await?;
+        tx.commit().await?;
+        Ok(id.to_string())
+    }
+
+    /// A version by its own id.
+    pub async fn version_by_id(&self, image: &Image, id: &str) -> Result<Option<Version>, LibraryError> {
+        Ok(self.versions(image).await?.into_iter().find(|version| version.id == id))
+    }
+
     /// Oldest first.
     pub async fn versions(&self, image: &Image) -> Result<Vec<Version>, LibraryError> {
         if image.versions == 0 {

@@ -129,3 +129,49 @@ fn a_version_is_kept_and_served_as_it_is() {
     assert_eq!(server.json("DELETE", &version, &token, Value::Null).status, 204);
     assert_eq!(server.get(url).status, 403);
 }
+
+#[test]
+fn a_version_is_made_later_where_nobody_wants_to_wait() {
+    let server = Home::new("auth: { registration: open }").start();
+    let ana = signed_up(&server, "ana");
+    let path = format!("/v1/images/{}/transform", uploaded(&server, &ana, "a.jpg", "photo.jpg"));
+    let wish = json!({"spec": "w_40,f_png"});
+    let wrong = server.json("POST", &format!("{path}?async=true"), &ana, json!({"spec": "widht_40"}));
+    assert_eq!((wrong.status, &*wrong.code()), (400, "unknown_option"));
+
+    let ordered = server.json("POST", &format!("{path}?async=true"), &ana, wish.clone());
+    assert_eq!(
+        (ordered.status, ordered.json()["status"].as_str()),
+        (202, Some("pending")),
+        "{}",
+        ordered.text()
+    );
+    let task = ordered.header("location").to_owned();
+    assert_eq!(ordered.json()["status_url"], *task);
+    let since = std::time::Instant::now();
+    let done = loop {
+        let told = server.json("GET", &task, &ana, Value::Null).json();
+        match told["status"].as_str() {
+            Some("completed") => break told,
+            Some("pending" | "processing") => assert!(since.elapsed().as_secs() < 20, "{told}"),
+            _ => panic!("{told}"),
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    };
+    let version = &done["result"];
+    assert_eq!((version["width"].as_u64(), version["format"].as_str()), (Some(40), Some("png")), "{done}");
+    // The same as who waits gets.
+    let waited = server.json("POST", &path, &ana, wish);
+    assert_eq!((waited.status, &waited.json()["id"]), (200, &version["id"]));
+    let preferred = server.send(
+        "POST",
+        &path,
+        &[
+            ("authorization", &format!("Bearer {ana}")),
+            ("content-type", "application/json"),
+            ("prefer", "wait=1, respond-async"),
+        ],
+        br#"{"spec":"w_30,f_png"}"#,
+    );
+    assert_eq!(preferred.status, 202, "{}", preferred.text());
+}

@@ -8,10 +8,13 @@ use serde_json::Value;
 use super::answer::ok;
 use super::call::{Call, Refused};
 use super::endpoint::Endpoint;
+use super::images::reach;
 use super::time::Time;
+use super::versions;
 use crate::accounts::Scope;
 use crate::admin::{Job, JobFilter, JobState};
 use crate::delivery::body::Body;
+use crate::library::VersionOrder;
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint::get("/v1/tasks/{id}", "getTask", "How far a task is, and what came of it", |call| {
@@ -117,7 +120,14 @@ struct JobMeta {
 
 async fn task(call: Call) -> Result<Response<Body>, Refused> {
     let job = call.admin().task(call.who()?, call.value("id")).await?;
-    Ok(ok(&TaskAnswer::of(job)))
+    let mut answer = TaskAnswer::of(job);
+    if answer.kind == VersionOrder::KIND
+        && let Some(result) = answer.result.take()
+    {
+        let reach = reach(&call)?;
+        answer.result = versions::made(&call.parts, reach, &result, call.now).await?;
+    }
+    Ok(ok(&answer))
 }
 
 async fn cancel_task(call: Call) -> Result<Response<Body>, Refused> {

@@ -5,18 +5,20 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::answer::{created, nothing, ok};
+use super::answer::{accepted, created, nothing, ok};
 use super::call::{Call, Refused};
 use super::endpoint::Endpoint;
 use super::images::reach;
 use super::schema::Invalid;
 use super::time::Time;
 use crate::accounts::Scope;
+use crate::delivery::Delivery;
 use crate::delivery::body::Body;
 use crate::delivery::door::Viewer;
 use crate::delivery::keep::Wish;
 use crate::delivery::words_of;
-use crate::library::{Image, Quota, Version};
+use crate::http::router::Parts;
+use crate::library::{Image, Quota, Reach, Version, VersionOrder};
 use crate::transform::json::spec_of;
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
@@ -27,9 +29,11 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
         |call| Box::pin(transform(call)),
     )
     .scope(Scope::Upload)
+    .query::<How>()
     .json::<TransformWish>()
     .gives::<VersionAnswer>(200, "It was kept already")
-    .gives::<VersionAnswer>(201, "The version"),
+    .gives::<VersionAnswer>(201, "The version")
+    .gives::<Ordered>(202, "It is made later; the task tells when"),
     Endpoint::get(
         "/v1/images/{id}/versions",
         "listVersions",
@@ -58,6 +62,26 @@ struct TransformWish {
     /// An object, which runs in the order resize, crop, rotate, flip, mirror, filters, watermark, compress, format; or an
     /// array of objects with one of these keys each, which runs as it is written.
     transformations: Option<Value>,
+    /// Answer at once, and let a task make it; `Prefer: respond-async` does the same.
+    #[serde(default, rename = "async")]
+    later: bool,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct How {
+    /// As the field of the body.
+    #[serde(default, rename = "async")]
+    later: bool,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Ordered {
+    task_id: String,
+    /// `pending`.
+    status: &'static str,
+    /// What tells how far it is, and in the end the version.
+    status_url: String,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -83,7 +107,12 @@ struct VersionList {
 }
 
 async fn transform(mut call: Call) -> Result<Response<Body>, Refused> {
+    let How { later } = call.query()?;
     let wish: TransformWish = call.json().await?;
+    let preferred = call
+        .header("prefer")
+        .is_some_and(|value| value.split(',').any(|part| part.trim().eq_ignore_ascii_case("respond-async")));
+    let later = later || wish.later || preferred;
     let image = call.api().library.get(reach(&call)?, call.value("id"), call.now).await?;
     let spec = match (wish.spec, wish.transformations) {
         (Some(spec), None) => spec,
@@ -93,6 +122,15 @@ async fn transform(mut call: Call) -> Result<Response<Body>, Refused> {
         _ => return Err(Invalid::one("spec", "or `transformations` must be given, and not both").into()),
     };
     let who = call.who()?;
+    if later {
+        call.parts.delivery.check_version(&spec)?;
+        let order =
+            VersionOrder { image: image.id.to_string(), spec, user: who.user.pk, client: call.client };
+        let task_id = call.api().library.order_version(&order, call.now).await?;
+        let status_url = format!("/v1/tasks/{task_id}");
+        let location = status_url.clone();
+        return Ok(accepted(&Ordered { task_id, status: "pending", status_url }, &location));
+    }
     let viewer = if who.scopes.has(Scope::Admin) { Viewer::Admin } else { Viewer::User(who.user.pk) };
     let quota = match image.owner {
         // The operator's own.
@@ -107,14 +145,14 @@ async fn transform(mut call: Call) -> Result<Response<Body>, Refused> {
     };
     let wish = Wish { spec: &spec, viewer, client: call.client, quota, now: call.now };
     let (version, known) = Box::pin(call.parts.delivery.keep(&image, &wish)).await?;
-    let answer = answer(&call, &image, version)?;
+    let answer = answer(&call.parts.delivery, &image, version)?;
     Ok(if known { ok(&answer) } else { created(&answer) })
 }
 
 async fn list(call: Call) -> Result<Response<Body>, Refused> {
     let image = call.api().library.get(reach(&call)?, call.value("id"), call.now).await?;
     let versions = call.api().library.versions(&image).await?;
-    let versions = versions.into_iter().map(|version| answer(&call, &image, version));
+    let versions = versions.into_iter().map(|version| answer(&call.parts.delivery, &image, version));
     Ok(ok(&VersionList { versions: versions.collect::<Result<_, _>>()? }))
 }
 
@@ -124,10 +162,26 @@ async fn delete(call: Call) -> Result<Response<Body>, Refused> {
     Ok(nothing())
 }
 
-fn answer(call: &Call, image: &Image, version: Version) -> Result<VersionAnswer, Refused> {
+/// What a task that made a version tells of it; `None` once it is gone.
+pub(super) async fn made(
+    parts: &Parts,
+    reach: Reach,
+    result: &Value,
+    now: i64,
+) -> Result<Option<Value>, Refused> {
+    let library = &parts.api.library;
+    let (Some(image), Some(id)) = (result["image_id"].as_str(), result["version_id"].as_str()) else {
+        return Ok(None);
+    };
+    let Ok(image) = library.get(reach, image, now).await else { return Ok(None) };
+    let Some(version) = library.version_by_id(&image, id).await? else { return Ok(None) };
+    Ok(serde_json::to_value(answer(&parts.delivery, &image, version)?).ok())
+}
+
+fn answer(delivery: &Delivery, image: &Image, version: Version) -> Result<VersionAnswer, Refused> {
     let (format, mime_type) = words_of(&version.format);
     Ok(VersionAnswer {
-        url: call.parts.delivery.link(image, &version.spec)?,
+        url: delivery.link(image, &version.spec)?,
         id: version.id,
         image_id: image.id.to_string(),
         spec: version.spec,
