@@ -61,7 +61,7 @@ pub struct Detail {
 }
 
 /// One field of a request that is wrong.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 pub struct Wrong {
     /// Its path, as in `users[0].name`.
     pub field: String,

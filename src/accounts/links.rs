@@ -71,7 +71,8 @@ impl Accounts {
     ) -> Result<Signed, AccountsError> {
         let checked = new.checked()?;
         let invite = invite.map(token::hash);
-        match (self.registration().await?, &invite) {
+        let settings = self.settings().await?;
+        match (self.registration(&settings), &invite) {
             (Registration::Closed, _) => return Err(AccountsError::RegistrationClosed),
             (Registration::Invite, None) => return Err(AccountsError::BadInvite),
             (Registration::Invite, Some(hash)) if !tokens::has_invite(&self.db, hash, now).await? => {
@@ -83,7 +84,7 @@ impl Accounts {
             Some(password) => Some(self.hasher.hash(password).await?),
             None => None,
         };
-        let quota = self.settings().await?.quota;
+        let quota = settings.quota;
         let mut tx = self.db.write().await?;
         let mut role = Role::User;
         if let Some(invite) = &invite {

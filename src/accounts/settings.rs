@@ -46,9 +46,9 @@ impl Accounts {
         Ok(tx.commit().await?)
     }
 
-    /// Who may register now.
-    pub async fn registration(&self) -> Result<Registration, AccountsError> {
-        Ok(self.settings().await?.registration.unwrap_or(self.config.registration))
+    /// Who may register under these settings.
+    pub fn registration(&self, settings: &Settings) -> Registration {
+        settings.registration.unwrap_or(self.config.registration)
     }
 }
 

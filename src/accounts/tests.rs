@@ -1,3 +1,5 @@
+//! A house of accounts over a real database, for the tests of the files beneath.
+
 use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 

@@ -92,7 +92,8 @@ impl Admin {
 
     /// What is decided at run time, and who may register as things are.
     pub async fn settings(&self) -> Result<(Settings, Registration), AdminError> {
-        Ok((self.accounts.settings().await?, self.accounts.registration().await?))
+        let settings = self.accounts.settings().await?;
+        Ok((settings, self.accounts.registration(&settings)))
     }
 
     pub async fn change_settings(&self, actor: Actor<'_>, to: &Settings, now: i64) -> Result<(), AdminError> {

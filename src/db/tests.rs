@@ -1,3 +1,5 @@
+//! The database as a whole: opening, migrating, transactions.
+
 use std::path::Path;
 
 use super::migrate::{Migration, run};

@@ -7,6 +7,7 @@ use http::header::{
     RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{Method, Response, StatusCode};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::context::{Asked, X_REQUEST_ID};
@@ -60,12 +61,16 @@ impl Fault for ShellFault {
     }
 }
 
-#[derive(Serialize)]
-struct Document<'a> {
+/// How every refusal looks.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Problem")]
+pub(super) struct Document<'a> {
+    /// Where the code is explained.
     r#type: String,
     title: &'static str,
     status: u16,
     detail: &'a str,
+    /// A stable word; see `/docs/errors`.
     code: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     option: Option<String>,
@@ -77,6 +82,7 @@ struct Document<'a> {
     did_you_mean: Option<String>,
     /// Every field of a body or query that is wrong.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default)]
     errors: Vec<Wrong>,
     request_id: String,
 }

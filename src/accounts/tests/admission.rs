@@ -1,3 +1,5 @@
+//! Who is let in, and what guessing costs.
+
 use super::*;
 
 #[tokio::test]

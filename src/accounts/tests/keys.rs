@@ -1,3 +1,5 @@
+//! API keys: what they may, and until when.
+
 use super::*;
 
 async fn who(house: &House, name: &str, role: Role) -> Who {

@@ -1,3 +1,5 @@
+//! Links and invitations that work once.
+
 use super::*;
 
 const ROOT: NewUser<'static> = NewUser { name: "root", email: None, password: Some(PASSWORD) };

@@ -1,3 +1,5 @@
+//! Sessions from sign-in to their end.
+
 use super::*;
 
 #[tokio::test]

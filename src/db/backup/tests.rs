@@ -1,3 +1,5 @@
+//! Backups, from every engine to every engine.
+
 use super::*;
 use crate::db::testing;
 

@@ -1,3 +1,5 @@
+//! The queue under moved clocks and many workers.
+
 use std::collections::HashSet;
 use std::time::Duration;
 

@@ -89,7 +89,7 @@ impl Call {
         let mut fields = Map::new();
         let query = self.head.uri.query().unwrap_or_default();
         for (key, value) in form_pairs(query) {
-            let value = schema::from_text::<T>(&key, &value);
+            let value = self.api().schemas.typed_text::<T>(&key, &value);
             if fields.insert(key.clone(), value).is_some() {
                 return Err(schema::Invalid::one(&key, "stands twice").into());
             }

@@ -2,8 +2,6 @@
 
 use http::Response;
 use http::header::{CACHE_CONTROL, HeaderValue};
-use schemars::JsonSchema;
-use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::answer::ok;
@@ -12,6 +10,7 @@ use super::endpoint::{Endpoint, Gives, Needs, Takes};
 use super::endpoints;
 use super::schema::generator;
 use crate::delivery::body::Body;
+use crate::http::problem::Document;
 
 pub(super) const ENDPOINTS: &[Endpoint] =
     &[Endpoint::get("/openapi.json", "describe", "This description", |call| Box::pin(describe(call)))
@@ -25,42 +24,9 @@ async fn describe(call: Call) -> Result<Response<Body>, Refused> {
     Ok(response)
 }
 
-/// How every refusal looks.
-#[derive(Serialize, JsonSchema)]
-#[schemars(rename = "Problem")]
-struct Problem {
-    /// Where the code is explained.
-    r#type: String,
-    title: String,
-    status: u16,
-    detail: String,
-    /// A stable word; see `/docs/errors`.
-    code: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    option: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    position: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    allowed: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    did_you_mean: Option<String>,
-    /// Every field that is wrong.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    errors: Option<Vec<WrongField>>,
-    request_id: String,
-}
-
-#[derive(Serialize, JsonSchema)]
-struct WrongField {
-    field: String,
-    reason: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    did_you_mean: Option<String>,
-}
-
 pub(super) fn document(public_url: &str) -> Value {
     let mut generator = generator();
-    let problem = generator.subschema_for::<Problem>();
+    let problem = generator.subschema_for::<Document<'static>>();
     let refusal = json!({
         "description": "What is wrong and how to put it right",
         "content": { "application/problem+json": { "schema": problem } },

@@ -19,6 +19,8 @@ pub struct Schemas(RwLock<HashMap<TypeId, Arc<Checked>>>);
 
 struct Checked {
     validator: Validator,
+    /// The schema itself, which tells the types of a query's fields.
+    schema: Value,
     /// Every name of a field that occurs in the schema, to find what a misspelt one was meant to be.
     fields: Vec<String>,
 }
@@ -74,6 +76,11 @@ impl Schemas {
             .map_err(|error| Invalid::one(&error.path().to_string(), error.inner().to_string()))
     }
 
+    /// The value of a query's field, of the type that the field `key` of `T` has.
+    pub(super) fn typed_text<T: JsonSchema + 'static>(&self, key: &str, text: &str) -> Value {
+        self.of::<T>().map_or_else(|| Value::from(text), |checked| typed(&checked.schema, key, text))
+    }
+
     fn of<T: JsonSchema + 'static>(&self) -> Option<Arc<Checked>> {
         let key = TypeId::of::<T>();
         if let Some(known) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
@@ -84,7 +91,7 @@ impl Schemas {
         let validator = jsonschema::options().should_validate_formats(true).build(schema.as_value()).ok()?;
         let mut fields = Vec::new();
         field_names(schema.as_value(), &mut fields);
-        let made = Arc::new(Checked { validator, fields });
+        let made = Arc::new(Checked { validator, schema: schema.into(), fields });
         self.0.write().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&made));
         Some(made)
     }
@@ -98,10 +105,9 @@ pub(super) fn generator() -> SchemaGenerator {
     settings.into_generator()
 }
 
-/// The value of a query, of the type that the field `key` of `T` has.
-pub(super) fn from_text<T: JsonSchema>(key: &str, text: &str) -> Value {
-    let schema = SchemaGenerator::default().into_root_schema_for::<T>();
-    let types = schema.as_value().get("properties").and_then(|all| all.get(key)?.get("type"));
+/// A text of a query as the type that the field `key` has.
+fn typed(schema: &Value, key: &str, text: &str) -> Value {
+    let types = schema.get("properties").and_then(|all| all.get(key)?.get("type"));
     let is = |name: &str| match types {
         Some(Value::String(only)) => only == name,
         Some(Value::Array(several)) => several.iter().any(|one| one == name),

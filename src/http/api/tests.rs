@@ -38,3 +38,19 @@ fn the_description_refers_to_nothing_that_it_lacks() {
     }
     assert!(text.contains("\"Problem\""));
 }
+
+#[test]
+fn every_schema_can_be_checked_against() {
+    let taken = |endpoint: &Endpoint| match endpoint.takes {
+        endpoint::Takes::Json(schema) | endpoint::Takes::Media(_, Some(schema)) => Some(schema),
+        _ => None,
+    };
+    for endpoint in endpoints() {
+        for schema in [taken(endpoint), endpoint.query].into_iter().flatten() {
+            let mut generator = schema::generator();
+            let mut root: serde_json::Value = schema(&mut generator).into();
+            root["components"] = serde_json::json!({ "schemas": generator.take_definitions(true) });
+            assert!(jsonschema::validator_for(&root).is_ok(), "{}", endpoint.name);
+        }
+    }
+}

@@ -19,7 +19,7 @@ use super::call::{Call, Refused};
 use super::endpoint::Endpoint;
 use super::image::{ImageAnswer, VisibilityWord};
 use super::images;
-use super::schema::Invalid;
+use super::schema::{Invalid, Schemas};
 use super::time::Time;
 use crate::accounts::{Quota, Scope, User};
 use crate::delivery::body::Body;
@@ -135,7 +135,8 @@ async fn upload(call: Call) -> Result<Response<Body>, Refused> {
     let (headers, body) = (call.head.headers, call.body);
     let files = if form::is_form(&headers) {
         let form = form::receive(desk.uploads(), desk.owner, &Wish::named(""), &headers, body).await?;
-        let about = desk.parts.api.schemas.read::<Texts>(form_fields(form.texts))?.about;
+        let about =
+            desk.parts.api.schemas.read::<Texts>(form_fields(&desk.parts.api.schemas, form.texts))?.about;
         desk.with_wish(form.files, &about).await?
     } else {
         desk.one(&headers, body).await?
@@ -356,13 +357,13 @@ impl About {
 }
 
 /// The texts of a form as JSON: each of the type that its field has.
-fn form_fields(texts: Vec<(String, String)>) -> Value {
+fn form_fields(schemas: &Schemas, texts: Vec<(String, String)>) -> Value {
     let mut fields = Map::new();
     let mut tags = Vec::new();
     for (key, text) in texts {
         match key.as_str() {
             "tags" | "tags[]" => tags.push(Value::from(text)),
-            _ => drop(fields.insert(key.clone(), super::schema::from_text::<Texts>(&key, &text))),
+            _ => drop(fields.insert(key.clone(), schemas.typed_text::<Texts>(&key, &text))),
         }
     }
     if !tags.is_empty() {

@@ -37,6 +37,18 @@ pub(in crate::library) async fn promise(
 ) -> Result<bool, DbError> {
     let sql = "UPDATE user_usage SET reserved_bytes = reserved_bytes + ?, reserved_files = reserved_files + ? \
                WHERE user_pk = ? AND bytes + reserved_bytes <= ? AND files + reserved_files <= ?";
+    if_it_fits(tx, sql, owner, quota, bytes, files).await
+}
+
+/// A statement that adds bytes and files to a row in which, with what is promised, so many may stand before.
+async fn if_it_fits(
+    tx: &mut Tx,
+    sql: &'static str,
+    owner: i64,
+    quota: Quota,
+    bytes: u64,
+    files: u64,
+) -> Result<bool, DbError> {
     let values = [int(bytes), int(files), owner.into(), room(quota.bytes, bytes), room(quota.files, files)];
     Ok(tx.execute(sql, &values).await? > 0)
 }
@@ -117,8 +129,7 @@ pub(in crate::library) async fn add(
 ) -> Result<bool, DbError> {
     let sql = "UPDATE user_usage SET bytes = bytes + ?, files = files + ? \
                WHERE user_pk = ? AND bytes + reserved_bytes <= ? AND files + reserved_files <= ?";
-    let values = [int(bytes), int(files), owner.into(), room(quota.bytes, bytes), room(quota.files, files)];
-    Ok(tx.execute(sql, &values).await? > 0)
+    if_it_fits(tx, sql, owner, quota, bytes, files).await
 }
 
 /// So much less is there.
