@@ -5,6 +5,7 @@ mod background;
 mod commands;
 pub mod jobs;
 mod rooms;
+mod traces;
 
 use std::io;
 use std::net::SocketAddr;
@@ -45,6 +46,7 @@ use crate::library::Library;
 use crate::limit::Limiter;
 use crate::source::{CacheControl, Sources};
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::traces::Traces;
 use crate::transform::{Ladder, Presets};
 use crate::units::Policy;
 use crate::workers::Workers;
@@ -190,6 +192,7 @@ impl App {
             cors: Cors::new(&http.cors).map_err(|text| AppError::Part { part: "http", text })?,
             public_url: public_url.to_owned(),
             library_freshness: Freshness::new(max_age.0, stale_while_revalidate.0),
+            tells_timing: http.server_timing,
         }))
     }
 
@@ -288,6 +291,7 @@ impl Listening {
             operator: app.operator(),
             api: app.api()?,
             trusted_proxies: app.config.http.trusted_proxies.clone(),
+            traces: traces::traces(&app.config)?,
         });
         tokio::spawn(watch_changes(app.library.clone(), app.addresses.clone()));
         tokio::spawn(write_down(app.library.clone(), app.accounts.clone()));
@@ -327,6 +331,17 @@ impl Listening {
             tracing::error!("the runner of jobs panicked");
         }
         app.workers.drain(Duration::from_secs(5)).await;
+        if parts.traces.is_some() {
+            // It waits for a thread that needs this runtime.
+            let parts = Arc::clone(&parts);
+            let closing = std::thread::spawn(move || parts.traces.as_ref().map(Traces::close));
+            let ended = async {
+                while !closing.is_finished() {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            };
+            let _ = tokio::time::timeout(Duration::from_secs(6), ended).await;
+        }
         app.cache.close().await;
         written_down(&app.library, &app.accounts).await;
         tracing::info!("stopped");

@@ -52,6 +52,7 @@ pub use section::presets::Presets;
 pub use section::redis::Redis;
 pub use section::source::{CacheControl, Source};
 pub use section::storage::{Scheme, Storage};
+pub use section::traces::Traces;
 pub use section::uploads::Uploads;
 pub use section::user_storages::UserStorages;
 
@@ -100,6 +101,7 @@ pub struct Config {
     pub compat: Compat,
     pub backup: Backup,
     pub log: Log,
+    pub traces: Traces,
 }
 
 /// What the command line says about the configuration.
@@ -143,6 +145,7 @@ impl Default for Config {
             compat: Compat::default(),
             backup: Backup::default(),
             log: Log::default(),
+            traces: Traces::default(),
         }
     }
 }
@@ -232,6 +235,7 @@ impl Config {
             self.auth.validate(),
             self.validate_openness(),
             self.mail.validate(),
+            self.traces.validate(),
             self.backup.validate(),
             self.validate_storages(),
             self.user_storages.validate(),

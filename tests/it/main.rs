@@ -23,6 +23,7 @@ mod limits;
 mod load;
 mod named;
 mod nginx;
+mod observability;
 mod originals;
 mod purge;
 mod quality;

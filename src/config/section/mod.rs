@@ -25,6 +25,7 @@ pub(super) mod presets;
 pub(super) mod redis;
 pub(super) mod source;
 pub(super) mod storage;
+pub(super) mod traces;
 pub(super) mod uploads;
 pub(super) mod user_storages;
 
