@@ -114,6 +114,7 @@ pub async fn work(mut config: Config, begun: impl FnOnce(usize)) -> Result<(), A
         public_url,
     };
     let runner = runner(&app.config, parts)?;
+    app.keep_together();
     begun(app.config.jobs.concurrency);
     runner.run(super::stop_signal()).await;
     app.workers.drain(std::time::Duration::from_secs(5)).await;

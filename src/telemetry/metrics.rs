@@ -32,6 +32,8 @@ pub struct Metrics {
     queue_seconds: Gauge<f64, AtomicU64>,
     jobs: Family<JobState, Counter>,
     jobs_queued: Family<JobState, Gauge>,
+    cluster_up: Family<NoLabels, Gauge>,
+    cluster_messages: Family<Direction, Counter>,
 }
 
 /// Where an answer came from: label `tier` of `pixedge_cache_total`.
@@ -146,6 +148,15 @@ impl Metrics {
             "Jobs that wait, are in work or failed for good, by kind",
             jobs_queued.clone(),
         );
+        // Without Redis neither is there, so that an alarm on 0 is not one for a single node.
+        let cluster_up = Family::default();
+        registry.register("cluster_up", "1 while Redis answers", cluster_up.clone());
+        let cluster_messages = Family::default();
+        registry.register(
+            "cluster_messages",
+            "Messages to and from other nodes, by direction",
+            cluster_messages.clone(),
+        );
         Self {
             registry,
             requests,
@@ -164,6 +175,8 @@ impl Metrics {
             queue_seconds,
             jobs,
             jobs_queued,
+            cluster_up,
+            cluster_messages,
         }
     }
 
@@ -248,12 +261,30 @@ impl Metrics {
         let gauge = self.jobs_queued.get_or_create(&JobState { kind, state });
         gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
+
+    /// Whether Redis answers; never called where none is configured.
+    pub fn cluster_up(&self, up: bool) {
+        self.cluster_up.get_or_create(&[]).set(i64::from(up));
+    }
+
+    /// `sent` or `received`.
+    pub fn cluster_message(&self, direction: &'static str) {
+        self.cluster_messages.get_or_create(&Direction { direction }).inc();
+    }
 }
 
 impl Default for Metrics {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// For a metric that may be absent.
+type NoLabels = [(&'static str, &'static str); 0];
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Direction {
+    direction: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
