@@ -84,6 +84,7 @@ pub(super) fn configured_user(user: &crate::config::User) -> Configured<'_> {
 
 pub(super) fn admin_over(config: &Config, db: Db, accounts: Accounts, library: Library) -> Admin {
     Admin::new(db, accounts, library, config.sources.keys().cloned())
+        .with_hooks(config.purge_hooks.keys().cloned())
 }
 
 pub(super) fn uploads_into(config: &Config, library: Library) -> Result<Uploads, AppError> {
