@@ -32,7 +32,7 @@ pub struct Metrics {
     queue_seconds: Gauge<f64, AtomicU64>,
     jobs: Family<JobState, Counter>,
     jobs_queued: Family<JobState, Gauge>,
-    cluster_up: Family<NoLabels, Gauge>,
+    cluster_up: Family<Means, Gauge>,
     cluster_messages: Family<Direction, Counter>,
 }
 
@@ -264,7 +264,7 @@ impl Metrics {
 
     /// Whether Redis answers; never called where none is configured.
     pub fn cluster_up(&self, up: bool) {
-        self.cluster_up.get_or_create(&[]).set(i64::from(up));
+        self.cluster_up.get_or_create(&Means { by: "redis" }).set(i64::from(up));
     }
 
     /// `sent` or `received`.
@@ -279,8 +279,11 @@ impl Default for Metrics {
     }
 }
 
-/// For a metric that may be absent.
-type NoLabels = [(&'static str, &'static str); 0];
+/// By what nodes reach each other.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Means {
+    by: &'static str,
+}
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Direction {

@@ -25,7 +25,7 @@ async fn node(url: &str) -> (Cluster, Arc<Metrics>) {
     tokio::spawn(node.clone().run());
     // Having come up is news itself.
     assert_eq!(soon(node.news()).await, News { changes: true, work: true });
-    assert!(node.is_up() && metrics.encode().contains("pixedge_cluster_up 1"));
+    assert!(node.is_up() && metrics.encode().contains("pixedge_cluster_up{by=\"redis\"} 1"));
     (node, metrics)
 }
 
@@ -93,7 +93,8 @@ fn one_redis_carries_news_and_adds_up_and_comes_back() {
             }
         };
         soon(gone).await;
-        assert!(metrics.encode().contains("pixedge_cluster_up 0"));
+        let told = metrics.encode();
+        assert!(told.contains("pixedge_cluster_up{by=\"redis\"} 0"), "{told}");
         assert_eq!(soon(one.spend(&[spent("a", 5)])).await, [None], "nobody waits for who is away");
         assert!(check(&config(&url)).await.is_err() && tell_once(&config(&url), CHANGES).await.is_err());
         one.tell(CHANGES);
