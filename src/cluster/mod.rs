@@ -41,7 +41,7 @@ struct Inner {
     node: String,
     /// `None` while Redis is away.
     link: Mutex<Option<Link>>,
-    /// Whether it was said that Redis refuses to count.
+    /// Whether it was said that Redis refuses something.
     refusal_told: AtomicBool,
     /// Rings when a command found the connection broken.
     broken: Notify,
@@ -129,6 +129,7 @@ impl Inner {
 
     fn set_link(&self, link: Option<Link>) {
         self.metrics.cluster_up(link.is_some());
+        self.refusal_told.store(false, Ordering::Relaxed);
         *self.link.lock().unwrap_or_else(PoisonError::into_inner) = link;
     }
 

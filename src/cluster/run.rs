@@ -84,8 +84,11 @@ impl Inner {
                     asked.and(heard.map(|_| ()))
                 }
             };
-            if let Err(error) = done {
-                return error;
+            match done {
+                Ok(()) => {}
+                // A new connection would be refused the same.
+                Err(error) if error.is_refusal() => self.refused(&error),
+                Err(error) => return error,
             }
         }
     }

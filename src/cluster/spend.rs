@@ -62,9 +62,8 @@ impl Cluster {
                     for (index, micros) in chunk.iter().zip(used) {
                         answers[*index] = Some(Duration::from_micros(micros));
                     }
-                    inner.refusal_told.store(false, Ordering::Relaxed);
                 }
-                Err(error) if error.is_refusal() => inner.told(&error),
+                Err(error) if error.is_refusal() => inner.refused(&error),
                 Err(_) => inner.broken.notify_one(),
             }
         }
@@ -86,11 +85,14 @@ impl Inner {
         link.ask(&script, self.config.timeout).await
     }
 
-    /// Once until it works again.
-    fn told(&self, error: &ClusterError) {
+    /// Once for each connection.
+    pub(super) fn refused(&self, error: &ClusterError) {
         if !self.refusal_told.swap(true, Ordering::Relaxed) {
             let error = with_causes(error);
-            tracing::warn!(error, "Redis refuses to count (EVAL): limits hold for each node alone");
+            tracing::warn!(
+                error,
+                "Redis refuses a command: limits may hold for each node alone, and purges may be seen late"
+            );
         }
     }
 }

@@ -8,6 +8,7 @@ use pixedge::cluster::{Cluster, Config, News, Spent, Urls, check, tell_once};
 use pixedge::telemetry::metrics::Metrics;
 use pixedge::units::Secret;
 
+use crate::support::Home;
 use crate::support::redis::{Redis, cluster};
 
 const CHANGES: News = News { changes: true, work: false };
@@ -113,7 +114,18 @@ fn one_redis_carries_news_and_adds_up_and_comes_back() {
 #[test]
 fn a_password_is_asked_for_and_a_refusal_is_not_an_outage() {
     let Some(redis) = Redis::start("a_password_is_asked_for_and_a_refusal_is_not_an_outage") else { return };
-    redis.ask(&["ACL", "SETUSER", "node", "on", ">open sesame", "~test:*", "&test:*", "+@all", "-eval"]);
+    redis.ask(&[
+        "ACL",
+        "SETUSER",
+        "node",
+        "on",
+        ">open sesame",
+        "~test:*",
+        "&test:*",
+        "+@all",
+        "-eval",
+        "-publish",
+    ]);
     redis.ask(&["ACL", "SETUSER", "default", "off"]);
     run(async {
         let port = redis.daemon.port();
@@ -124,8 +136,29 @@ fn a_password_is_asked_for_and_a_refusal_is_not_an_outage() {
         let (node, _) = node(&url).await;
         assert_eq!(node.spend(&[spent("a", 5)]).await, [None]);
         node.spend(&[spent("a", 5)]).await;
+        node.tell(CHANGES);
+        // Longer than it takes to notice that Redis is away.
+        tokio::time::sleep(Duration::from_millis(1500)).await;
         assert!(node.is_up());
     });
+}
+
+#[test]
+fn tls_is_checked_against_the_system_s_roots() {
+    let Some((redis, certificate)) = Redis::with_tls("tls_is_checked_against_the_system_s_roots") else {
+        return;
+    };
+    let url = format!("rediss://localhost:{}", redis.daemon.port());
+    let home = Home::new(&format!("redis: {{ url: '{url}', timeout: 3s }}\n"));
+    let check = |trusted: &std::path::Path| {
+        let output = home.command(&["check"]).env("SSL_CERT_FILE", trusted).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        (output.status.success(), said.lines().find(|line| line.contains("redis")).unwrap().to_owned())
+    };
+    let (is_fine, said) = check(&certificate);
+    assert!(is_fine && said.contains("answers"), "{said}");
+    let (is_fine, said) = check(std::path::Path::new("/nothing"));
+    assert!(!is_fine && said.contains("certificate"), "{said}");
 }
 
 #[test]

@@ -163,9 +163,10 @@ impl Site {
 
 #[test]
 fn three_nodes_are_one() {
-    let Some(mut site) = site("three_nodes_are_one") else { return };
     let clock = Instant::now();
+    let Some(mut site) = site("three_nodes_are_one") else { return };
     let mut lap = |what: &str| eprintln!("{:>6.2} s  {what}", clock.elapsed().as_secs_f64());
+    lap("all are there");
     pictures_stay_on_their_nodes(&site);
     lap("pictures stayed");
     purges_reach_all(&site, &mut lap);
@@ -191,6 +192,18 @@ fn pictures_stay_on_their_nodes(site: &Site) {
         *homes.entry(home.unwrap_or_else(|| panic!("{id} was made by {made:?}"))).or_default() += 1;
     }
     assert!(homes.len() == 3, "{homes:?}");
+    // What is uploaded is spread, although it all goes to one address.
+    let api = |node: &Server| {
+        let of_api = |(name, _): &(String, f64)| name.starts_with("pixedge_requests_total{route=\"api\"");
+        node.metrics().into_iter().filter(of_api).map(|(_, count)| count).sum::<f64>()
+    };
+    let before: Vec<f64> = site.nodes.iter().map(api).collect();
+    let token = format!("Authorization: Bearer {}", site.root);
+    for _ in 0..30 {
+        assert_eq!(wire.ask("GET", "/v1/images", &[&token]).status, 200);
+    }
+    let took: Vec<f64> = site.nodes.iter().zip(before).map(|(node, before)| api(node) - before).collect();
+    assert!(took.iter().all(|count| *count > 0.0), "{took:?}");
 }
 
 fn purges_reach_all(site: &Site, lap: &mut impl FnMut(&str)) {
@@ -223,6 +236,21 @@ fn purges_reach_all(site: &Site, lap: &mut impl FnMut(&str)) {
     let mut told: Vec<&str> = orders.iter().map(|order| order["purged"].as_str().unwrap()).collect();
     told.sort_unstable();
     assert_eq!(told, ["all", "image", "image", "image", "image", "tag"]);
+    // The same with more to do, which all three leave and take.
+    for (index, id) in site.ids[10..].iter().enumerate() {
+        let node = &site.nodes[index % 3];
+        assert_eq!(node.json("POST", "/v1/purge", &site.root, json!({"image": id})).status, 200);
+    }
+    within(Duration::from_secs(10), || site.cdn.requests().len() >= 26);
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(site.cdn.requests().len(), 26);
+    let done = |node: &Server| {
+        let name = "pixedge_jobs_total{kind=\"purge-hook\",state=\"completed\"}";
+        node.metrics().get(name).copied().unwrap_or(0.0)
+    };
+    let done: Vec<f64> = site.nodes.iter().map(done).collect();
+    assert_eq!(done.iter().sum::<f64>(), 26.0, "{done:?}");
+    lap(&format!("26 jobs were done once each, by {done:?}"));
     let all = orders.iter().find(|order| order["purged"] == "all").unwrap();
     assert_eq!(all["cache_tags"], json!([]));
 }

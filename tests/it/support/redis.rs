@@ -20,6 +20,41 @@ impl Redis {
         Self::with(test, &[])
     }
 
+    /// One that speaks TLS as `localhost`, and a certificate that vouches for it.
+    pub fn with_tls(test: &str) -> Option<(Self, PathBuf)> {
+        let folder = tempfile::tempdir().unwrap();
+        let made = Command::new("openssl")
+            .args([
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:P-256",
+                "-nodes",
+                "-days",
+                "1",
+            ])
+            .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"])
+            .args(["-addext", "basicConstraints=critical,CA:FALSE", "-keyout", "key.pem", "-out", "cert.pem"])
+            .current_dir(folder.path())
+            .stderr(Stdio::null())
+            .status();
+        assert!(made.unwrap().success());
+        let [key, certificate] = ["key.pem", "cert.pem"].map(|name| folder.path().join(name));
+        let (port, program) = (free_port(), program(test)?);
+        let port_text = port.to_string();
+        let arguments = [
+            "--port 0 --bind 127.0.0.1 --save".split(' ').collect::<Vec<_>>(),
+            vec!["", "--tls-auth-clients", "no", "--tls-port"],
+            vec![&port_text, "--tls-cert-file", certificate.to_str().unwrap()],
+            vec!["--tls-key-file", key.to_str().unwrap()],
+        ]
+        .concat();
+        let daemon = Daemon::in_folder(program, &arguments, folder.path(), port);
+        Some((Self { daemon, _folder: folder }, certificate))
+    }
+
     fn with(test: &str, more: &[&str]) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let port = free_port();
