@@ -194,7 +194,9 @@ fn pictures_stay_on_their_nodes(site: &Site) {
     assert!(homes.len() == 3, "{homes:?}");
     // What is uploaded is spread, although it all goes to one address.
     let api = |node: &Server| {
-        let of_api = |(name, _): &(String, f64)| name.starts_with("pixedge_requests_total{route=\"api\"");
+        let of_api = |(name, _): &(String, f64)| {
+            name.starts_with("pixedge_requests_total") && name.contains("route=\"/v1/images\"")
+        };
         node.metrics().into_iter().filter(of_api).map(|(_, count)| count).sum::<f64>()
     };
     let before: Vec<f64> = site.nodes.iter().map(api).collect();
