@@ -229,7 +229,7 @@ const WRONG: &[(&str, &str, &[&str])] = &[
     ("redis: { url: 'redis://a,b' }", "redis.url", &["commas"]),
     ("redis: { prefix: 'a b' }", "redis.prefix", &["letters"]),
     ("redis: { timeout: 1ms }", "redis.timeout", &["10ms"]),
-    ("purge_hooks: { cdn: {} }", "purge_hooks.cdn", &["url", "missing"]),
+    ("purge_hooks: { cdn: {} }", "purge_hooks.cdn.url", &["url", "missing"]),
     ("purge_hooks: { cdn: { url: cdn.example } }", "purge_hooks.cdn.url", &["https"]),
     (
         "purge_hooks: { cdn: { url: 'https://cdn.example', method: GET } }",

@@ -390,5 +390,6 @@ fn a_killed_node_is_not_missed(mut site: Site, lap: &mut impl FnMut(&str)) {
     assert!(f64::from(failed) < 0.001 * f64::from(asked), "{failed} of {asked}\n{}", site.nginx.log());
     // A node that was away has missed nothing.
     let path = [format!("/i/{}/w_20,f_png", site.ids[6])];
-    site.purge_by_api(&json!({"image": site.ids[6]}), &path);
+    let wait = site.purge_by_api(&json!({"image": site.ids[6]}), &path);
+    lap(&format!("and a purge took {wait:?}"));
 }
