@@ -15,6 +15,7 @@ mod cluster;
 mod corpus;
 mod crash;
 mod databases;
+mod freshness;
 mod golden;
 mod http2;
 mod jobs;
