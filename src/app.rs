@@ -17,18 +17,19 @@ use futures_util::FutureExt;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 
-pub use self::commands::{accounts, admin, backup, check, pictures, restore, sweep, uploads};
+pub use self::commands::{accounts, admin, backup, check, pictures, restore, sweep, tell_servers, uploads};
 pub use self::rooms::{codec_limits, keys, logging, presets};
 
-use self::background::{stop_signal, sweep_limits, sweep_uploads, watch_changes, write_down, written_down};
+use self::background::{keep_together, stop_signal, sweep_limits, sweep_uploads, write_down, written_down};
 use self::rooms::{
     accounts_over, admin_over, cache_config, cache_dir, database, fetching, first_accounts, hotlink,
-    library_over, limit_config, part, secret, server_config, sources, uploads_into, worker_config,
+    library_over, part, secret, server_config, shared_limits, sources, uploads_into, worker_config,
 };
 use crate::accounts::{Accounts, Token, Who};
 use crate::admin::Addresses;
 use crate::auth::{BearerKey, UnlockKey};
 use crate::cache::Cache;
+use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::db::Db;
 use crate::delivery::cors::Cors;
@@ -72,6 +73,7 @@ pub struct App {
     cache: Arc<Cache<crate::delivery::DeliveryError>>,
     workers: Workers,
     limiter: Arc<Limiter>,
+    cluster: Cluster,
     accounts: Accounts,
     addresses: Addresses,
     /// Whom requests without credentials act as, where no account is needed.
@@ -120,7 +122,7 @@ impl App {
         let cache = Cache::open(&cache_config(&config), cache_dir(&config), Arc::clone(&metrics)).await;
         let workers = Workers::start(&worker_config(&config), Arc::clone(&metrics))
             .map_err(|error| part("worker threads", error))?;
-        let limiter = Arc::new(Limiter::new(&limit_config(&config)));
+        let (cluster, limiter) = shared_limits(&config, &metrics);
         let cache = Arc::new(cache);
         let addresses = Addresses::new(db.clone(), &config.http.allow, &config.http.deny)
             .await
@@ -136,6 +138,7 @@ impl App {
             cache,
             workers,
             limiter,
+            cluster,
             accounts,
             addresses,
             nobody,
@@ -194,6 +197,11 @@ impl App {
             library_freshness: Freshness::new(max_age.0, stale_while_revalidate.0),
             tells_timing: http.server_timing,
         }))
+    }
+
+    /// From here on this process hears of the others, and they of it.
+    fn keep_together(&self) {
+        keep_together(&self.cluster, &self.db, &self.library, &self.addresses, &self.limiter);
     }
 
     fn operator(&self) -> Operator {
@@ -293,7 +301,7 @@ impl Listening {
             trusted_proxies: app.config.http.trusted_proxies.clone(),
             traces: traces::traces(&app.config)?,
         });
-        tokio::spawn(watch_changes(app.library.clone(), app.addresses.clone()));
+        app.keep_together();
         tokio::spawn(write_down(app.library.clone(), app.accounts.clone()));
         let parts_of_jobs = jobs::Parts {
             db: app.db.clone(),

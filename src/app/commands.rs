@@ -10,6 +10,7 @@ use super::rooms::{
 };
 use crate::accounts::Accounts;
 use crate::admin::Admin;
+use crate::cluster::{self, News};
 use crate::config::Config;
 use crate::db::backup;
 use crate::error::with_causes;
@@ -43,6 +44,11 @@ pub async fn check(config: &Config) -> Vec<(String, Result<String, String>)> {
             }
         }
         Err(error) => note("sources".into(), Err(error.to_string())),
+    }
+    if let Some(redis) = config.redis.to_room() {
+        crate::net::install_crypto();
+        let answers = cluster::check(&redis).await;
+        note("redis".into(), answers.map_err(|error| with_causes(&error)));
     }
     note("cache".into(), check_cache(&cache_dir(config)));
     let log = config.log.file.as_ref().map_or(Ok("standard error".to_owned()), |file| {
@@ -86,6 +92,16 @@ pub async fn admin(config: &Config) -> Result<Admin, AppError> {
     let accounts = accounts_over(config, db.clone(), workers)?;
     let library = library_over(config, db.clone()).await?;
     Ok(admin_over(config, db, accounts, library))
+}
+
+/// Has running servers look at once at what a command has changed. Without Redis, or where it is away, they do so by
+/// themselves within a second.
+pub async fn tell_servers(config: &Config) {
+    let Some(redis) = config.redis.to_room() else { return };
+    crate::net::install_crypto();
+    if let Err(error) = cluster::tell_once(&redis, News { changes: true, work: true }).await {
+        tracing::debug!(error = with_causes(&error), "Redis is away; running servers see it within a second");
+    }
 }
 
 /// The use cases of accounts, for commands.

@@ -49,6 +49,7 @@ pub(crate) use section::listen_address;
 pub use section::log::{Access, Format, Level, Log};
 pub use section::mail::Mail;
 pub use section::presets::Presets;
+pub use section::purge_hooks::{PurgeHook, PurgeHooks};
 pub use section::redis::Redis;
 pub use section::source::{CacheControl, Source};
 pub use section::storage::{Scheme, Storage};
@@ -87,6 +88,8 @@ pub struct Config {
     pub sources: BTreeMap<String, Source>,
     pub ipx: Ipx,
     pub cache: Cache,
+    /// By name.
+    pub purge_hooks: PurgeHooks,
     pub images: Images,
     pub presets: Presets,
     pub limits: Limits,
@@ -131,6 +134,7 @@ impl Default for Config {
             sources: BTreeMap::new(),
             ipx: Ipx::default(),
             cache: Cache::default(),
+            purge_hooks: PurgeHooks::new(),
             images: Images::default(),
             presets: Presets::new(),
             limits: Limits::default(),
@@ -225,6 +229,7 @@ impl Config {
             self.database.validate(),
             self.redis.validate(),
             self.cache.validate(),
+            section::purge_hooks::validate(&self.purge_hooks),
             self.images.validate(),
             section::presets::validate_specs("presets", &self.presets),
             self.limits.validate(),

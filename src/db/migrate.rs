@@ -102,7 +102,7 @@ async fn locked(db: &Db) -> Result<Tx, DbError> {
     match &db.pools {
         Pools::Postgres(pair) => {
             let inner = Inner::Postgres(postgres::begin_migration(&pair.writer).await?);
-            Ok(Tx { inner, over: false, work: Arc::default(), has_work: false })
+            Ok(Tx { inner, over: false, signals: Arc::default(), has_work: false, has_changes: false })
         }
         _ => db.write().await,
     }

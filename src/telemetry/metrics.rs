@@ -39,6 +39,8 @@ pub struct Metrics {
     queue_seconds: Gauge<f64, AtomicU64>,
     jobs: Family<JobState, Counter>,
     jobs_queued: Family<JobState, Gauge>,
+    cluster_up: Family<Means, Gauge>,
+    cluster_messages: Family<Direction, Counter>,
 }
 
 type Before = Box<dyn Fn(&Metrics) + Send + Sync>;
@@ -171,6 +173,15 @@ impl Metrics {
         let build = Family::<Version, Gauge>::default();
         build.get_or_create(&Version { version: env!("CARGO_PKG_VERSION") }).set(1);
         registry.register("build_info", "Which version runs", build);
+        // Without Redis neither is there, so that an alarm on 0 is not one for a single node.
+        let cluster_up = Family::default();
+        registry.register("cluster_up", "1 while Redis answers", cluster_up.clone());
+        let cluster_messages = Family::default();
+        registry.register(
+            "cluster_messages",
+            "Messages to and from other nodes, by direction",
+            cluster_messages.clone(),
+        );
         Self {
             registry: root,
             before: Mutex::default(),
@@ -193,6 +204,8 @@ impl Metrics {
             queue_seconds,
             jobs,
             jobs_queued,
+            cluster_up,
+            cluster_messages,
         }
     }
 
@@ -299,6 +312,16 @@ impl Metrics {
         let gauge = self.jobs_queued.get_or_create(&JobState { kind, state });
         gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
+
+    /// Whether Redis answers; never called where none is configured.
+    pub fn cluster_up(&self, up: bool) {
+        self.cluster_up.get_or_create(&Means { by: "redis" }).set(i64::from(up));
+    }
+
+    /// `sent` or `received`.
+    pub fn cluster_message(&self, direction: &'static str) {
+        self.cluster_messages.get_or_create(&Direction { direction }).inc();
+    }
 }
 
 impl std::fmt::Debug for Metrics {
@@ -311,6 +334,17 @@ impl Default for Metrics {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// By what nodes reach each other.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Means {
+    by: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Direction {
+    direction: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]

@@ -22,6 +22,7 @@ pub(super) mod limits;
 pub(super) mod log;
 pub(super) mod mail;
 pub(super) mod presets;
+pub(super) mod purge_hooks;
 pub(super) mod redis;
 pub(super) mod source;
 pub(super) mod storage;
