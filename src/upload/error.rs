@@ -40,6 +40,18 @@ pub enum UploadError {
     TicketUsed,
     #[error("this upload URL has expired")]
     TicketExpired,
+    #[error("there is no such upload")]
+    NoUpload,
+    #[error("this upload has expired; begin it anew")]
+    UploadExpired,
+    #[error("the upload stands at {received} bytes, and the next part must begin there")]
+    Offset { received: u64 },
+    #[error("the bytes do not have the checksum that came with them")]
+    Checksum,
+    #[error("the body did not arrive whole")]
+    Torn,
+    #[error("the upload is in too many parts; begin it anew, with larger ones")]
+    TooManyPieces,
     #[error("types: {0}")]
     Types(String),
     #[error("no randomness: {0}")]
@@ -76,6 +88,18 @@ impl UploadError {
     }
 }
 
+impl UploadError {
+    /// Whether no further try can bring the same upload to a good end.
+    pub(super) fn ends_upload(&self) -> bool {
+        self.is_about_the_file()
+            || matches!(
+                self,
+                Self::Storage(StorageError::Missing { .. })
+                    | Self::Library(LibraryError::Missing { .. } | LibraryError::NotFound { .. })
+            )
+    }
+}
+
 impl Fault for UploadError {
     fn kind(&self) -> Kind {
         match self {
@@ -87,9 +111,13 @@ impl Fault for UploadError {
                 Kind::NotFound => Kind::BadRequest,
                 kind => kind,
             },
-            Self::UnderWay | Self::TicketUsed => Kind::Conflict,
+            Self::UnderWay | Self::TicketUsed | Self::Offset { .. } => Kind::Conflict,
             Self::BadTicket => Kind::Forbidden,
-            Self::TicketExpired => Kind::Expired,
+            Self::TicketExpired | Self::UploadExpired => Kind::Expired,
+            Self::NoUpload => Kind::NotFound,
+            Self::Checksum => Kind::ChecksumMismatch,
+            Self::Torn => Kind::BadRequest,
+            Self::TooManyPieces => Kind::Unprocessable,
             Self::Db(error) => error.kind(),
             Self::Id(_) => Kind::BadRequest,
             Self::TooManyBytes { .. } => Kind::TooLarge,
@@ -115,7 +143,12 @@ impl Fault for UploadError {
             Self::UnderWay => "upload_under_way",
             Self::BadTicket => "bad_ticket",
             Self::TicketUsed => "ticket_used",
-            Self::TicketExpired => "expired",
+            Self::TicketExpired | Self::UploadExpired => "expired",
+            Self::NoUpload => "not_found",
+            Self::Offset { .. } => "upload_offset",
+            Self::Checksum => "checksum_mismatch",
+            Self::Torn => "bad_body",
+            Self::TooManyPieces => "too_many_parts",
             Self::Db(error) => error.code(),
             Self::TooManyBytes { .. } => "too_many_bytes",
             Self::Type { .. } => "type_not_allowed",
