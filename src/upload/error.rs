@@ -52,6 +52,16 @@ pub enum UploadError {
     Torn,
     #[error("the upload is in too many parts; begin it anew, with larger ones")]
     TooManyPieces,
+    #[error("where these pictures are kept nobody else can put them; send them here")]
+    NoPresigning,
+    #[error("nothing has arrived at the URL of this upload")]
+    NotArrived,
+    #[error("the upload was completed")]
+    Completed,
+    #[error("the upload is being completed")]
+    Completing,
+    #[error("{announced} bytes were announced, and {found} arrived")]
+    OtherLength { announced: u64, found: u64 },
     #[error("types: {0}")]
     Types(String),
     #[error("no randomness: {0}")]
@@ -80,6 +90,7 @@ impl UploadError {
             | Self::Unmeasured { .. }
             | Self::TooManyBytes { .. }
             | Self::Type { .. }
+            | Self::OtherLength { .. }
             | Self::Id(_)
             | Self::Storage(StorageError::Changed) => true,
             Self::File(error) => !matches!(error, FsError::Root { .. }),
@@ -111,13 +122,20 @@ impl Fault for UploadError {
                 Kind::NotFound => Kind::BadRequest,
                 kind => kind,
             },
-            Self::UnderWay | Self::TicketUsed | Self::Offset { .. } => Kind::Conflict,
+            Self::UnderWay
+            | Self::TicketUsed
+            | Self::Offset { .. }
+            | Self::NotArrived
+            | Self::Completed
+            | Self::Completing => Kind::Conflict,
             Self::BadTicket => Kind::Forbidden,
             Self::TicketExpired | Self::UploadExpired => Kind::Expired,
             Self::NoUpload => Kind::NotFound,
             Self::Checksum => Kind::ChecksumMismatch,
             Self::Torn => Kind::BadRequest,
-            Self::TooManyPieces => Kind::Unprocessable,
+            Self::TooManyPieces | Self::NoPresigning => Kind::Unprocessable,
+            Self::OtherLength { announced, found } if found > announced => Kind::TooLarge,
+            Self::OtherLength { .. } => Kind::Unprocessable,
             Self::Db(error) => error.kind(),
             Self::Id(_) => Kind::BadRequest,
             Self::TooManyBytes { .. } => Kind::TooLarge,
@@ -149,6 +167,11 @@ impl Fault for UploadError {
             Self::Checksum => "checksum_mismatch",
             Self::Torn => "bad_body",
             Self::TooManyPieces => "too_many_parts",
+            Self::NoPresigning => "no_presigning",
+            Self::NotArrived => "upload_missing",
+            Self::Completed => "upload_completed",
+            Self::Completing => "upload_under_way",
+            Self::OtherLength { .. } => "other_length",
             Self::Db(error) => error.code(),
             Self::TooManyBytes { .. } => "too_many_bytes",
             Self::Type { .. } => "type_not_allowed",
@@ -178,7 +201,7 @@ impl Fault for UploadError {
             Self::Storage(error) => error.detail(),
             Self::Library(error) => error.detail(),
             Self::Db(error) => error.detail(),
-            Self::UnderWay => Detail { retry_after: Some(5), ..Detail::default() },
+            Self::UnderWay | Self::Completing => Detail { retry_after: Some(5), ..Detail::default() },
             _ => Detail::default(),
         }
     }

@@ -2,6 +2,7 @@
 //! kept, stored once per content, recorded. An object is announced before it appears and appears before its row is
 //! written, so whatever dies in between leaves no row without its bytes.
 
+mod direct;
 mod error;
 mod fetch;
 mod import;
@@ -24,6 +25,7 @@ use crate::db::{Db, now_ms};
 use crate::library::{self, Filing, Image, ImageId, Library, NewImage, Sameness, Visibility};
 use crate::net::Client;
 
+pub use direct::Direct;
 pub use error::UploadError;
 pub use import::{Imported, Outcome, Summary};
 pub use naming::{Naming, Pattern};

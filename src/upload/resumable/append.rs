@@ -200,7 +200,7 @@ impl Part {
             }
             Err(error) => {
                 room.leave();
-                if error.ends_upload() && pending::end(&uploads.db, &upload.id, now).await? {
+                if error.ends_upload() && pending::fail(&uploads.db, &upload.id, now).await? {
                     uploads.clear(upload).await?;
                 }
                 Err(error)

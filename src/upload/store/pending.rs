@@ -2,7 +2,7 @@
 //! whose condition says how things were when they were looked at.
 
 use super::int;
-use crate::db::{Db, DbError, Row, Tx};
+use crate::db::{Db, DbError, Query, Row, Tx};
 use crate::storage::{PieceKey, StagedKey};
 
 /// An upload as it stands.
@@ -23,7 +23,7 @@ pub(in crate::upload) struct Pending {
     /// The id of the image that it became.
     pub image: Option<String>,
     pub expires_at: i64,
-    /// It came to nothing.
+    /// Nobody may see it any more.
     pub ended: bool,
 }
 
@@ -35,8 +35,8 @@ pub(in crate::upload) struct Piece {
     pub key: PieceKey,
 }
 
-const COLUMNS: &str = "SELECT id, user_pk, storage, total_bytes, received, metadata, wish, promise, staged, \
-                       image, expires_at, ended_at FROM pending_uploads";
+const COLUMNS: &str = "SELECT id, user_pk, storage, total_bytes, received, metadata, wish, promise, staged, image, \
+                       expires_at, ended_at FROM pending_uploads";
 
 pub(in crate::upload) async fn insert(db: &Db, new: &Pending, now: i64) -> Result<(), DbError> {
     let sql = "INSERT INTO pending_uploads (id, user_pk, storage, total_bytes, received, pieces, metadata, wish, \
@@ -58,13 +58,13 @@ pub(in crate::upload) async fn insert(db: &Db, new: &Pending, now: i64) -> Resul
 
 /// The upload of this id, if it is this owner's.
 pub(in crate::upload) async fn find(db: &Db, owner: i64, id: &str) -> Result<Option<Pending>, DbError> {
-    let query = crate::db::Query::new(COLUMNS).push(" WHERE id = ? AND user_pk = ?", [id.into(), owner.into()]);
+    let query = Query::new(COLUMNS).push(" WHERE id = ? AND user_pk = ?", [id.into(), owner.into()]);
     db.row_of(&query).await?.as_ref().map(pending).transpose()
 }
 
 /// What is over, whatever became of it, by id.
 pub(in crate::upload) async fn expired(db: &Db, now: i64, after: &str) -> Result<Vec<Pending>, DbError> {
-    let query = crate::db::Query::new(COLUMNS)
+    let query = Query::new(COLUMNS)
         .push(" WHERE expires_at < ? AND id > ? ORDER BY id LIMIT 200", [now.into(), after.into()]);
     db.rows_of(&query).await?.iter().map(pending).collect()
 }
@@ -108,9 +108,15 @@ pub(in crate::upload) async fn became(db: &Db, upload: &str, image: &str) -> Res
     Ok(db.execute(sql, &[image.into(), upload.into()]).await? > 0)
 }
 
-/// The upload comes to nothing. `false` = it is over already.
-pub(in crate::upload) async fn end(db: &Db, upload: &str, now: i64) -> Result<bool, DbError> {
+/// The upload comes to nothing. `false` = it is over already, or an image.
+pub(in crate::upload) async fn fail(db: &Db, upload: &str, now: i64) -> Result<bool, DbError> {
     let sql = "UPDATE pending_uploads SET ended_at = ? WHERE id = ? AND image IS NULL AND ended_at IS NULL";
+    Ok(db.execute(sql, &[now.into(), upload.into()]).await? > 0)
+}
+
+/// The upload is over; an image that it became stays. `false` = it was over already.
+pub(in crate::upload) async fn end(db: &Db, upload: &str, now: i64) -> Result<bool, DbError> {
+    let sql = "UPDATE pending_uploads SET ended_at = ? WHERE id = ? AND ended_at IS NULL";
     Ok(db.execute(sql, &[now.into(), upload.into()]).await? > 0)
 }
 
@@ -125,6 +131,12 @@ pub(in crate::upload) async fn claim(db: &Db, upload: &str, since: i64, now: i64
 pub(in crate::upload) async fn unclaim(db: &Db, upload: &str, claimed_at: i64) -> Result<(), DbError> {
     let sql = "UPDATE pending_uploads SET claimed_at = NULL WHERE id = ? AND claimed_at = ?";
     db.execute(sql, &[upload.into(), claimed_at.into()]).await.map(|_| ())
+}
+
+/// What was brought is under another name now.
+pub(in crate::upload) async fn set_staged(db: &Db, upload: &str, staged: &StagedKey) -> Result<(), DbError> {
+    let sql = "UPDATE pending_uploads SET staged = ? WHERE id = ?";
+    db.execute(sql, &[staged.as_str().into(), upload.into()]).await.map(|_| ())
 }
 
 pub(in crate::upload) async fn forget_pieces(db: &Db, upload: &str) -> Result<(), DbError> {
