@@ -174,7 +174,9 @@ pub(super) fn status_of(kind: Kind) -> StatusCode {
 
 fn face(kind: Kind) -> (StatusCode, &'static str) {
     match kind {
-        Kind::PreconditionFailed => (StatusCode::PRECONDITION_FAILED, "What the request rests on does not hold"),
+        Kind::PreconditionFailed => {
+            (StatusCode::PRECONDITION_FAILED, "What the request rests on does not hold")
+        }
         // The tus protocol's own; no other status says that the bytes were changed on their way.
         Kind::ChecksumMismatch => {
             (StatusCode::from_u16(460).unwrap_or(StatusCode::BAD_REQUEST), "Changed on the way")

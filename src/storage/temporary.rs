@@ -62,7 +62,16 @@ impl Storage {
         let (file, path) = self.blocking(move || Ok((create(&path)?, path))).await?;
         let (storage, file) = (self.clone(), Arc::new(file));
         let hashes = Some(Box::default());
-        Ok(Temporary { storage, file, path, len: 0, pending: Vec::new(), pending_len: 0, hashes, kept: false })
+        Ok(Temporary {
+            storage,
+            file,
+            path,
+            len: 0,
+            pending: Vec::new(),
+            pending_len: 0,
+            hashes,
+            kept: false,
+        })
     }
 
     /// Removes a half-written file; none is no error.

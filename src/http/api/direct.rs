@@ -97,8 +97,7 @@ async fn presign(mut call: Call) -> Result<Response<Body>, Refused> {
         ..Wish::named(wish.name.as_deref().unwrap_or_default())
     };
     let valid = Duration::from_secs(wish.expires_in.into());
-    let direct =
-        uploads.open_direct(owner(user), &record, &wish.r#type, wish.bytes, valid, call.now).await?;
+    let direct = uploads.open_direct(owner(user), &record, &wish.r#type, wish.bytes, valid, call.now).await?;
     Ok(created(&Presented {
         complete_url: format!("{}/v1/uploads/{}/complete", call.parts.delivery.public_url(), direct.id),
         id: direct.id,

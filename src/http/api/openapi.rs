@@ -61,7 +61,10 @@ pub(super) fn document(public_url: &str) -> Value {
             }
         }
         if !content.is_empty() {
-            operation.insert("requestBody".into(), json!({ "required": endpoint.body_required, "content": content }));
+            operation.insert(
+                "requestBody".into(),
+                json!({ "required": endpoint.body_required, "content": content }),
+            );
         }
         let mut responses = Map::new();
         for Gives { status, what, schema } in endpoint.gives.into_iter().flatten() {

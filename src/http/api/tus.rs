@@ -79,8 +79,12 @@ const RESUMABLE: Header = Header {
     what: "The version of the protocol",
     pattern: "^1\\.0\\.0$",
 };
-const LENGTH: Header =
-    Header { name: "Upload-Length", required: true, what: "How many bytes will come", pattern: "^[0-9]{1,18}$" };
+const LENGTH: Header = Header {
+    name: "Upload-Length",
+    required: true,
+    what: "How many bytes will come",
+    pattern: "^[0-9]{1,18}$",
+};
 const OFFSET: Header = Header {
     name: "Upload-Offset",
     required: true,

@@ -192,11 +192,7 @@ impl Part {
                 if let Err(error) = uploads.forget_pieces(&self.storage, &upload.id).await {
                     tracing::warn!(upload = upload.id, %error, "parts of an upload stay for now");
                 }
-                Ok(Received {
-                    received: upload.total,
-                    expires_at: upload.expires_at,
-                    image: Some(image),
-                })
+                Ok(Received { received: upload.total, expires_at: upload.expires_at, image: Some(image) })
             }
             Err(error) => {
                 room.leave();

@@ -10,12 +10,7 @@ use crate::upload::tests::{of, png, uploads};
 
 type Got = Result<Bytes, ()>;
 
-async fn append(
-    uploads: &Uploads,
-    id: &str,
-    offset: u64,
-    bytes: &[u8],
-) -> Result<Received, UploadError> {
+async fn append(uploads: &Uploads, id: &str, offset: u64, bytes: &[u8]) -> Result<Received, UploadError> {
     append_all(uploads, id, offset, None, bytes.chunks(100_000).map(|c| Ok(Bytes::copy_from_slice(c)))).await
 }
 
@@ -57,7 +52,11 @@ async fn parts_become_the_picture_that_was_cut() {
     let id = begun(&uploads, bytes.len()).await;
     // Cut off where nobody expects it, twice, then to the end.
     let cut = |from: usize, to: usize| {
-        bytes[from..to].chunks(70_000).map(|c| Ok(Bytes::copy_from_slice(c))).chain([Err(())]).collect::<Vec<_>>()
+        bytes[from..to]
+            .chunks(70_000)
+            .map(|c| Ok(Bytes::copy_from_slice(c)))
+            .chain([Err(())])
+            .collect::<Vec<_>>()
     };
     for (from, to) in [(0, 5_000_001), (5_000_001, 5_000_013)] {
         let torn = append_all(&uploads, &id, from as u64, None, cut(from, to)).await;
@@ -93,7 +92,10 @@ async fn of_many_who_bring_the_same_part_one_counts() {
     for done in futures_util::future::join_all(rest).await {
         match done {
             Ok(done) => assert!(done.image.is_some()),
-            Err(error) => assert!(matches!(error, UploadError::Offset { .. } | UploadError::TooManyBytes { .. }), "{error}"),
+            Err(error) => assert!(
+                matches!(error, UploadError::Offset { .. } | UploadError::TooManyBytes { .. }),
+                "{error}"
+            ),
         }
     }
     assert_eq!((uploads.library.count().await.unwrap(), left(dir.path())), (1, 0));
@@ -112,7 +114,8 @@ async fn a_wrong_checksum_takes_its_part_along() {
         let digest = base64::engine::general_purpose::STANDARD.encode(sha2::Sha256::digest(of));
         Some(Checksum::parse(&format!("sha256 {digest}")).unwrap())
     };
-    let pieces = |of: &[u8]| of.chunks(90_000).map(|c| Got::Ok(Bytes::copy_from_slice(c))).collect::<Vec<_>>();
+    let pieces =
+        |of: &[u8]| of.chunks(90_000).map(|c| Got::Ok(Bytes::copy_from_slice(c))).collect::<Vec<_>>();
     let (first, rest) = bytes.split_at(8_500_000);
     let wrong = append_all(&uploads, &id, 0, sum(rest), pieces(first)).await;
     assert!(matches!(wrong, Err(UploadError::Checksum)));
