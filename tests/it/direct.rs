@@ -45,8 +45,8 @@ fn what_is_put_into_s3_by_a_presigned_url_is_looked_at_and_taken_in() {
     let Some(daemons) = Daemons::start("direct", folder.path(), logs.path()) else { return };
     let config = format!(
         "auth: {{ registration: open }}\nuploads: {{ max_bytes: 1MB, types: [image/png, image/webp] }}\n\
-         storage_default: s3\nstorages:\n  s3: {{ scheme: s3, root: host, remote: {{ endpoint: \"{}\", bucket: pictures, \
-         region: us-east-1, access_key_id: {S3_KEY}, secret_access_key: {S3_SECRET} }} }}\n",
+         storage_default: s3\nstorages:\n  s3: {{ scheme: s3, root: host, endpoint: \"{}\", bucket: pictures, \
+         region: us-east-1, access_key_id: {S3_KEY}, secret_access_key: {S3_SECRET} }}\n",
         daemons.s3.url()
     );
     let server = Home::new(&config).start();

@@ -28,6 +28,7 @@ const cutAt = async (proxy, size) => {
 
 const upload = async (proxy, endpoint, file) => {
   const bytes = await readFile(file)
+  const begun = Date.now()
   let cuts = 0
   const wanted = random(1, 4)
   await cutAt(proxy, bytes.length)
@@ -53,7 +54,7 @@ const upload = async (proxy, endpoint, file) => {
     upload.start()
   })
   await admin('DELETE', `/proxies/${proxy}/toxics/cut`)
-  console.log(JSON.stringify({ file, cuts, ...done }))
+  console.log(JSON.stringify({ file, cuts, ms: Date.now() - begun, ...done }))
 }
 
 const workers = [0, 1, 2, 3].map(async (worker) => {
