@@ -122,12 +122,19 @@ impl Uploads {
         let mut file = storage.begin().await?;
         let mut pieces = storage.staged_stream(&frozen, total).await.map_err(missing)?;
         while let Some(piece) = pieces.try_next().await? {
+            // A server of somebody else's may answer as it likes.
+            let len = file.len() + piece.len() as u64;
+            if len > total {
+                return Err(other_length(len));
+            }
             file.write(piece).await?;
         }
-        let digests = file.finish().await?;
-        if digests.bytes != total || storage.staged_len(&frozen).await.map_err(missing)? != total {
-            return Err(other_length(digests.bytes));
+        // It may have been put again before it was out of reach.
+        let frozen_len = storage.staged_len(&frozen).await.map_err(missing)?;
+        if file.len() != total || frozen_len != total {
+            return Err(other_length(file.len().max(frozen_len)));
         }
+        let digests = file.finish().await?;
         let wish = Kept::read(&upload.wish).wish();
         let checked = self.check(&file, digests, &wish).await?;
         self.announce(&checked.stored).await?;

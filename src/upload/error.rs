@@ -50,6 +50,9 @@ pub enum UploadError {
     Checksum,
     #[error("the body did not arrive whole")]
     Torn,
+    /// The storage gave back other bytes than it took.
+    #[error("what was received of this upload is lost; begin it anew")]
+    Lost,
     #[error("the upload is in too many parts; begin it anew, with larger ones")]
     TooManyPieces,
     #[error("where these pictures are kept nobody else can put them; send them here")]
@@ -105,7 +108,8 @@ impl UploadError {
         self.is_about_the_file()
             || matches!(
                 self,
-                Self::Storage(StorageError::Missing { .. })
+                Self::Lost
+                    | Self::Storage(StorageError::Missing { .. })
                     | Self::Library(LibraryError::Missing { .. } | LibraryError::NotFound { .. })
             )
     }
@@ -129,7 +133,7 @@ impl Fault for UploadError {
             | Self::Completed
             | Self::Completing => Kind::Conflict,
             Self::BadTicket => Kind::Forbidden,
-            Self::TicketExpired | Self::UploadExpired => Kind::Expired,
+            Self::TicketExpired | Self::UploadExpired | Self::Lost => Kind::Expired,
             Self::NoUpload => Kind::NotFound,
             Self::Checksum => Kind::ChecksumMismatch,
             Self::Torn => Kind::BadRequest,
@@ -166,6 +170,7 @@ impl Fault for UploadError {
             Self::Offset { .. } => "upload_offset",
             Self::Checksum => "checksum_mismatch",
             Self::Torn => "bad_body",
+            Self::Lost => "upload_lost",
             Self::TooManyPieces => "too_many_parts",
             Self::NoPresigning => "no_presigning",
             Self::NotArrived => "upload_missing",

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::support::daemons::{Daemon, free_port, installed};
+use crate::support::engines;
 use crate::support::pictures::encoded;
 use crate::support::{Home, Reply, Server};
 use crate::uploads::{account, sql};
@@ -248,6 +249,36 @@ fn everything_that_is_wrong_is_told() {
     assert!(preflight.header("access-control-allow-headers").contains("upload-offset"));
     let seen = ask(&server, &bea, "HEAD", &path, &origin[..1], b"");
     assert!(seen.header("access-control-expose-headers").contains("upload-offset"), "{:?}", seen.headers);
+}
+
+#[test]
+fn parts_are_counted_on_every_engine() {
+    for (engine, config) in engines::each("parts_are_counted_on_every_engine") {
+        let server = Home::new(&format!("{OPEN}{config}")).start();
+        let ana = account(&server, "ana");
+        let png = encoded(Format::Png, 90, 80, 2);
+        let path = begin(&server, &ana, png.len());
+        let first = png.len() / 3;
+        // Of many who bring the same part one counts.
+        let statuses: Vec<u16> = std::thread::scope(|scope| {
+            let asked: Vec<_> = (0..6)
+                .map(|_| scope.spawn(|| patch(&server, &ana, &path, 0, &png[..first]).status))
+                .collect();
+            asked.into_iter().map(|asked| asked.join().unwrap()).collect()
+        });
+        assert_eq!(statuses.iter().filter(|status| **status == 204).count(), 1, "{engine}: {statuses:?}");
+        assert!(statuses.iter().all(|status| [204, 409].contains(status)), "{engine}: {statuses:?}");
+        assert_eq!(offset(&server, &ana, &path), first, "{engine}");
+        let gone = begin(&server, &ana, 10);
+        assert_eq!(ask(&server, &ana, "DELETE", &gone, &[], b"").status, 204, "{engine}");
+        let home = server.kill();
+        let server = home.start();
+        let done = patch(&server, &ana, &path, first, &png[first..]);
+        assert_eq!(done.status, 204, "{engine}: {}", done.text());
+        let upload = server.json("GET", &path, &ana, Value::Null).json();
+        assert_eq!(upload["image"]["sha256"], hash(&png), "{engine}");
+        server.home().run(&["sweep", "--grace", "0s"]);
+    }
 }
 
 #[test]

@@ -150,7 +150,6 @@ pub(super) fn method(head: &Head) -> Method {
     match wanted {
         Some(b"PATCH") if overridable(head) => Method::PATCH,
         Some(b"DELETE") if overridable(head) => Method::DELETE,
-        Some(b"HEAD") if overridable(head) => Method::HEAD,
         _ => head.method.clone(),
     }
 }

@@ -158,17 +158,17 @@ impl Part {
             }
             Ok(false) => {
                 self.storage.discard_piece(&piece.key).await?;
-                Err(self.overtaken().await)
+                Err(self.overtaken(begins_at, UploadError::TooManyPieces).await)
             }
             // Whether it was committed is not known, so it is left for the sweep.
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Why a part did not count.
-    async fn overtaken(&self) -> UploadError {
+    /// Why a part that begins there did not count: the upload stands elsewhere, or is over, or there is this other reason.
+    async fn overtaken(&self, begins_at: u64, otherwise: UploadError) -> UploadError {
         match self.uploads.pending(self.upload.owner, &self.upload.id, now_ms()).await {
-            Ok(upload) if upload.received == self.upload.received => UploadError::TooManyPieces,
+            Ok(upload) if upload.received == begins_at => otherwise,
             Ok(upload) => UploadError::Offset { received: upload.received },
             Err(error) => error,
         }
@@ -210,22 +210,31 @@ impl Part {
         if last.len() == total {
             return Ok(last);
         }
+        let begins_at = self.at - last.len();
+        let lost = self.overtaken(begins_at, UploadError::Lost);
         let mut whole = self.storage.begin().await?;
         for piece in pending::pieces(&self.uploads.db, &self.upload.id).await? {
             // Somebody else was faster with other parts.
-            if piece.begins_at != whole.len() || whole.len() + piece.bytes + last.len() > total {
-                return Err(self.overtaken().await);
+            if piece.begins_at != whole.len() || whole.len() + piece.bytes > begins_at {
+                return Err(lost.await);
             }
             let mut bytes = self.storage.piece_stream(&piece.key, piece.bytes).await?;
             while let Some(bytes) = bytes.try_next().await? {
+                // A server of somebody else's may answer as it likes.
+                if whole.len() + bytes.len() as u64 > begins_at {
+                    return Err(lost.await);
+                }
                 whole.write(bytes).await?;
             }
+        }
+        if whole.len() != begins_at {
+            return Err(lost.await);
         }
         let mut bytes = last.stream().await?;
         while let Some(bytes) = bytes.try_next().await? {
             whole.write(bytes).await?;
         }
-        if whole.len() == total { Ok(whole) } else { Err(self.overtaken().await) }
+        Ok(whole)
     }
 }
 
