@@ -3,7 +3,9 @@
 //! their upload, by which what a crash left is found again.
 
 use std::fmt;
-use std::io::{self, Read, Seek};
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
 use std::str::FromStr;
 
 use futures_util::{StreamExt, TryStreamExt};
@@ -80,14 +82,14 @@ impl Storage {
         if let Some(root) = &self.local {
             let folder = root.path().join(TEMPORARY);
             file.keep().await?;
-            let synced = fs::blocking(|| Ok(std::fs::File::open(folder)?.sync_all())).await;
+            let synced = fs::blocking(|| Ok(File::open(folder)?.sync_all())).await;
             synced
                 .map_err(|error| StorageError::from_fs(&self.name, key.as_str(), error))?
                 .map_err(|error| StorageError::from_io(&self.name, error))?;
             return Ok(len);
         }
         file.flush().await?;
-        let whole = file.inspect(read_whole).await?;
+        let whole = file.inspect(move |file| read_whole(file, len)).await?;
         let whole = whole.map_err(|error| StorageError::from_io(&self.name, error))?;
         let written = self.write_now(&key.path(), whole.into()).await;
         written.map_err(|error| self.piece_failed(key, error))?;
@@ -140,10 +142,9 @@ impl Storage {
     }
 }
 
-fn read_whole(mut file: &std::fs::File) -> io::Result<Vec<u8>> {
-    let mut whole = Vec::new();
-    file.rewind()?;
-    file.read_to_end(&mut whole)?;
+fn read_whole(file: &File, len: u64) -> io::Result<Vec<u8>> {
+    let mut whole = vec![0; usize::try_from(len).map_err(io::Error::other)?];
+    file.read_exact_at(&mut whole, 0)?;
     Ok(whole)
 }
 
