@@ -16,6 +16,7 @@ mod corpus;
 mod crash;
 mod databases;
 mod direct;
+mod freshness;
 mod golden;
 mod http2;
 mod jobs;
