@@ -75,8 +75,11 @@ pub async fn uploads(config: &Config) -> Result<Uploads, AppError> {
 
 /// Puts right what crashes left, for commands.
 pub async fn sweep(config: &Config, plan: &SweepPlan) -> Result<Swept, AppError> {
-    let library = library(config).await?;
-    library.sweep(plan, crate::db::now_ms()).await.map_err(|error| part("sweep", error))
+    let (uploads, now) = (uploads(config).await?, crate::db::now_ms());
+    if !plan.dry_run {
+        uploads.sweep(now).await.map_err(|error| part("sweep", error))?;
+    }
+    uploads.library().sweep(plan, now).await.map_err(|error| part("sweep", error))
 }
 
 /// The pictures and where they lie, for commands.

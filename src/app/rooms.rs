@@ -100,6 +100,7 @@ pub(super) fn uploads_into(config: &Config, library: Library) -> Result<Uploads,
             crate::config::Visibility::Private => Visibility::Private,
         },
         expire_after: config.cleanup.enable.then(|| day * config.cleanup.expire_days),
+        unfinished_for: config.uploads.unfinished_for.0,
     };
     Ok(Uploads::new(library, room))
 }
