@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::AppError;
 use super::rooms::{
-    accounts_over, admin_over, cache_dir, database, library, library_over, part, presets, sources,
-    uploads_into, worker_config,
+    accounts_over, admin_over, cache_dir, database, derivatives, library, library_over, part, presets,
+    sources, uploads_into, worker_config,
 };
 use crate::accounts::Accounts;
 use crate::admin::Admin;
@@ -23,7 +23,8 @@ pub async fn check(config: &Config) -> Vec<(String, Result<String, String>)> {
     let mut results = Vec::new();
     let mut note = |part: String, result: Result<String, String>| results.push((part, result));
     let file = config.file.as_ref().map_or("built-in defaults".to_owned(), |file| file.display().to_string());
-    note("configuration".into(), presets(config).map(|_| file).map_err(|error| error.to_string()));
+    let specs = presets(config).and_then(|presets| derivatives(config, &presets));
+    note("configuration".into(), specs.map(|_| file).map_err(|error| error.to_string()));
     match library(config).await {
         Ok(library) => {
             let count = library.count().await.map(|count| format!("{count} images"));

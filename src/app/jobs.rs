@@ -5,14 +5,16 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
-use super::rooms::{accounts_over, database, library_over, part, worker_config};
+use super::rooms::{accounts_over, cache_dir, database, library_over, part, worker_config};
 use super::{App, AppError};
 use crate::accounts::Accounts;
+use crate::cache::Handover;
 use crate::config::Config;
 use crate::db::{Db, now_ms};
 use crate::delivery::Delivery;
 use crate::jobs::{
-    self, BackupJob, Cleanup, CleanupJob, Job, MailJob, Plan, RelocateJob, Report, Runner, VersionJob, When,
+    self, BackupJob, Cleanup, CleanupJob, DeriveJob, Job, MailJob, Plan, RelocateJob, Report, Runner,
+    VersionJob, When,
 };
 use crate::library::Library;
 use crate::mail::Mailer;
@@ -27,8 +29,19 @@ pub(super) struct Parts {
     pub(super) metrics: Arc<Metrics>,
     /// `None` where nothing is rendered.
     pub(super) delivery: Option<Arc<Delivery>>,
+    pub(super) results: Results,
     /// Where links in mails lead.
     pub(super) public_url: String,
+}
+
+/// Where what is made ahead of requests goes.
+pub(super) enum Results {
+    /// Into the cache of this process, which serves.
+    Here,
+    /// To the server that shares the cache's folder.
+    Handed(Handover),
+    /// Nobody would find it.
+    Nowhere,
 }
 
 /// The jobs of this process.
@@ -58,6 +71,16 @@ fn kinds(config: &Config, parts: &Parts) -> Result<Vec<Arc<dyn Job>>, AppError> 
     if let Some(delivery) = &parts.delivery {
         let (library, accounts) = (parts.library.clone(), parts.accounts.clone());
         kinds.push(Arc::new(VersionJob { library, accounts, delivery: Arc::clone(delivery) }));
+        let handover = match &parts.results {
+            Results::Here => Some(None),
+            Results::Handed(handover) => Some(Some(handover.clone())),
+            // Others can do it to better effect.
+            Results::Nowhere => None,
+        };
+        if let Some(handover) = handover {
+            let (library, delivery) = (parts.library.clone(), Arc::clone(delivery));
+            kinds.push(Arc::new(DeriveJob { library, delivery, handover }));
+        }
     }
     Ok(kinds)
 }
@@ -101,6 +124,10 @@ pub async fn work(mut config: Config, begun: impl FnOnce(usize)) -> Result<(), A
     crate::net::install_crypto();
     // Whoever starts a worker wants work to be done.
     config.jobs.concurrency = config.jobs.concurrency.max(1);
+    let results = match config.cache.disk.0 {
+        0 => Results::Nowhere,
+        _ => Results::Handed(Handover::new(&cache_dir(&config))),
+    };
     // The store on disk is the server's, if there is one on this machine.
     config.cache.disk = crate::units::ByteSize(0);
     let public_url = config.http.public_url.clone().unwrap_or_default();
@@ -111,6 +138,7 @@ pub async fn work(mut config: Config, begun: impl FnOnce(usize)) -> Result<(), A
         accounts: app.accounts.clone(),
         metrics: Arc::clone(&app.metrics),
         delivery: Some(Arc::new(app.delivery(&public_url, app.visitors(&public_url)?)?)),
+        results,
         public_url,
     };
     let runner = runner(&app.config, parts)?;
@@ -138,5 +166,6 @@ async fn alone(config: &Config) -> Result<(Parts, Workers), AppError> {
     let accounts = accounts_over(config, db.clone(), workers.clone())?;
     let library = library_over(config, db.clone()).await?;
     let public_url = config.http.public_url.clone().unwrap_or_default();
-    Ok((Parts { db, library, accounts, metrics, delivery: None, public_url }, workers))
+    let (delivery, results) = (None, Results::Nowhere);
+    Ok((Parts { db, library, accounts, metrics, delivery, results, public_url }, workers))
 }

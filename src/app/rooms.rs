@@ -10,6 +10,7 @@ use crate::auth::Keys;
 use crate::codec::Limits;
 use crate::config::Config;
 use crate::db::Db;
+use crate::delivery::derive::Derivatives;
 use crate::delivery::hotlink::Hotlink;
 use crate::error::with_causes;
 use crate::library::{Library, Visibility};
@@ -112,6 +113,12 @@ pub(super) fn fetching(config: &Config) -> Result<Client, AppError> {
 /// The configured presets, each checked by the grammar.
 pub fn presets(config: &Config) -> Result<Presets, AppError> {
     Presets::new(&config.presets).map_err(|text| AppError::Part { part: "presets", text })
+}
+
+/// What is made of every new picture, each checked by the grammar.
+pub(super) fn derivatives(config: &Config, presets: &Presets) -> Result<Derivatives, AppError> {
+    Derivatives::new(&config.uploads.derivatives, presets)
+        .map_err(|text| AppError::Part { part: "configuration", text })
 }
 
 /// Which pages may embed pictures; `None`: everybody's.
@@ -235,6 +242,7 @@ pub(super) fn library_config(config: &Config) -> crate::library::Config {
     crate::library::Config {
         trash: config.library.trash,
         expire_after: config.cleanup.enable.then_some(expire_after),
+        derive: !config.uploads.derivatives.is_empty(),
         ..crate::library::Config::default()
     }
 }

@@ -5,6 +5,7 @@
 mod attempt;
 mod backup;
 mod cleanup;
+mod derive;
 mod mail;
 mod relocate;
 mod runner;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 pub use backup::BackupJob;
 pub use cleanup::{Cleanup, CleanupJob, Report, Step, accounts_step, expiry_step, queue_step, trash_step};
+pub use derive::DeriveJob;
 pub use mail::MailJob;
 pub use relocate::RelocateJob;
 pub use runner::Runner;

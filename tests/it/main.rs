@@ -14,6 +14,7 @@ mod architecture;
 mod corpus;
 mod crash;
 mod databases;
+mod derivatives;
 mod golden;
 mod http2;
 mod jobs;
