@@ -16,7 +16,10 @@ mod work;
 use std::time::Duration;
 
 pub use backup::BackupJob;
-pub use cleanup::{Cleanup, CleanupJob, Report, Step, accounts_step, expiry_step, queue_step, trash_step};
+pub use cleanup::{
+    Cleanup, CleanupJob, Figures, Report, Step, accounts_step, expiry_step, queue_step, shares_step,
+    storages_step, trash_step, uploads_step,
+};
 pub use derive::DeriveJob;
 pub use mail::MailJob;
 pub use relocate::RelocateJob;

@@ -49,7 +49,7 @@ pub use listing::{Cursor, Filter, LONGEST_PAGE, Labels, Listed, Listing, Reach, 
 pub use owned::{OwnedConfig, OwnedError, OwnedInput, OwnedStorage};
 pub use relocate::{Relocated, Relocation};
 pub use shares::{NewShare, Share, SharePassword, ShareToken, is_share_token};
-pub use sweep::{SweepPlan, Swept};
+pub use sweep::{Coverage, SweepPlan, Swept};
 pub use tags::{Tag, Tags};
 pub use usage::{Quota, Reservation, Usage};
 pub use versions::{NewVersion, Version, VersionOrder};

@@ -128,6 +128,11 @@ impl Library {
     pub async fn sweep_shares(&self, before: i64) -> Result<u64, LibraryError> {
         Ok(store::shares::sweep(&self.db, before).await?)
     }
+
+    /// How many [`Library::sweep_shares`] would find.
+    pub async fn sweepable_shares(&self, before: i64) -> Result<u64, LibraryError> {
+        Ok(store::shares::sweepable(&self.db, before).await?)
+    }
 }
 
 const TOKEN: usize = 22;

@@ -168,6 +168,11 @@ impl Uploads {
         Ok(store::sweep(&self.db, now, now - 30 * DAY).await?)
     }
 
+    /// How many [`Uploads::sweep`] would find.
+    pub async fn sweepable(&self, now: i64) -> Result<u64, UploadError> {
+        Ok(store::sweepable(&self.db, now, now - 30 * DAY).await?)
+    }
+
     pub fn library(&self) -> &Library {
         &self.library
     }

@@ -90,7 +90,8 @@ fn are_there_before_anybody_asks() {
     // The thumbnail for two kinds of clients, and the one that names its format.
     assert_eq!(job["result"]["made"], 3, "{job}");
     first_is_a_hit(&server, image);
-    let known = server.json("GET", &format!("/v1/images/{}", image["id"].as_str().unwrap()), &ana, Value::Null);
+    let known =
+        server.json("GET", &format!("/v1/images/{}", image["id"].as_str().unwrap()), &ana, Value::Null);
     assert_eq!(known.json()["derivatives"], image["derivatives"]);
 
     // The rules for strangers do not change what the operator named, and hold for everything else.
@@ -102,7 +103,8 @@ fn are_there_before_anybody_asks() {
     post(&server, &ana, &[], &[("file", Some("a.jpg"), &jpeg)]);
     let (bearer, png) = (format!("Bearer {ana}"), encoded(Format::Jpeg, 300, 300, 8));
     let path = format!("/v1/images/{}/content", image["id"].as_str().unwrap());
-    let replaced = server.send("PUT", &path, &[("authorization", &bearer), ("content-type", "image/jpeg")], &png);
+    let replaced =
+        server.send("PUT", &path, &[("authorization", &bearer), ("content-type", "image/jpeg")], &png);
     assert_eq!(replaced.status, 200, "{}", replaced.text());
     until_made(&server, 2);
     first_is_a_hit(&server, image);

@@ -11,6 +11,7 @@ mod accounts;
 mod api_description;
 mod administration;
 mod architecture;
+mod clock;
 mod corpus;
 mod crash;
 mod databases;

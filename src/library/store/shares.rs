@@ -89,6 +89,13 @@ pub(in crate::library) async fn sweep(db: &Db, before: i64) -> Result<u64, DbErr
     db.execute(sql, &[before.into(), before.into(), before.into()]).await
 }
 
+pub(in crate::library) async fn sweepable(db: &Db, before: i64) -> Result<u64, DbError> {
+    let sql = "SELECT COUNT(*) AS total FROM shares WHERE revoked_at < ? OR expires_at < ? \
+               OR (max_views IS NOT NULL AND views >= max_views AND viewed_at < ?)";
+    let row = db.row(sql, &[before.into(), before.into(), before.into()]).await?;
+    row.map_or(Ok(0), |row| row.narrow("total"))
+}
+
 fn bounds(page: &Page) -> (Value, Value) {
     (page.before.unwrap_or(i64::MAX).into(), page.limit.min(1000).into())
 }
