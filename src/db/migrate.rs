@@ -30,6 +30,7 @@ pub(super) const ALL: &[Migration] = &[
     Migration { version: 8, name: "access", sql: include_str!("migrations/0008_access.sql") },
     Migration { version: 9, name: "storages", sql: include_str!("migrations/0009_storages.sql") },
     Migration { version: 10, name: "admin", sql: include_str!("migrations/0010_admin.sql") },
+    Migration { version: 12, name: "share_links", sql: include_str!("migrations/0012_share_links.sql") },
 ];
 
 pub(super) async fn run(db: &Db, migrations: &[Migration]) -> Result<(), DbError> {

@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn a_bad_spec_names_its_field() {
-        assert_eq!(read("preview", " h_600,w_800 ").unwrap().0[0].canonical, "h_600,w_800");
+        assert_eq!(read("preview", " h_600,w_800 ").unwrap().0[0].canonical, "w_800,h_600");
         assert!(read("tiny", "t_small").is_ok());
         for spec in ["w_0", "wobble_3", "t_big", "w_300,md_all"] {
             let error = read("thumb", spec).unwrap_err();

@@ -46,6 +46,7 @@ use self::miss::{Basis, Kitchen, Order};
 use self::negotiate::Hints;
 use self::origin::{Origins, Version};
 use self::personal::Right;
+pub use self::personal::{SharedAlbum, Shown};
 pub use self::policy::Policies;
 use self::respond::{CacheStatus, Content, Freshness, Picture, Vary};
 use self::rights::now_s;

@@ -48,7 +48,7 @@ pub use image::{NewImage, Stored};
 pub use listing::{Cursor, Filter, LONGEST_PAGE, Labels, Listed, Listing, Reach, Sort, Start, Total};
 pub use owned::{OwnedConfig, OwnedError, OwnedInput, OwnedStorage};
 pub use relocate::{Relocated, Relocation};
-pub use shares::{NewShare, Share, SharePassword, ShareToken, is_share_token};
+pub use shares::{NewShare, SHARED_PAGE, Share, SharePassword, ShareToken, Shared, is_share_token};
 pub use sweep::{Coverage, SweepPlan, Swept};
 pub use tags::{Tag, Tags};
 pub use usage::{Quota, Reservation, Usage};
