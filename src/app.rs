@@ -16,7 +16,7 @@ use futures_util::FutureExt;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 
-pub use self::commands::{accounts, admin, backup, check, pictures, restore, sweep, uploads};
+pub use self::commands::{accounts, backup, check, pictures, purger, restore, sweep, uploads};
 pub use self::rooms::{codec_limits, keys, logging, presets};
 
 use self::background::{stop_signal, sweep_limits, sweep_uploads, watch_changes, write_down, written_down};

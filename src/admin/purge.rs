@@ -1,10 +1,12 @@
 //! Purging: results that were made before are never served again. Nothing is searched for; a counter in every cache key
 //! is raised, so it works for entries on disk that nobody can list, and old ones age out.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
-use crate::admin::{Admin, AdminError};
-use crate::library::Scope;
+use crate::admin::AdminError;
+use crate::library::{Library, Scope};
 
 /// What to purge.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,8 +33,8 @@ pub struct Purged {
     pub generation: u64,
 }
 
-/// No object store takes longer keys.
-const LONGEST: usize = 1024;
+/// As long as a name may be in the database.
+const LONGEST: usize = 255;
 
 impl Purge {
     /// The fields of a request, of which exactly one is given.
@@ -55,7 +57,19 @@ impl Purge {
     }
 }
 
-impl Admin {
+/// What purging takes; cheap to clone.
+#[derive(Clone)]
+pub struct Purger {
+    library: Library,
+    /// Names of the configured sources.
+    sources: BTreeSet<String>,
+}
+
+impl Purger {
+    pub fn new(library: Library, sources: impl IntoIterator<Item = String>) -> Self {
+        Self { library, sources: sources.into_iter().collect() }
+    }
+
     /// This process sees it at once, every other within a second.
     pub async fn purge(&self, what: &Purge) -> Result<Purged, AdminError> {
         let (scope, name) = match what {
@@ -100,8 +114,12 @@ impl Admin {
     }
 
     fn prefix(&self, prefix: &str) -> Result<(Scope, String), AdminError> {
-        if prefix.len() > LONGEST {
-            return Err(AdminError::bad("prefix", format!("is longer than {LONGEST} bytes")));
+        if prefix.chars().count() > LONGEST {
+            let reason = format!("is longer than {LONGEST} characters; purge a folder above it");
+            return Err(AdminError::bad("prefix", reason));
+        }
+        if prefix.chars().any(char::is_control) {
+            return Err(AdminError::bad("prefix", "holds control characters"));
         }
         let (source, path) = prefix.split_once('/').unwrap_or((prefix, ""));
         self.source(source)?;
@@ -124,9 +142,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::accounts::Accounts;
     use crate::error::Fault as _;
-    use crate::library::Library;
     use crate::storage::{LOCAL, Storages};
 
     #[tokio::test]
@@ -135,7 +151,7 @@ mod tests {
         let db = crate::db::testing::open(dir.path()).await;
         let storages = Storages::open(&BTreeMap::new(), LOCAL, dir.path(), dir.path()).await.unwrap();
         let library = Library::new(db.clone(), storages).await.unwrap();
-        let admin = Admin::new(db.clone(), Accounts::for_tests(db), library, ["photos".to_owned()]);
+        let admin = Purger::new(library, ["photos".to_owned()]);
         let rows = [
             ("source", "photos", "source photos"),
             ("source", "other", "not_found"),

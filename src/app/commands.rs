@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use super::AppError;
 use super::rooms::{
-    accounts_over, admin_over, cache_dir, database, derivatives, library, library_over, part, presets,
-    sources, uploads_into, worker_config,
+    accounts_over, cache_dir, database, derivatives, library, part, presets, sources, uploads_into,
+    worker_config,
 };
 use crate::accounts::Accounts;
-use crate::admin::Admin;
+use crate::admin::Purger;
 use crate::config::Config;
 use crate::db::backup;
 use crate::error::with_causes;
@@ -79,14 +79,9 @@ pub async fn pictures(config: &Config) -> Result<Library, AppError> {
     library(config).await
 }
 
-/// The operator's use cases, for commands.
-pub async fn admin(config: &Config) -> Result<Admin, AppError> {
-    let db = database(config).await?;
-    let workers = Workers::start(&worker_config(config), Arc::new(Metrics::new()))
-        .map_err(|error| part("worker threads", error))?;
-    let accounts = accounts_over(config, db.clone(), workers)?;
-    let library = library_over(config, db.clone()).await?;
-    Ok(admin_over(config, db, accounts, library))
+/// What purging takes, for commands.
+pub async fn purger(config: &Config) -> Result<Purger, AppError> {
+    Ok(Purger::new(library(config).await?, config.sources.keys().cloned()))
 }
 
 /// The use cases of accounts, for commands.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::AppError;
 use crate::accounts::{Accounts, Configured, Role, Token, Who};
-use crate::admin::Admin;
+use crate::admin::{Admin, Backups};
 use crate::auth::Keys;
 use crate::codec::Limits;
 use crate::config::Config;
@@ -80,7 +80,10 @@ pub(super) fn configured_user(user: &crate::config::User) -> Configured<'_> {
 }
 
 pub(super) fn admin_over(config: &Config, db: Db, accounts: Accounts, library: Library) -> Admin {
-    Admin::new(db, accounts, library, config.sources.keys().cloned())
+    // On the file system of the data and not of the system, which may be small.
+    let folder = config.data_dir.join("backups");
+    let backups = Backups { folder, blank: &crate::accounts::BLANK };
+    Admin::new(db, accounts, library, config.sources.keys().cloned(), backups)
 }
 
 pub(super) fn uploads_into(config: &Config, library: Library) -> Result<Uploads, AppError> {

@@ -264,7 +264,7 @@ async fn what_is_regular_is_done_once_and_caught_up_once() {
     let jobs = async |db: &Db| queue::list(db, &Filter::default(), 100).await.unwrap().len();
     let claim_all = async |db: &Db, now| {
         while let Some(taken) =
-            queue::claim(db, &["cleanup"], "w", Duration::from_secs(60), now).await.unwrap()
+            queue::claim(db, &["cleanup"], &[], "w", Duration::from_secs(60), now).await.unwrap()
         {
             queue::finish(db, &taken, &json!(null), now).await.unwrap();
         }

@@ -102,8 +102,8 @@ impl Wish {
     /// The usual in everything, the same by content.
     pub fn named(name: &str) -> Self {
         Self {
-            // What comes with a name of a page's length is no name.
-            name: naming::cut(name, LONGEST_NAME).to_owned(),
+            // What comes with a name of a page's length is no name, and no engine but SQLite keeps a NUL.
+            name: naming::cut(&name.replace(char::is_control, ""), LONGEST_NAME).to_owned(),
             declared: None,
             max_bytes: None,
             types: None,

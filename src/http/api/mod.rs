@@ -9,6 +9,7 @@ mod addresses;
 mod admin;
 mod albums;
 mod answer;
+mod backup;
 mod call;
 mod endpoint;
 mod image;
@@ -79,6 +80,7 @@ const SUBJECTS: &[&[Endpoint]] = &[
     admin::ENDPOINTS,
     addresses::ENDPOINTS,
     statistics::ENDPOINTS,
+    backup::ENDPOINTS,
     openapi::ENDPOINTS,
 ];
 
