@@ -95,7 +95,6 @@ impl Accounts {
         })
     }
 
-
     /// Removes what ended long ago. For a job that runs now and then.
     pub async fn sweep(&self, now: i64) -> Result<u64, AccountsError> {
         // A day later, so that a used refresh token is still known as stolen for a while.

@@ -141,8 +141,9 @@ pub async fn work(mut config: Config, begun: impl FnOnce(usize)) -> Result<(), A
         0 => Results::Nowhere,
         _ => Results::Handed(Handover::new(&cache_dir(&config))),
     };
-    // The store on disk is the server's, if there is one on this machine.
+    // What is on disk is the server's, if there is one on this machine.
     config.cache.disk = crate::units::ByteSize(0);
+    config.cache.originals = crate::units::ByteSize(0);
     let public_url = config.http.public_url.clone().unwrap_or_default();
     let app = App::build(config, false).await?;
     let parts = Parts {

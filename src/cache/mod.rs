@@ -9,6 +9,7 @@ mod hybrid;
 mod key;
 mod large;
 mod negative;
+mod originals;
 #[cfg(test)]
 mod tests;
 mod weighed;
@@ -27,6 +28,7 @@ pub use hybrid::{DiskStatus, Hybrid, Tier};
 pub use key::{ENGINE_VERSION, Identity, Key};
 pub use large::LargeFile;
 pub use negative::{LONGEST as LONGEST_NEGATIVE, Negative};
+pub use originals::Originals;
 pub use weighed::Weighed;
 
 use crate::error::{Fault, Kind};
@@ -39,6 +41,7 @@ pub struct Cache<E> {
     large: Arc<Large>,
     /// What other processes made for this one; none where nothing is kept on disk.
     handover: Option<Handover>,
+    originals: Originals,
     flights: Flights<Key, (Arc<Entry>, Outcome), E>,
 }
 
@@ -69,8 +72,9 @@ impl<E: From<Lost> + Send + Sync + 'static> Cache<E> {
     pub async fn open(config: &Config, root: PathBuf, metrics: Arc<Metrics>) -> Self {
         let large = Large::open(&root, config::Layout::new(config).large);
         let handover = (config.disk.0 > 0).then(|| Handover::new(&root));
+        let originals = Originals::open(&root, usize::try_from(config.originals.0).unwrap_or(usize::MAX));
         let tiers = Hybrid::open(config, root, metrics).await;
-        Self { tiers: Arc::new(tiers), large: Arc::new(large), handover, flights: Flights::new() }
+        Self { tiers: Arc::new(tiers), large: Arc::new(large), handover, originals, flights: Flights::new() }
     }
 
     /// The entry for `key`, made by `work` if there is no fresh one. All who ask for the same key meanwhile share one
@@ -102,10 +106,14 @@ impl<E: From<Lost> + Send + Sync + 'static> Cache<E> {
                     Some(handover) => handover.take(&key).await,
                     None => None,
                 };
-                let (entry, outcome) = match handed {
+                let (entry, outcome) = match handed.filter(|entry| !entry.is_expired(now_ms())) {
                     Some(entry) => (entry, Outcome::Disk),
                     None => (work(commit).await?, Outcome::Miss),
                 };
+                // For those who wait for it now and nobody else.
+                if entry.is_expired(now_ms()) {
+                    return Ok((Arc::new(entry), outcome));
+                }
                 let entry = match entry.encoded_len() > tiers.max_entry() {
                     true => large.put(key, entry).await,
                     false => Arc::new(entry),
@@ -132,6 +140,9 @@ impl<E: From<Lost> + Send + Sync + 'static> Cache<E> {
 
     /// Whether an entry is small enough to be kept at all.
     pub fn keeps(&self, entry: &Entry) -> bool {
+        if entry.is_expired(now_ms()) {
+            return false;
+        }
         entry.encoded_len() <= self.tiers.max_entry() && entry.file.is_none()
             || self.large.keeps(usize::try_from(entry.len()).unwrap_or(usize::MAX))
     }
@@ -141,8 +152,14 @@ impl<E: From<Lost> + Send + Sync + 'static> Cache<E> {
         &self.tiers
     }
 
+    /// What came over a network.
+    pub fn originals(&self) -> &Originals {
+        &self.originals
+    }
+
     /// The graceful end: what is queued is written.
     pub async fn close(&self) {
+        self.originals.flush().await;
         self.tiers.close().await;
     }
 }

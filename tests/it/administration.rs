@@ -196,7 +196,11 @@ fn the_database_is_downloaded_by_administrators() {
         let left = || std::fs::read_dir(&folder).map_or(0, Iterator::count);
         let open = |path: &str| {
             let reply = server.json("GET", path, &root, Value::Null);
-            assert_eq!((reply.status, reply.header("content-type")), (200, "application/vnd.sqlite3"), "{engine}");
+            assert_eq!(
+                (reply.status, reply.header("content-type")),
+                (200, "application/vnd.sqlite3"),
+                "{engine}"
+            );
             assert_eq!(reply.header("content-length"), reply.body.len().to_string());
             assert!(reply.body.starts_with(b"SQLite format 3\0"), "{engine}");
             let file = server.home().path().join("got.db");
@@ -210,7 +214,8 @@ fn the_database_is_downloaded_by_administrators() {
         assert!(open("/v1/admin/backup?full=1").1, "{engine}");
         assert_eq!(server.json("GET", "/v1/admin/backup?fool=1", &root, Value::Null).status, 400);
         let log = server.json("GET", "/v1/admin/audit?action=backup.download", &root, Value::Null).json();
-        let details: Vec<_> = log["entries"].as_array().unwrap().iter().map(|entry| &entry["detail"]).collect();
+        let details: Vec<_> =
+            log["entries"].as_array().unwrap().iter().map(|entry| &entry["detail"]).collect();
         assert_eq!(details, ["with secrets", "without secrets"], "{engine}");
         // Who leaves in the middle leaves nothing behind.
         let request = format!(

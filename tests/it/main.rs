@@ -8,14 +8,15 @@
 
 mod access;
 mod accounts;
-mod api_description;
 mod administration;
+mod api_description;
 mod architecture;
 mod clock;
 mod corpus;
 mod crash;
 mod databases;
 mod derivatives;
+mod freshness;
 mod golden;
 mod http2;
 mod jobs;

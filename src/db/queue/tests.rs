@@ -95,15 +95,19 @@ async fn a_secret_does_not_outlive_the_worker_that_died_with_it() {
     let dir = tempfile::tempdir().unwrap();
     let db = open(dir.path()).await;
     let once = |kind| NewJob { max_attempts: 1, ..job(kind, 1000) };
-    let (mail, derive, cancelled) =
-        (put(&db, &once("mail")).await, put(&db, &once("derive")).await, put(&db, &job("derive", 1000)).await);
+    let (mail, derive, cancelled) = (
+        put(&db, &once("mail")).await,
+        put(&db, &once("derive")).await,
+        put(&db, &job("derive", 1000)).await,
+    );
     for _ in 0..3 {
         next(&db, 1000).await.unwrap();
     }
     cancel(&db, cancelled.as_str(), 1001).await.unwrap();
     let later = 1000 + 2 * i64::try_from(LEASE.as_millis()).unwrap();
     assert!(next(&db, later).await.is_none());
-    let (mail, derive, cancelled) = (get(&db, &mail).await, get(&db, &derive).await, get(&db, &cancelled).await);
+    let (mail, derive, cancelled) =
+        (get(&db, &mail).await, get(&db, &derive).await, get(&db, &cancelled).await);
     assert_eq!((mail.state, mail.payload), (State::Failed, None));
     assert_eq!((derive.state, derive.payload.is_some()), (State::Failed, true));
     assert_eq!((cancelled.state, cancelled.payload), (State::Cancelled, None));

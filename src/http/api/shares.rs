@@ -123,7 +123,7 @@ async fn create(mut call: Call) -> Result<Response<Body>, Refused> {
     let image = api.library.find(id).await?;
     let image = image.filter(|image| image.owner == Some(who.user.pk) || who.scopes.has(Scope::Admin));
     let image = image.ok_or_else(|| LibraryError::NotFound { id: id.to_owned() })?;
-    let new = wish.new(&call.api().accounts).await?;
+    let new = wish.to_room(&call.api().accounts).await?;
     let made = api.library.create_share(&image, &new, call.now).await?;
     Ok(told(&call, made))
 }
@@ -132,13 +132,13 @@ async fn create_for_album(mut call: Call) -> Result<Response<Body>, Refused> {
     let wish: ShareWish = call.json().await?;
     let library = &call.api().library;
     let album = library.album(reach(&call)?, call.value("id")).await?;
-    let new = wish.new(&call.api().accounts).await?;
+    let new = wish.to_room(&call.api().accounts).await?;
     let made = library.share_album(&album, &new, call.now).await?;
     Ok(told(&call, made))
 }
 
 impl ShareWish {
-    async fn new(&self, accounts: &Accounts) -> Result<NewShare, Refused> {
+    async fn to_room(&self, accounts: &Accounts) -> Result<NewShare, Refused> {
         let password_hash = match &self.password {
             Some(password) => Some(SharePassword(accounts.hash_other(password).await?)),
             None => None,
