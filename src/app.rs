@@ -17,13 +17,13 @@ use futures_util::FutureExt;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 
-pub use self::commands::{accounts, admin, backup, check, pictures, restore, sweep, tell_servers, uploads};
+pub use self::commands::{accounts, backup, check, pictures, purger, restore, sweep, tell_servers, uploads};
 pub use self::rooms::{codec_limits, keys, logging, presets};
 
 use self::background::{keep_together, stop_signal, sweep_limits, sweep_uploads, write_down, written_down};
 use self::rooms::{
-    accounts_over, admin_over, cache_config, cache_dir, database, fetching, first_accounts, hotlink,
-    library_over, part, secret, server_config, shared_limits, sources, uploads_into, worker_config,
+    accounts_over, admin_over, cache_config, cache_dir, database, derivatives, fetching, first_accounts,
+    hotlink, library_over, part, secret, server_config, shared_limits, sources, uploads_into, worker_config,
 };
 use crate::accounts::{Accounts, Token, Who};
 use crate::admin::Addresses;
@@ -33,6 +33,7 @@ use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::db::Db;
 use crate::delivery::cors::Cors;
+use crate::delivery::derive::Derivatives;
 use crate::delivery::door::Door;
 use crate::delivery::respond::Freshness;
 use crate::delivery::{Delivery, Policies};
@@ -81,6 +82,7 @@ pub struct App {
     /// The secret of the link that makes the first account, while there is none.
     set_up: Option<Token>,
     presets: Presets,
+    derivatives: Derivatives,
     demo: bool,
 }
 
@@ -109,6 +111,7 @@ impl App {
         crate::net::install_crypto();
         let metrics = Arc::new(Metrics::new());
         let presets = presets(&config)?;
+        let derivatives = derivatives(&config, &presets)?;
         let db = database(&config).await?;
         let library = library_over(&config, db.clone()).await?;
         if demo {
@@ -144,6 +147,7 @@ impl App {
             nobody,
             set_up,
             presets,
+            derivatives,
             demo,
         })
     }
@@ -186,6 +190,7 @@ impl App {
             max_result_side: images.max_result_side,
             bitmap_cache: usize::try_from(images.bitmap_cache.0).unwrap_or(usize::MAX),
             presets: self.presets.clone(),
+            derivatives: self.derivatives.clone(),
             keys: keys(&self.config).with_own(&secret(&self.config)?),
             door,
             hotlink: hotlink(&self.config, public_url),
@@ -309,6 +314,7 @@ impl Listening {
             accounts: app.accounts.clone(),
             metrics: Arc::clone(&app.metrics),
             delivery: Some(delivery),
+            results: jobs::Results::Here,
             public_url: public_url.clone(),
         };
         let runner = jobs::runner(&app.config, parts_of_jobs)?;

@@ -27,13 +27,24 @@ impl MailOrder {
     pub const KIND: &'static str = "mail";
 }
 
+/// Mails of one kind to one account.
+const MOST_PER_HOUR: u64 = 3;
+const HOUR: i64 = 3_600_000;
+
 impl Accounts {
     /// Mails a recovery link to this address, if it is somebody's. Nobody learns whether it is.
     pub async fn mail_recovery(&self, email: &str, language: &str, now: i64) -> Result<(), AccountsError> {
         let email = email_key(email)?;
         let user = store::by_login(&self.db, &email).await?.map(|(user, _)| user);
         match user.filter(|user| user.disabled_at.is_none()) {
-            Some(user) => self.mail(RECOVERY, &user, language, now).await,
+            // Who asks hears nothing of it: that too much was asked would tell that there is an account.
+            Some(user) => match self.mail(RECOVERY, &user, language, now).await {
+                Err(AccountsError::TooManyAttempts { .. }) => {
+                    tracing::info!(user = user.id, "no further recovery mail within the hour");
+                    Ok(())
+                }
+                done => done,
+            },
             None => Ok(()),
         }
     }
@@ -66,6 +77,10 @@ impl Accounts {
         };
         let payload = serde_json::to_value(order).unwrap_or_default();
         let mut tx = self.db.write().await?;
+        // From however many addresses it is asked, nobody's mailbox is filled.
+        if tokens::links_since(&mut tx, subject, user.pk, now - HOUR).await? >= MOST_PER_HOUR {
+            return Err(AccountsError::TooManyAttempts { retry_after_s: 3600 });
+        }
         tokens::insert_link(&mut tx, &link.hash(), subject, Some(user.pk), expires_at, now).await?;
         // Its owner could read neither more nor sooner in the list of tasks, so it is nobody's.
         let job = NewJob {

@@ -95,14 +95,6 @@ impl Accounts {
         })
     }
 
-    /// With hashes that cost next to nothing, for the tests of this room and of those that use it.
-    #[cfg(test)]
-    pub(crate) fn for_tests(db: Db) -> Self {
-        let workers = Workers::start(&crate::workers::Config::default(), Arc::default()).unwrap();
-        let config = Config { hash: HashCost { memory_kib: 8, passes: 1 }, ..Config::default() };
-        Self::new(db, workers, &Secret::new("secret of the tests"), &config).unwrap()
-    }
-
     /// Removes what ended long ago. For a job that runs now and then.
     pub async fn sweep(&self, now: i64) -> Result<u64, AccountsError> {
         // A day later, so that a used refresh token is still known as stolen for a while.

@@ -3,14 +3,13 @@
 
 mod addresses;
 mod audit;
+mod backup;
 mod error;
 mod jobs;
 mod purge;
 mod storages;
 mod store;
 mod users;
-
-use std::collections::BTreeSet;
 
 use crate::accounts::Accounts;
 use crate::db::Db;
@@ -21,7 +20,8 @@ pub use audit::{Actor, Entry, Wanted};
 pub use error::AdminError;
 // The shells know no database.
 pub use crate::db::queue::{Filter as JobFilter, Job, State as JobState};
-pub use purge::{Purge, PurgeOrder, Purged};
+pub use backup::{BackupFile, Backups};
+pub use purge::{Purge, PurgeOrder, Purged, Purger};
 pub use users::UserChange;
 
 /// Cheap to clone.
@@ -30,10 +30,8 @@ pub struct Admin {
     db: Db,
     accounts: Accounts,
     library: Library,
-    /// Names of the configured sources.
-    sources: BTreeSet<String>,
-    /// Names of those in front who are told of purges.
-    hooks: Vec<String>,
+    purger: Purger,
+    backups: Backups,
 }
 
 impl Admin {
@@ -42,13 +40,20 @@ impl Admin {
         accounts: Accounts,
         library: Library,
         sources: impl IntoIterator<Item = String>,
+        backups: Backups,
     ) -> Self {
-        Self { db, accounts, library, sources: sources.into_iter().collect(), hooks: Vec::new() }
+        let purger = Purger::new(library.clone(), sources);
+        Self { db, accounts, library, purger, backups }
     }
 
     /// With caches in front, by the names of the configuration, that are told of purges.
     #[must_use]
     pub fn with_hooks(self, hooks: impl IntoIterator<Item = String>) -> Self {
-        Self { hooks: hooks.into_iter().collect(), ..self }
+        Self { purger: self.purger.with_hooks(hooks), ..self }
+    }
+
+    /// See [`Purger::purge`].
+    pub async fn purge(&self, what: &Purge) -> Result<Purged, AdminError> {
+        self.purger.purge(what).await
     }
 }

@@ -1,12 +1,14 @@
 //! Purging: results that were made before are never served again. Nothing is searched for; a counter in every cache key
 //! is raised, so it works for entries on disk that nobody can list, and old ones age out.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
-use crate::admin::{Admin, AdminError};
+use crate::admin::AdminError;
 use crate::db::now_ms;
 use crate::db::queue::NewJob;
-use crate::library::Scope;
+use crate::library::{Library, Scope};
 
 /// What to purge.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,8 +45,8 @@ pub struct PurgeOrder {
     pub generation: u64,
 }
 
-/// No object store takes longer keys.
-const LONGEST: usize = 1024;
+/// As long as a name may be in the database.
+const LONGEST: usize = 255;
 
 impl Purge {
     /// The fields of a request, of which exactly one is given.
@@ -80,7 +82,27 @@ impl PurgeOrder {
     }
 }
 
-impl Admin {
+/// What purging takes; cheap to clone.
+#[derive(Clone)]
+pub struct Purger {
+    library: Library,
+    /// Names of the configured sources.
+    sources: BTreeSet<String>,
+    /// Names of those in front who are told of purges.
+    hooks: Vec<String>,
+}
+
+impl Purger {
+    pub fn new(library: Library, sources: impl IntoIterator<Item = String>) -> Self {
+        Self { library, sources: sources.into_iter().collect(), hooks: Vec::new() }
+    }
+
+    /// With caches in front, by the names of the configuration, that are told.
+    #[must_use]
+    pub fn with_hooks(self, hooks: impl IntoIterator<Item = String>) -> Self {
+        Self { hooks: hooks.into_iter().collect(), ..self }
+    }
+
     /// This process sees it at once, every other within a second.
     pub async fn purge(&self, what: &Purge) -> Result<Purged, AdminError> {
         let (scope, name) = match what {
@@ -148,8 +170,12 @@ impl Admin {
     }
 
     fn prefix(&self, prefix: &str) -> Result<(Scope, String), AdminError> {
-        if prefix.len() > LONGEST {
-            return Err(AdminError::bad("prefix", format!("is longer than {LONGEST} bytes")));
+        if prefix.chars().count() > LONGEST {
+            let reason = format!("is longer than {LONGEST} characters; purge a folder above it");
+            return Err(AdminError::bad("prefix", reason));
+        }
+        if prefix.chars().any(char::is_control) {
+            return Err(AdminError::bad("prefix", "holds control characters"));
         }
         let (source, path) = prefix.split_once('/').unwrap_or((prefix, ""));
         self.source(source)?;
@@ -172,9 +198,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::accounts::Accounts;
     use crate::error::Fault as _;
-    use crate::library::Library;
     use crate::storage::{LOCAL, Storages};
 
     #[tokio::test]
@@ -183,7 +207,7 @@ mod tests {
         let db = crate::db::testing::open(dir.path()).await;
         let storages = Storages::open(&BTreeMap::new(), LOCAL, dir.path(), dir.path()).await.unwrap();
         let library = Library::new(db.clone(), storages).await.unwrap();
-        let admin = Admin::new(db.clone(), Accounts::for_tests(db), library, ["photos".to_owned()]);
+        let admin = Purger::new(library, ["photos".to_owned()]);
         let rows = [
             ("source", "photos", "source photos"),
             ("source", "other", "not_found"),

@@ -9,7 +9,7 @@ use crate::admin::Addresses;
 use crate::cluster::{Cluster, News};
 use crate::db::{Committed, Db};
 use crate::error::with_causes;
-use crate::library::{Library, SweepPlan};
+use crate::library::{Coverage, Library, SweepPlan};
 use crate::limit::Limiter;
 use crate::upload::Uploads;
 
@@ -98,11 +98,12 @@ pub(super) async fn written_down(library: &Library, accounts: &Accounts) {
     }
 }
 
-/// What uploads leave that did not come to their end. Storages are not listed: that is for `pixedge sweep`.
+/// What uploads leave that did not come to their end. Storages are not listed: that is for the daily clean-up.
 pub(super) async fn sweep_uploads(uploads: Uploads) {
     let mut ticks = tokio::time::interval(Duration::from_secs(600));
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let plan = SweepPlan { grace: Duration::from_secs(3600), list: false, dry_run: false };
+    let grace = Duration::from_secs(3600);
+    let plan = SweepPlan { grace, coverage: Coverage::Rows, dry_run: false, most: 10_000 };
     loop {
         ticks.tick().await;
         let now = crate::db::now_ms();

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use super::AppError;
 use super::rooms::{
-    accounts_over, admin_over, cache_dir, database, library, library_over, part, presets, sources,
-    uploads_into, worker_config,
+    accounts_over, cache_dir, database, derivatives, library, part, presets, sources, uploads_into,
+    worker_config,
 };
 use crate::accounts::Accounts;
-use crate::admin::Admin;
+use crate::admin::Purger;
 use crate::cluster::{self, News};
 use crate::config::Config;
 use crate::db::backup;
@@ -24,7 +24,8 @@ pub async fn check(config: &Config) -> Vec<(String, Result<String, String>)> {
     let mut results = Vec::new();
     let mut note = |part: String, result: Result<String, String>| results.push((part, result));
     let file = config.file.as_ref().map_or("built-in defaults".to_owned(), |file| file.display().to_string());
-    note("configuration".into(), presets(config).map(|_| file).map_err(|error| error.to_string()));
+    let specs = presets(config).and_then(|presets| derivatives(config, &presets));
+    note("configuration".into(), specs.map(|_| file).map_err(|error| error.to_string()));
     match library(config).await {
         Ok(library) => {
             let count = library.count().await.map(|count| format!("{count} images"));
@@ -87,14 +88,10 @@ pub async fn pictures(config: &Config) -> Result<Library, AppError> {
     library(config).await
 }
 
-/// The operator's use cases, for commands.
-pub async fn admin(config: &Config) -> Result<Admin, AppError> {
-    let db = database(config).await?;
-    let workers = Workers::start(&worker_config(config), Arc::new(Metrics::new()))
-        .map_err(|error| part("worker threads", error))?;
-    let accounts = accounts_over(config, db.clone(), workers)?;
-    let library = library_over(config, db.clone()).await?;
-    Ok(admin_over(config, db, accounts, library))
+/// What purging takes, for commands.
+pub async fn purger(config: &Config) -> Result<Purger, AppError> {
+    let purger = Purger::new(library(config).await?, config.sources.keys().cloned());
+    Ok(purger.with_hooks(config.purge_hooks.keys().cloned()))
 }
 
 /// Has running servers look at once at what a command has changed. Without Redis, or where it is away, they do so by

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use super::AppError;
 use crate::accounts::{Accounts, Configured, Role, Token, Who};
-use crate::admin::Admin;
+use crate::admin::{Admin, Backups};
 use crate::auth::Keys;
 use crate::cluster::Cluster;
 use crate::codec::Limits;
 use crate::config::Config;
 use crate::db::Db;
+use crate::delivery::derive::Derivatives;
 use crate::delivery::hotlink::Hotlink;
 use crate::error::with_causes;
 use crate::library::{Library, Visibility};
@@ -83,7 +84,10 @@ pub(super) fn configured_user(user: &crate::config::User) -> Configured<'_> {
 }
 
 pub(super) fn admin_over(config: &Config, db: Db, accounts: Accounts, library: Library) -> Admin {
-    Admin::new(db, accounts, library, config.sources.keys().cloned())
+    // On the file system of the data and not of the system, which may be small.
+    let folder = config.data_dir.join("backups");
+    let backups = Backups { folder, blank: &crate::accounts::BLANK };
+    Admin::new(db, accounts, library, config.sources.keys().cloned(), backups)
         .with_hooks(config.purge_hooks.keys().cloned())
 }
 
@@ -118,6 +122,12 @@ pub(super) fn fetching(config: &Config) -> Result<Client, AppError> {
 /// The configured presets, each checked by the grammar.
 pub fn presets(config: &Config) -> Result<Presets, AppError> {
     Presets::new(&config.presets).map_err(|text| AppError::Part { part: "presets", text })
+}
+
+/// What is made of every new picture, each checked by the grammar.
+pub(super) fn derivatives(config: &Config, presets: &Presets) -> Result<Derivatives, AppError> {
+    Derivatives::new(&config.uploads.derivatives, presets)
+        .map_err(|text| AppError::Part { part: "configuration", text })
 }
 
 /// Which pages may embed pictures; `None`: everybody's.
@@ -242,6 +252,7 @@ pub(super) fn library_config(config: &Config) -> crate::library::Config {
     crate::library::Config {
         trash: config.library.trash,
         expire_after: config.cleanup.enable.then_some(expire_after),
+        derive: !config.uploads.derivatives.is_empty(),
         ..crate::library::Config::default()
     }
 }

@@ -4,6 +4,7 @@ mod config;
 mod disk;
 mod entry;
 mod flight;
+mod handover;
 mod hybrid;
 mod key;
 mod large;
@@ -22,6 +23,7 @@ pub use config::Config;
 pub use disk::DiskError;
 pub use entry::Entry;
 pub use flight::{Commit, Flights, Role};
+pub use handover::Handover;
 pub use hybrid::{DiskStatus, Hybrid, Tier};
 pub use key::{ENGINE_VERSION, Identity, Key};
 pub use large::LargeFile;
@@ -37,6 +39,8 @@ use large::Large;
 pub struct Cache<E> {
     tiers: Arc<Hybrid>,
     large: Arc<Large>,
+    /// What other processes made for this one; none where nothing is kept on disk.
+    handover: Option<Handover>,
     originals: Originals,
     flights: Flights<Key, (Arc<Entry>, Outcome), E>,
 }
@@ -67,9 +71,10 @@ impl<E: From<Lost> + Send + Sync + 'static> Cache<E> {
     /// `root` is the folder of the disk tier. Must be called on a tokio runtime.
     pub async fn open(config: &Config, root: PathBuf, metrics: Arc<Metrics>) -> Self {
         let large = Large::open(&root, config::Layout::new(config).large);
+        let handover = (config.disk.0 > 0).then(|| Handover::new(&root));
         let originals = Originals::open(&root, usize::try_from(config.originals.0).unwrap_or(usize::MAX));
         let tiers = Hybrid::open(config, root, metrics).await;
-        Self { tiers: Arc::new(tiers), large: Arc::new(large), originals, flights: Flights::new() }
+        Self { tiers: Arc::new(tiers), large: Arc::new(large), handover, originals, flights: Flights::new() }
     }
 
     /// The entry for `key`, made by `work` if there is no fresh one. All who ask for the same key meanwhile share one
@@ -84,6 +89,7 @@ impl<E: From<Lost> + Send + Sync + 'static> Cache<E> {
             return Ok(found);
         }
         let (tiers, large) = (Arc::clone(&self.tiers), Arc::clone(&self.large));
+        let handover = self.handover.clone();
         let (result, role) = self
             .flights
             .join(key, move |commit| async move {
@@ -96,10 +102,17 @@ impl<E: From<Lost> + Send + Sync + 'static> Cache<E> {
                 if let Some(entry) = large.get(&key).filter(|entry| !entry.is_expired(now_ms())) {
                     return Ok((entry, Outcome::Disk));
                 }
-                let entry = work(commit).await?;
+                let handed = match &handover {
+                    Some(handover) => handover.take(&key).await,
+                    None => None,
+                };
+                let (entry, outcome) = match handed.filter(|entry| !entry.is_expired(now_ms())) {
+                    Some(entry) => (entry, Outcome::Disk),
+                    None => (work(commit).await?, Outcome::Miss),
+                };
                 // For those who wait for it now and nobody else.
                 if entry.is_expired(now_ms()) {
-                    return Ok((Arc::new(entry), Outcome::Miss));
+                    return Ok((Arc::new(entry), outcome));
                 }
                 let entry = match entry.encoded_len() > tiers.max_entry() {
                     true => large.put(key, entry).await,
@@ -108,7 +121,7 @@ impl<E: From<Lost> + Send + Sync + 'static> Cache<E> {
                 if entry.file.is_none() {
                     tiers.insert(key, &entry);
                 }
-                Ok((entry, Outcome::Miss))
+                Ok((entry, outcome))
             })
             .await;
         let (entry, outcome) = result?;

@@ -36,8 +36,8 @@ pub(super) struct What {
 pub(super) fn run(config: &Config, Command::Purge(what): &Command) -> Result<(), Failure> {
     let what = what.wish();
     let purged = runtime()?.block_on(async {
-        let admin = app::admin(config).await?;
-        let purged = admin.purge(&what).await.map_err(|error| match error {
+        let purger = app::purger(config).await?;
+        let purged = purger.purge(&what).await.map_err(|error| match error {
             AdminError::Library(error) => Failure::from(error),
             wrong => Failure::usage(wrong.to_string()),
         })?;

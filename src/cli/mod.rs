@@ -143,6 +143,9 @@ enum Command {
         /// Only count what would be removed
         #[arg(long)]
         dry_run: bool,
+        /// For a timer of the system: only if today's is due, and no server or worker has begun it
+        #[arg(long, conflicts_with = "dry_run")]
+        if_due: bool,
     },
     /// Handles one SVG for the server that starts it
     #[command(name = svg::COMMAND, hide = true)]
@@ -189,7 +192,10 @@ pub fn run() -> ExitCode {
             config(&cli.place, None).and_then(|config| backup::restore(&config, file, *replace))
         }
         Command::Worker => config(&cli.place, None).and_then(worker::run),
-        Command::Cleanup { dry_run } => {
+        Command::Cleanup { if_due: true, .. } => {
+            config(&cli.place, None).and_then(|config| worker::clean_up_if_due(&config))
+        }
+        Command::Cleanup { dry_run, .. } => {
             config(&cli.place, None).and_then(|config| worker::clean_up(&config, *dry_run))
         }
         Command::SvgProcess => svg::serve().map_err(Failure::from),

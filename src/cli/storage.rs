@@ -89,7 +89,10 @@ async fn migrate(library: &Library, plan: &Relocation) -> Result<(), Failure> {
         .relocate(plan, now_ms, |done: &Relocated| {
             if told.elapsed().as_secs() >= 1 {
                 told = std::time::Instant::now();
-                eprintln!("{} images, {} bytes moved; {} left", done.images, done.bytes, done.left);
+                eprintln!(
+                    "{} images, {} versions, {} bytes moved; {} left",
+                    done.images, done.versions, done.bytes, done.left
+                );
             }
             true
         })

@@ -35,6 +35,7 @@ pub(super) const ALL: &[Migration] = &[
         name: "pending_uploads",
         sql: include_str!("migrations/0011_pending_uploads.sql"),
     },
+    Migration { version: 12, name: "share_links", sql: include_str!("migrations/0012_share_links.sql") },
 ];
 
 pub(super) async fn run(db: &Db, migrations: &[Migration]) -> Result<(), DbError> {

@@ -1,7 +1,5 @@
 //! What a URL means, without making the picture: `GET /explain/…` and `GET /info/<id>`.
 
-use std::sync::Arc;
-
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -65,7 +63,7 @@ impl Delivery {
         let (asked, account) = self.admit(request, || Ok(Asked::new(self.read(request)?).into()))?;
         let client = client(request.headers);
         let right = self.owner(request, &asked).await?;
-        let (policy, spec) = self.authorise(&asked, &client, &right)?;
+        let (policy, spec) = self.allow(&asked, &client, &right).await?;
         let opens = |image: &Image| right.opens(image, asked.caller.is_signed());
         let origin = self.origins.find(&asked.target.subject, opens).await?;
         let named = self.named(&spec, &asked.caller, policy, &right).await?;
@@ -97,7 +95,7 @@ impl Delivery {
         let (width, height) =
             plan.output.told.map_or((plan.width, plan.height), |told| (told.width, told.height));
         (explanation.width, explanation.height) = (Some(width), Some(height));
-        let order = Order { origin, overlays: named.overlays, plan, timing: Arc::default() };
+        let order = Order::new(origin, named.overlays, plan);
         explanation.cost = Some(order.tokens());
         explanation.resolved = Some(resolved);
         Ok(explanation)
@@ -149,7 +147,7 @@ impl Delivery {
             Some(found) => found,
             None => {
                 let origin = origin.clone();
-                let order = Order { origin, overlays: Vec::new(), plan, timing: Arc::default() };
+                let order = Order::new(origin, Vec::new(), plan);
                 self.get_or_render(key, order, bill).await?
             }
         };

@@ -3,7 +3,6 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
@@ -84,8 +83,7 @@ impl Delivery {
         let found = match self.cache.get_memory(&key) {
             Some(found) => found,
             None => {
-                let order =
-                    Order { origin, overlays: named.overlays, plan: plan.clone(), timing: Arc::default() };
+                let order = Order::new(origin, named.overlays, plan.clone());
                 self.get_or_render(key, order, bill).await?
             }
         };
@@ -100,13 +98,17 @@ impl Delivery {
         Ok(library.keep_version(image, new, wish.quota, wish.now).await?)
     }
 
-    /// What may be rendered for a request: what policies make of its spec, or just that where it names a version.
+    /// What may be rendered for a request: what policies make of its spec, or just that where it names a version or a
+    /// derivative.
     pub(super) async fn allow(
         &self,
         asked: &Asked,
         client: &Client,
         right: &Right,
     ) -> Result<(Policy, Spec), DeliveryError> {
+        if self.is_derivative(&asked.target) {
+            return Ok((self.policies.library, asked.target.spec.clone()));
+        }
         if let Subject::Image { id } = &asked.target.subject
             && let Some(image) = self.origins.library().find(id).await?
             && image.versions > 0

@@ -35,6 +35,8 @@ pub(crate) struct Order {
     pub(crate) plan: Plan,
     /// Told when it is made.
     pub(crate) timing: Arc<OnceLock<Timing>>,
+    /// Who waits for it.
+    pub(crate) class: Class,
 }
 
 /// An order that is being made.
@@ -45,6 +47,11 @@ struct Job {
 }
 
 impl Order {
+    /// For somebody who waits for the result and not for how it was made.
+    pub(crate) fn new(origin: Origin, overlays: Vec<Origin>, plan: Plan) -> Self {
+        Self { origin, overlays, plan, timing: Arc::default(), class: Class::Interactive }
+    }
+
     /// What making the picture costs its caller, told from the headers.
     pub(crate) fn tokens(&self) -> u32 {
         limit::tokens(self.estimate(Decoding::Own).seconds)
@@ -116,7 +123,7 @@ impl Kitchen {
         look: Look,
         commit: Commit,
     ) -> Result<Entry, DeliveryError> {
-        let order = Order { origin, overlays, plan: look.plan(), timing: Arc::default() };
+        let order = Order::new(origin, overlays, look.plan());
         let permit = self.workers.admit(Class::Interactive, order.estimate(Decoding::Own)).await?;
         commit.commit();
         let bytes = self.origins.read(&order.origin).await?;
@@ -151,7 +158,7 @@ impl Kitchen {
     /// From the original to the result, for this variant alone.
     async fn alone(&self, job: Job) -> Result<Entry, DeliveryError> {
         let Order { origin, overlays, plan, .. } = &job.order;
-        let permit = self.workers.admit(Class::Interactive, job.order.estimate(Decoding::Own));
+        let permit = self.workers.admit(job.order.class, job.order.estimate(Decoding::Own));
         let (permit, admitted) = (permit.await?, Instant::now());
         job.commit.commit();
         let bytes = self.origins.read(origin).await?;
@@ -195,7 +202,7 @@ impl Kitchen {
         let all = lead.need(own);
         // Others are a reason to take more memory, but not to be refused for it.
         let need = if estimate(all).memory <= self.workers.budget() / 2 { all } else { own };
-        let permit = self.workers.admit(Class::Interactive, estimate(need)).await?;
+        let permit = self.workers.admit(job.order.class, estimate(need)).await?;
         let admitted = Instant::now();
         job.commit.commit();
         let bytes = self.origins.read(origin).await?;
@@ -230,7 +237,7 @@ impl Kitchen {
     async fn from(&self, mezzanine: Arc<Mezzanine>, need: Need, job: Job) -> Result<Entry, DeliveryError> {
         let Order { origin, plan, .. } = &job.order;
         let estimate = job.order.estimate(Decoding::Done(mezzanine.weight() as u64));
-        let permit = self.workers.admit(Class::Interactive, estimate).await?;
+        let permit = self.workers.admit(job.order.class, estimate).await?;
         let admitted = Instant::now();
         job.commit.commit();
         let (header, plan) = (origin.header.clone(), plan.clone());

@@ -5,6 +5,7 @@ mod bitmaps;
 pub mod body;
 pub mod conditional;
 pub mod cors;
+pub mod derive;
 pub mod door;
 mod error;
 mod explain;
@@ -37,6 +38,7 @@ use self::bitmaps::Bitmaps;
 use self::body::Body;
 use self::conditional::{Extent, Precondition, Validators};
 use self::cors::{AllowOrigin, Cors};
+use self::derive::Derivatives;
 use self::door::Door;
 pub use self::error::DeliveryError;
 use self::hotlink::Hotlink;
@@ -45,6 +47,7 @@ use self::miss::{Basis, Kitchen, Order};
 use self::negotiate::Hints;
 use self::origin::{Origins, Version};
 use self::personal::Right;
+pub use self::personal::{SharedAlbum, Shown};
 pub use self::policy::Policies;
 use self::respond::{CacheStatus, Content, Freshness, Picture, Vary};
 use self::rights::now_s;
@@ -73,6 +76,7 @@ pub struct Parts {
     /// Bytes of decoded pixels that are kept for further widths.
     pub bitmap_cache: usize,
     pub presets: Presets,
+    pub derivatives: Derivatives,
     pub policies: Policies,
     pub keys: Keys,
     pub door: Arc<dyn Door>,
@@ -94,6 +98,7 @@ pub struct Parts {
 pub struct Delivery {
     memo: Memo,
     presets: Presets,
+    derivatives: Derivatives,
     ipx_source: Option<String>,
     ignored_query: Vec<String>,
     policies: Policies,
@@ -167,6 +172,7 @@ impl Delivery {
         Self {
             memo: Memo::new(),
             presets: parts.presets,
+            derivatives: parts.derivatives,
             ipx_source: parts.ipx_source,
             ignored_query: parts.ignored_query,
             policies: parts.policies,
@@ -355,12 +361,8 @@ impl Delivery {
                 };
                 let bill =
                     Bill { limiter: Arc::clone(&self.limiter), account, charged: Arc::clone(&charged) };
-                let order = Order {
-                    origin,
-                    overlays: answer.overlays.clone(),
-                    plan: answer.plan.clone(),
-                    timing: Arc::clone(&timing),
-                };
+                let order = Order::new(origin, answer.overlays.clone(), answer.plan.clone());
+                let order = Order { timing: Arc::clone(&timing), ..order };
                 Box::pin(self.get_or_render(answer.key, order, bill)).await?
             }
         };

@@ -15,7 +15,7 @@ use super::respond::{self, CACHE_TAG};
 use super::rights::now_ms;
 use super::{Delivery, DeliveryError, Request};
 use crate::error::Fault as _;
-use crate::library::{Image, Share, Visibility};
+use crate::library::{Image, SHARED_PAGE, Share, Shared, Visibility};
 use crate::limit::{self, Account};
 use crate::transform::Subject;
 
@@ -26,7 +26,8 @@ pub(crate) enum Right {
     Url,
     /// The picture is the viewer's own.
     Own(Viewer),
-    Share(Arc<Share>),
+    /// The key of the image that the link shows.
+    Share(Arc<Share>, i64),
 }
 
 impl Right {
@@ -40,28 +41,41 @@ impl Right {
             || match self {
                 Self::Url => signed,
                 Self::Own(viewer) => viewer.owns(image),
-                Self::Share(share) => share.image_pk == image.pk,
+                Self::Share(_, shown) => *shown == image.pk,
             }
     }
 
     /// Whether a picture may be seen that is named beside the one that was asked for.
     pub(crate) fn opens_named(&self, image: &Image, signed: bool) -> bool {
         match self {
-            // It was made for one picture.
-            Self::Share(_) => image.visibility == Visibility::Public,
+            // It was made for those pictures.
+            Self::Share(..) => image.visibility == Visibility::Public,
             _ => self.opens(image, signed),
         }
     }
 }
 
 impl Delivery {
-    /// `GET` and `HEAD` of `/share/<token>[/<spec>]`.
-    pub async fn shared(&self, request: Request<'_>) -> Result<Response<Body>, DeliveryError> {
+    /// `GET` and `HEAD` of `/share/<token>[/<spec>]`, where an image is shared, and of `/share/<token>` and
+    /// `/share/<token>/<id>[/<spec>]`, where an album is.
+    pub async fn shared(&self, request: Request<'_>) -> Result<Shown, DeliveryError> {
         let account = self.take(limit::Caller { address: request.client, key: None })?;
         let (token, rest) = token_of(request.path).ok_or(DeliveryError::NoShare)?;
         let share = self.origins.library().find_share(token).await?.ok_or(DeliveryError::NoShare)?;
         let share = Arc::new(self.entered(share, request).await?);
-        let path = format!("/i/{}{rest}", share.image);
+        let (id, rest) = match (&share.what, rest.strip_prefix('/').unwrap_or_default()) {
+            (Shared::Image { id, .. }, _) => (id.to_string(), rest),
+            (Shared::Album { id, .. }, "") => {
+                let album = id.clone();
+                return Ok(Shown::Album(self.shared_album(token, &share, &album, request.query).await?));
+            }
+            (Shared::Album { .. }, inside) => {
+                let (id, rest) = inside.split_at(inside.find('/').unwrap_or(inside.len()));
+                (id.to_owned(), rest)
+            }
+        };
+        let shown = self.origins.library().shown_by(&share, &id).await?.ok_or(DeliveryError::NoShare)?;
+        let path = format!("/i/{id}{rest}");
         let (mut target, caller) = self.read(Request { path: &path, ..request })?;
         if target.extras.download && target.name.is_none() {
             // The id of the image is not the holder's business.
@@ -69,11 +83,33 @@ impl Delivery {
         }
         let asked = Asked::new((target, caller));
         let request = Request { path: &path, ..request };
-        match self.by(request, &asked, account, &Right::Share(share)).await {
+        match self.by(request, &asked, account, &Right::Share(share, shown)).await {
             // The same: with whom it was shared need not hear which image is gone.
             Err(DeliveryError::NoImage(_)) => Err(DeliveryError::NoShare),
-            answer => answer,
+            answer => answer.map(Shown::Picture),
         }
+    }
+
+    /// What is in a shared album now. To look at the list is no view; each of its pictures is one.
+    async fn shared_album(
+        &self,
+        token: &str,
+        share: &Share,
+        album: &str,
+        query: Option<&str>,
+    ) -> Result<SharedAlbum, DeliveryError> {
+        let page = page_of(query).ok_or(DeliveryError::NoShare)?;
+        let (album, listed) = self.origins.library().shared_page(album, page, now_ms()).await?;
+        let is_last = u64::from(page) * u64::from(SHARED_PAGE) >= album.images || listed.images.is_empty();
+        Ok(SharedAlbum {
+            name: album.name,
+            images: listed.images,
+            total: album.images,
+            next: (!is_last).then(|| page + 1),
+            link: self.share_link(token),
+            path: format!("/share/{token}"),
+            is_numbered: share.max_views.is_some(),
+        })
     }
 
     /// A share by its token, for who is about to give its password. Costs a token of the address.
@@ -114,8 +150,9 @@ impl Delivery {
         let token = asked.target.extras.share.as_deref();
         let (Some(token), false) = (token, right.is_personal()) else { return Ok(right) };
         let share = self.origins.library().find_share(token).await?;
-        match share.filter(|share| share.image.as_str() == id) {
-            Some(share) => Ok(Right::Share(Arc::new(self.entered(share, request).await?))),
+        let Some(share) = share else { return Ok(Right::Url) };
+        match self.origins.library().shown_by(&share, id).await? {
+            Some(shown) => Ok(Right::Share(Arc::new(self.entered(share, request).await?), shown)),
             None => Ok(Right::Url),
         }
     }
@@ -159,7 +196,7 @@ impl Delivery {
     ) -> Result<Response<Body>, DeliveryError> {
         let without_parts;
         let request = match right {
-            Right::Share(share) if share.max_views.is_some() && !from_the_start(request.headers) => {
+            Right::Share(share, _) if share.max_views.is_some() && !from_the_start(request.headers) => {
                 without_parts = without_range(request.headers);
                 Request { headers: &without_parts, ..request }
             }
@@ -173,7 +210,7 @@ impl Delivery {
         };
         let headers = answer.headers_mut();
         headers.insert(CACHE_CONTROL, PERSONAL);
-        if let Right::Share(share) = right {
+        if let Right::Share(share, _) = right {
             // Both name the image.
             headers.remove(LINK);
             headers.remove(CACHE_TAG);
@@ -201,6 +238,36 @@ impl Delivery {
         respond::fallback(answer.headers_mut(), refused().code());
         answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         Ok(answer)
+    }
+}
+
+/// What a share link shows.
+pub enum Shown {
+    Picture(Response<Body>),
+    Album(SharedAlbum),
+}
+
+/// A part of a shared album.
+pub struct SharedAlbum {
+    pub name: String,
+    pub images: Vec<Image>,
+    pub total: u64,
+    /// The next page's number, if there is one.
+    pub next: Option<u32>,
+    /// The address of the link, and its path; behind a slash stand an image's id and a spec.
+    pub link: String,
+    pub path: String,
+    /// Whether each picture that is shown uses up one view.
+    pub is_numbered: bool,
+}
+
+/// The number of a page, 1 where none is named; nothing else may be asked of an album.
+fn page_of(query: Option<&str>) -> Option<u32> {
+    match query.filter(|query| !query.is_empty()) {
+        None => Some(1),
+        Some(query) => {
+            query.strip_prefix("page=")?.parse().ok().filter(|page| (1..=1_000_000).contains(page))
+        }
     }
 }
 

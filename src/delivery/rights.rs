@@ -47,7 +47,7 @@ impl Delivery {
             // One's own picture in any form, and the original as it was uploaded.
             (_, Right::Own(_)) => return Ok((Policy::Open, asked.target.spec.clone().untouched())),
             // Who was given a link was given a picture to look at, whatever strangers may ask.
-            (_, Right::Share(_)) => broader(own, Policy::Ladder),
+            (_, Right::Share(..)) => broader(own, Policy::Ladder),
             (None, Right::Url) => own,
             (Some(grant), Right::Url) if grant.scope().covers_spec() => {
                 return Ok((Policy::Open, asked.target.spec.clone()));

@@ -30,7 +30,7 @@ use super::visitor::Visitors;
 use crate::admin::Addresses;
 use crate::delivery::body::Body;
 use crate::delivery::respond::{Timing, Vary};
-use crate::delivery::{self, Delivery, Served};
+use crate::delivery::{self, Delivery, Served, Shown};
 use crate::error::Fault;
 use crate::telemetry::mask;
 use crate::telemetry::metrics::Metrics;
@@ -320,10 +320,11 @@ impl Router {
         let Parts { delivery, visitors, .. } = &*self.parts;
         let client = self.client(request);
         let outcome = match request.method {
-            Method::GET | Method::HEAD => delivery
-                .shared(asks(request, client))
-                .await
-                .map_err(|error| Box::new(error) as Box<dyn Fault>),
+            Method::GET | Method::HEAD => match delivery.shared(asks(request, client)).await {
+                Ok(Shown::Picture(response)) => Ok(response),
+                Ok(Shown::Album(album)) => Ok(share::album(&album, &request.headers)),
+                Err(error) => Err(Box::new(error) as Box<dyn Fault>),
+            },
             Method::POST => share::unlock(delivery, visitors, request, body, client).await,
             Method::OPTIONS => return share::options(),
             _ => return wrong_method(&request.method, share::ALLOWED, &self.asked(request)),

@@ -1,15 +1,18 @@
 //! `/share/<token>` for people: the page that asks for a share's password by a form, without a script, and the pages
+//! that show what is in an album, and the pages
 //! that say why there is nothing to see. Programs get problems as everywhere.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use http::header::{
-    ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION,
-    REFERRER_POLICY, SET_COOKIE, WWW_AUTHENTICATE,
+    ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap,
+    HeaderValue, LOCATION, REFERRER_POLICY, SET_COOKIE, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use http::request::Parts as Head;
 use http::{Method, Response, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
+use serde_json::{Value, json};
 
 use super::context::Asked;
 use super::page::{escape, style_policy, styled};
@@ -17,8 +20,9 @@ use super::problem::problem;
 use super::visitor::Visitors;
 use crate::delivery::body::Body;
 use crate::delivery::cors::AllowOrigin;
-use crate::delivery::{Delivery, DeliveryError};
+use crate::delivery::{Delivery, DeliveryError, SharedAlbum, words_of};
 use crate::error::Fault;
+use crate::library::Image;
 
 /// The methods of this route.
 pub(super) const ALLOWED: &str = "GET, HEAD, POST, OPTIONS";
@@ -26,6 +30,62 @@ pub(super) const ALLOWED: &str = "GET, HEAD, POST, OPTIONS";
 const MOST: usize = 4096;
 
 const FORM: &str = include_str!("page/share.html");
+
+/// What is in a shared album: a page for browsers, JSON for everybody else.
+pub(super) fn album(album: &SharedAlbum, asked: &HeaderMap) -> Response<Body> {
+    let (text, media_type) = match wants_page(asked) {
+        true => (album_page(album), "text/html; charset=utf-8"),
+        false => (album_json(album).to_string(), "application/json"),
+    };
+    let mut response = Response::new(Body::empty());
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(text.len()));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    headers.insert(VARY, HeaderValue::from_static("accept"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if let Ok(policy) = HeaderValue::from_str(&style_policy("'none'")) {
+        headers.insert(CONTENT_SECURITY_POLICY, policy);
+    }
+    *response.body_mut() = Body::full(text);
+    response
+}
+
+fn album_json(album: &SharedAlbum) -> Value {
+    let SharedAlbum { name, images, total, next, link, .. } = album;
+    let image = |image: &Image| {
+        let (width, height) = image.oriented();
+        let (format, _) = words_of(&image.shape.format);
+        let url = format!("{link}/{}", image.id);
+        json!({ "id": image.id.as_str(), "url": url, "width": width, "height": height, "format": format })
+    };
+    let images: Vec<Value> = images.iter().map(image).collect();
+    let next = next.map(|page| format!("{link}?page={page}"));
+    json!({ "album": name, "images": images, "meta": { "total": total, "next": next } })
+}
+
+/// Where views are numbered the page shows no pictures, or to look at it would use them up.
+fn album_page(album: &SharedAlbum) -> String {
+    let SharedAlbum { name, images, next, path, is_numbered, .. } = album;
+    let mut html = format!("<h1>{}</h1>\n<ul>\n", escape(name));
+    for image in images {
+        let (id, (width, height)) = (&image.id, image.oriented());
+        // Writing to a string cannot fail.
+        let _ = match is_numbered {
+            true => writeln!(html, "<li><a href=\"{path}/{id}\">{width} × {height}</a></li>"),
+            false => writeln!(
+                html,
+                "<li><a href=\"{path}/{id}\"><img src=\"{path}/{id}/w_320,h_320\" alt=\"\" loading=\"lazy\"></a></li>"
+            ),
+        };
+    }
+    html.push_str("</ul>\n");
+    if let Some(page) = next {
+        let _ = writeln!(html, "<p><a href=\"{path}?page={page}\">More · 更多</a></p>");
+    }
+    styled(&html)
+}
 
 /// The answer to a request that was not shown the picture.
 pub(super) fn refused(fault: &dyn Fault, request: &Head, asked: Asked) -> Response<Body> {

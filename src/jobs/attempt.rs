@@ -145,7 +145,8 @@ impl Attempt {
         };
         let (error, again, forget) = match failure {
             Failure::Again { error, after } => {
-                (error, Some(after.unwrap_or_else(|| backoff(self.config.backoff, attempt))), false)
+                let wait = after.unwrap_or_else(|| backoff(self.config.backoff, attempt));
+                (error, Some(wait), self.job.is_secret())
             }
             Failure::Never { error, forget } => (error, None, forget),
         };

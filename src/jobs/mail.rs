@@ -28,6 +28,10 @@ impl Job for MailJob {
         true
     }
 
+    fn is_secret(&self) -> bool {
+        true
+    }
+
     fn run(&self, work: Work) -> BoxFuture<'static, Result<Value, Failure>> {
         let (mailer, public_url) = (self.mailer.clone(), self.public_url.clone());
         async move {

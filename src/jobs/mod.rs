@@ -5,6 +5,7 @@
 mod attempt;
 mod backup;
 mod cleanup;
+mod derive;
 mod mail;
 mod purge_hook;
 mod relocate;
@@ -16,7 +17,11 @@ mod work;
 use std::time::Duration;
 
 pub use backup::BackupJob;
-pub use cleanup::{Cleanup, CleanupJob, Report, Step, accounts_step, expiry_step, queue_step, trash_step};
+pub use cleanup::{
+    Cleanup, CleanupJob, Figures, Report, Step, accounts_step, expiry_step, queue_step, shares_step,
+    storages_step, trash_step, uploads_step,
+};
+pub use derive::DeriveJob;
 pub use mail::MailJob;
 pub use purge_hook::{Hook, PurgeHookJob};
 pub use relocate::RelocateJob;

@@ -30,7 +30,7 @@ impl Job for RelocateJob {
                 true
             };
             let done = library.relocate(&plan, now_ms, told).await.map_err(|error| Failure::of(&error))?;
-            Ok(json!({"images": done.images, "bytes": done.bytes, "failed": done.failed}))
+            Ok(json!({"images": done.images, "versions": done.versions, "bytes": done.bytes, "failed": done.failed}))
         }
         .boxed()
     }

@@ -122,8 +122,11 @@ impl Runner {
         for urgent in [true, false] {
             let kinds: Vec<&str> =
                 self.jobs.iter().filter(|job| job.is_urgent() == urgent).map(|job| job.kind()).collect();
+            let secret: Vec<&str> =
+                self.jobs.iter().filter(|job| job.is_secret()).map(|job| job.kind()).collect();
             let lease = self.config.lease;
-            let Some(claim) = queue::claim(&self.db, &kinds, &self.worker, lease, now_ms()).await? else {
+            let Some(claim) = queue::claim(&self.db, &kinds, &secret, &self.worker, lease, now_ms()).await?
+            else {
                 continue;
             };
             let job = self.jobs.iter().find(|job| job.kind() == claim.job.kind);

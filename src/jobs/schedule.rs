@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
 use serde_json::json;
 
-use crate::db::queue::{self, NewJob};
+use crate::db::queue::{self, JobId, NewJob};
 use crate::db::{Db, DbError};
 use crate::units::TimeOfDay;
 
@@ -45,20 +45,35 @@ impl Plan {
             }
             return Ok(due);
         }
-        let mut tx = db.write().await?;
-        if queue::move_on(&mut tx, self.kind, due, next).await? {
-            let job = NewJob {
-                kind: self.kind,
-                payload: json!({}),
-                owner: None,
-                unique: Some(format!("plan {}", self.kind)),
-                run_at: now,
-                max_attempts: self.max_attempts,
-            };
-            queue::enqueue(&mut tx, &job).await?;
-            tx.commit().await?;
-        }
+        self.begin(db, (due, next), now).await?;
         Ok(next)
+    }
+
+    /// Makes the job if it is due, for a timer outside; `None` = it is not, or somebody else has made it.
+    pub async fn begin_if_due(&self, db: &Db, now: i64) -> Result<Option<JobId>, DbError> {
+        let next = self.when.next(now);
+        match queue::scheduled(db, self.kind, next).await? {
+            due if due <= now => self.begin(db, (due, next), now).await,
+            _ => Ok(None),
+        }
+    }
+
+    async fn begin(&self, db: &Db, (due, next): (i64, i64), now: i64) -> Result<Option<JobId>, DbError> {
+        let mut tx = db.write().await?;
+        if !queue::move_on(&mut tx, self.kind, due, next).await? {
+            return Ok(None);
+        }
+        let job = NewJob {
+            kind: self.kind,
+            payload: json!({}),
+            owner: None,
+            unique: Some(format!("plan {}", self.kind)),
+            run_at: now,
+            max_attempts: self.max_attempts,
+        };
+        let id = queue::enqueue(&mut tx, &job).await?;
+        tx.commit().await?;
+        Ok(Some(id))
     }
 }
 

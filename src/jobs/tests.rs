@@ -264,7 +264,7 @@ async fn what_is_regular_is_done_once_and_caught_up_once() {
     let jobs = async |db: &Db| queue::list(db, &Filter::default(), 100).await.unwrap().len();
     let claim_all = async |db: &Db, now| {
         while let Some(taken) =
-            queue::claim(db, &["cleanup"], "w", Duration::from_secs(60), now).await.unwrap()
+            queue::claim(db, &["cleanup"], &[], "w", Duration::from_secs(60), now).await.unwrap()
         {
             queue::finish(db, &taken, &json!(null), now).await.unwrap();
         }
@@ -322,7 +322,7 @@ async fn a_step_of_the_clean_up_that_fails_keeps_no_other_from_its_work() {
     let cleanup = Cleanup::new(steps);
     let mut said = Vec::new();
     let report = cleanup.run(0, true, |percent, step| said.push(format!("{percent} {step}"))).await;
-    assert_eq!(report, [("first", Err("broken".to_owned())), ("second", Ok(7))]);
+    assert_eq!(report, [("first", Err("broken".to_owned())), ("second", Ok(vec![("", 7)]))]);
     assert_eq!((said, done.load(Ordering::SeqCst)), (vec!["0 first".to_owned(), "50 second".to_owned()], 0));
 
     let dir = tempfile::tempdir().unwrap();

@@ -18,6 +18,12 @@ pub trait Job: Send + Sync + 'static {
         false
     }
 
+    /// Whether the payload holds a secret, which must not stay once the last attempt has failed: such a job cannot be tried
+    /// again by hand.
+    fn is_secret(&self) -> bool {
+        false
+    }
+
     /// Does the work. It may be dropped at any point where it waits (cancelled, or the process stops), and the same job
     /// may run again after that, and even twice at once if this machine slept through its lease: so what it does must
     /// bear being done again.

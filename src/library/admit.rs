@@ -8,7 +8,7 @@ use super::listing::Reach;
 use super::store::{self, objects, usage as rows};
 use super::usage::{account, full};
 use super::words::TagName;
-use super::{Image, ImageId, Library, LibraryError, NewImage, Quota, Reservation, Sameness};
+use super::{DeriveOrder, Image, ImageId, Library, LibraryError, NewImage, Quota, Reservation, Sameness};
 use crate::db::{Tx, now_ms};
 use crate::storage::{ContentHash, ObjectKey};
 
@@ -74,6 +74,7 @@ impl Library {
         }
         let image = store::insert(&mut tx, new, now).await?;
         filing.file(&mut tx, &image, now).await?;
+        self.derive(&mut tx, &image, now).await?;
         self.storages.crash().hit("library.before_commit");
         tx.commit().await?;
         self.storages.crash().hit("library.committed");
@@ -141,6 +142,7 @@ impl Library {
             return Err(LibraryError::Busy);
         }
         objects::drop_ref(&mut tx, &old.storage, &old.key, now).await?;
+        self.derive(&mut tx, &image, now).await?;
         tx.commit().await?;
         self.known.forget(id.as_str());
         Ok(image)
@@ -181,6 +183,14 @@ impl Library {
         super::versions::drop_all(tx, image, now).await?;
         store::delete(tx, image).await?;
         objects::drop_ref(tx, &image.storage, &image.key, now).await?;
+        Ok(())
+    }
+
+    /// Leaves the derivatives of a picture to a job. What the operator brings along by thousands nobody looks at soon.
+    async fn derive(&self, tx: &mut Tx, image: &Image, now: i64) -> Result<(), LibraryError> {
+        if self.config.derive && image.owner.is_some() {
+            DeriveOrder { image: image.id.to_string() }.enqueue(tx, now).await?;
+        }
         Ok(())
     }
 

@@ -19,6 +19,9 @@ pub struct Config {
     /// How long an image is kept that says nothing about it; `None` = for good.
     #[serde(skip)]
     pub expire_after: Option<Duration>,
+    /// Whether a job makes derivatives of each new picture.
+    #[serde(skip)]
+    pub derive: bool,
 }
 
 impl Default for Config {
@@ -28,6 +31,7 @@ impl Default for Config {
             visibility: Visibility::Public,
             trash: Span(Duration::from_secs(30 * 86_400)),
             expire_after: None,
+            derive: false,
         }
     }
 }

@@ -181,6 +181,17 @@ impl Library {
         }
     }
 
+    /// As they stand in rows of images; closed ones too.
+    pub(super) async fn owned_names(&self) -> Result<Vec<String>, LibraryError> {
+        let (mut names, mut after) = (Vec::new(), 0);
+        loop {
+            let some = rows::all(&self.db, after, 500).await?;
+            let Some(last) = some.last() else { return Ok(names) };
+            after = last.pk;
+            names.extend(some.iter().map(|row| name_of(&row.id)));
+        }
+    }
+
     pub async fn owned_storage(&self, owner: i64, id: &str) -> Result<OwnedStorage, LibraryError> {
         shown(&self.own_row(owner, id).await?)
     }

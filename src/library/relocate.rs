@@ -1,4 +1,4 @@
-//! Moves originals from one storage to another, image by image: the object is copied and compared with its hash, then
+//! Moves originals and versions from one storage to another, one by one: the object is copied and compared with its hash, then
 //! the row and both counts of references change in one transaction. So it can end anywhere and begin again, what is
 //! shown meanwhile comes from one place or the other, and the sweep removes what was left behind.
 
@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::store::{self, objects};
 use super::usage::account;
-use super::{Image, Library, LibraryError, OwnedError};
-use crate::storage::{OWNED, Storage, StorageError};
+use super::{Image, ImageId, Library, LibraryError, OwnedError, Version};
+use crate::storage::{ContentHash, OWNED, ObjectKey, Storage, StorageError};
 
 /// What is to be moved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +23,8 @@ pub struct Relocation {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Relocated {
     pub images: u64,
+    /// Results that are kept.
+    pub versions: u64,
     pub bytes: u64,
     /// Ids of images whose objects are missing or damaged; they stay as they are.
     pub failed: Vec<String>,
@@ -78,7 +80,7 @@ impl Library {
             let images = store::relocate::after(&self.db, plan, after, AT_ONCE).await?;
             if images.is_empty() {
                 done.left = 0;
-                return Ok(done);
+                break;
             }
             for image in images {
                 after = image.pk;
@@ -103,6 +105,85 @@ impl Library {
                 }
             }
         }
+        self.relocate_versions(plan, (&from, &to), clock, &mut done, &mut go_on).await?;
+        Ok(done)
+    }
+
+    /// After their images, so that a version that is made meanwhile is made where its image lies already.
+    async fn relocate_versions(
+        &self,
+        plan: &Relocation,
+        (from, to): (&Storage, &Storage),
+        clock: fn() -> i64,
+        done: &mut Relocated,
+        go_on: &mut (impl FnMut(&Relocated) -> bool + Send),
+    ) -> Result<(), LibraryError> {
+        let mut after = 0;
+        loop {
+            let versions = store::versions::to_relocate(&self.db, plan, after, AT_ONCE).await?;
+            if versions.is_empty() {
+                return Ok(());
+            }
+            for (version, image, owner) in versions {
+                after = version.pk;
+                match self.relocate_version(&version, &image, owner, (from, to), clock()).await {
+                    Ok(true) => {
+                        done.versions += 1;
+                        done.bytes += version.bytes;
+                    }
+                    Ok(false) => {}
+                    Err(LibraryError::Storage(
+                        error @ (StorageError::Missing { .. } | StorageError::Changed),
+                    )) => {
+                        tracing::warn!(id = %image, version = version.id, %error, "a version cannot be moved");
+                        if !done.failed.contains(&image.to_string()) {
+                            done.failed.push(image.to_string());
+                        }
+                    }
+                    Err(error) => return Err(error),
+                }
+                if !go_on(done) {
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// `false` = it was deleted meanwhile.
+    async fn relocate_version(
+        &self,
+        version: &Version,
+        image: &ImageId,
+        owner: Option<i64>,
+        (from, to): (&Storage, &Storage),
+        now: i64,
+    ) -> Result<bool, LibraryError> {
+        let Version { key, sha256, bytes, .. } = version;
+        for _ in 0..TRIES {
+            self.announce(to.name(), key, sha256, *bytes, now).await?;
+            copy((key, sha256, *bytes), from, to).await?;
+            let mut tx = self.locked(account(owner)).await?;
+            store::changed(&mut tx, image).await?;
+            if !store::versions::set_storage(&mut tx, version, to.name()).await? {
+                return Ok(false);
+            }
+            // As always in the order of the names.
+            let added = if version.storage.as_str() < to.name() {
+                objects::drop_ref(&mut tx, &version.storage, key, now).await?;
+                objects::add_ref(&mut tx, to.name(), key).await?
+            } else {
+                let added = objects::add_ref(&mut tx, to.name(), key).await?;
+                objects::drop_ref(&mut tx, &version.storage, key, now).await?;
+                added
+            };
+            if !added {
+                continue;
+            }
+            tx.commit().await?;
+            self.known.forget(image.as_str());
+            return Ok(true);
+        }
+        Err(LibraryError::Busy)
     }
 
     /// `false` = it was changed or deleted meanwhile.
@@ -115,7 +196,7 @@ impl Library {
     ) -> Result<bool, LibraryError> {
         for _ in 0..TRIES {
             self.announce(to.name(), &image.key, &image.sha256, image.bytes, now).await?;
-            self.copy(image, from, to).await?;
+            copy((&image.key, &image.sha256, image.bytes), from, to).await?;
             self.storages.crash().hit("library.relocate_copied");
             let mut tx = self.locked(account(image.owner)).await?;
             // Once more: now nobody else can change it.
@@ -136,26 +217,28 @@ impl Library {
         }
         Err(LibraryError::Busy)
     }
+}
 
-    /// The bytes are hashed on the way, and nothing is kept that is not what the key promises.
-    async fn copy(&self, image: &Image, from: &Storage, to: &Storage) -> Result<(), LibraryError> {
-        let there = match to.stat(&image.key).await {
-            Ok(len) => len == image.bytes,
-            Err(StorageError::Missing { .. }) => false,
-            Err(error) => return Err(error.into()),
-        };
-        if there {
-            return Ok(());
-        }
-        let held = from.stat(&image.key).await?;
-        if held != image.bytes {
-            return Err(StorageError::Changed.into());
-        }
-        let pieces = from.stream(&image.key, 0..image.bytes).await?;
-        to.put_verified(&image.key, &image.sha256, image.bytes, pieces).await?;
-        let stored = to.stat(&image.key).await?;
-        if stored == image.bytes { Ok(()) } else { Err(StorageError::Changed.into()) }
+/// The bytes are hashed on the way, and nothing is kept that is not what the key promises.
+async fn copy(
+    (key, sha256, bytes): (&ObjectKey, &ContentHash, u64),
+    from: &Storage,
+    to: &Storage,
+) -> Result<(), LibraryError> {
+    let there = match to.stat(key).await {
+        Ok(len) => len == bytes,
+        Err(StorageError::Missing { .. }) => false,
+        Err(error) => return Err(error.into()),
+    };
+    if there {
+        return Ok(());
     }
+    if from.stat(key).await? != bytes {
+        return Err(StorageError::Changed.into());
+    }
+    let pieces = from.stream(key, 0..bytes).await?;
+    to.put_verified(key, sha256, bytes, pieces).await?;
+    if to.stat(key).await? == bytes { Ok(()) } else { Err(StorageError::Changed.into()) }
 }
 
 const AT_ONCE: u32 = 100;

@@ -1,10 +1,11 @@
-//! Share links: who holds the token sees one image, for as long and as often as its owner said. The token is told once
+//! Share links: who holds the token sees one image, or what is in one album, for as long and as often as the owner said. The token is told once
 //! and kept as a hash; views are counted by the statement that allows them.
 
 use sha2::{Digest, Sha256};
 
 use super::id::random_text;
-use super::{Image, ImageId, Library, LibraryError, Page, store};
+use super::listing::{Filter, Listed, Listing, Reach, Sort, Start};
+use super::{Album, Image, ImageId, Library, LibraryError, Page, store};
 
 /// What may be told of a share. Times are milliseconds since 1970.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,9 +13,8 @@ pub struct Share {
     pub pk: i64,
     /// What it is called in lists; no right by itself.
     pub id: String,
-    pub image_pk: i64,
-    pub image: ImageId,
-    /// The image's owner when the link was made.
+    pub what: Shared,
+    /// Whose it was when the link was made.
     pub owner: Option<i64>,
     /// argon2id, made and verified by whoever has accounts.
     pub password_hash: Option<SharePassword>,
@@ -25,6 +25,20 @@ pub struct Share {
     pub viewed_at: Option<i64>,
     pub expires_at: Option<i64>,
     pub revoked_at: Option<i64>,
+}
+
+/// What a link shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Shared {
+    Image {
+        pk: i64,
+        id: ImageId,
+    },
+    /// Whatever is in it at the time; nothing of the trash.
+    Album {
+        pk: i64,
+        id: String,
+    },
 }
 
 /// The hash of a share's password, which no log shall show.
@@ -72,6 +86,28 @@ impl Library {
         new: &NewShare,
         now: i64,
     ) -> Result<(Share, ShareToken), LibraryError> {
+        self.share_what(&Shared::Image { pk: image.pk, id: image.id.clone() }, image.owner, new, now).await
+    }
+
+    /// A link to an album.
+    pub async fn share_album(
+        &self,
+        album: &Album,
+        new: &NewShare,
+        now: i64,
+    ) -> Result<(Share, ShareToken), LibraryError> {
+        // 0 is the operator.
+        let owner = Some(album.owner).filter(|&owner| owner != 0);
+        self.share_what(&Shared::Album { pk: album.pk, id: album.id.clone() }, owner, new, now).await
+    }
+
+    async fn share_what(
+        &self,
+        what: &Shared,
+        owner: Option<i64>,
+        new: &NewShare,
+        now: i64,
+    ) -> Result<(Share, ShareToken), LibraryError> {
         let wrong = |field, why| Err(LibraryError::Field { field, why });
         if new.expires_at.is_some_and(|at| at <= now) {
             return wrong("expires_at", "must be in the future");
@@ -81,7 +117,7 @@ impl Library {
         }
         let (token, id) = (random_text(TOKEN)?, random_text(ID)?);
         let mut tx = self.db.write().await?;
-        store::shares::insert(&mut tx, &id, &hash(&token), image, new, now).await?;
+        store::shares::insert(&mut tx, &id, &hash(&token), what, owner, new, now).await?;
         tx.commit().await?;
         let made = store::shares::by_id(&self.db, &id).await?.ok_or(LibraryError::NoShare)?;
         Ok((made, ShareToken(token)))
@@ -116,6 +152,43 @@ impl Library {
         Ok(store::shares::of_image(&self.db, image.pk, page).await?)
     }
 
+    /// The links to one album, newest first.
+    pub async fn shares_of_album(&self, album: &Album, page: &Page) -> Result<Vec<Share>, LibraryError> {
+        Ok(store::shares::of_album(&self.db, album.pk, page).await?)
+    }
+
+    /// The key of an image of this id that the link shows now.
+    pub async fn shown_by(&self, share: &Share, id: &str) -> Result<Option<i64>, LibraryError> {
+        match &share.what {
+            Shared::Image { pk, id: own } => Ok(Some(*pk).filter(|_| own.as_str() == id)),
+            Shared::Album { pk: album, .. } => {
+                let Some(image) = self.find(id).await? else { return Ok(None) };
+                let is_in = store::albums::holds(&self.db, *album, image.pk).await?;
+                Ok(Some(image.pk).filter(|_| is_in))
+            }
+        }
+    }
+
+    /// A part of what an album holds, in its order; pages of [`SHARED_PAGE`] are counted from 1.
+    pub async fn shared_page(
+        &self,
+        album: &str,
+        page: u32,
+        now: i64,
+    ) -> Result<(Album, Listed), LibraryError> {
+        let album = self.album(Reach::Everybody, album).await?;
+        let listing = Listing {
+            reach: if album.owner == 0 { Reach::Everybody } else { Reach::Owner(album.owner) },
+            filter: Filter { album: Some(album.id.clone()), ..Filter::default() },
+            sort: Sort::Album,
+            start: Start::Page(page),
+            limit: SHARED_PAGE,
+            ..Listing::default()
+        };
+        let listed = self.page(&listing, now).await?;
+        Ok((album, listed))
+    }
+
     /// Ends a link at once; again is no error. Somebody else's is not found; `None` = an administrator's call.
     pub async fn revoke_share(&self, owner: Option<i64>, id: &str, now: i64) -> Result<(), LibraryError> {
         let found = store::shares::by_id(&self.db, id).await?;
@@ -128,7 +201,15 @@ impl Library {
     pub async fn sweep_shares(&self, before: i64) -> Result<u64, LibraryError> {
         Ok(store::shares::sweep(&self.db, before).await?)
     }
+
+    /// How many [`Library::sweep_shares`] would find.
+    pub async fn sweepable_shares(&self, before: i64) -> Result<u64, LibraryError> {
+        Ok(store::shares::sweepable(&self.db, before).await?)
+    }
 }
+
+/// Images of a shared album at once.
+pub const SHARED_PAGE: u32 = 100;
 
 const TOKEN: usize = 22;
 const ID: usize = 12;

@@ -16,7 +16,8 @@ async fn the_token_is_told_once_and_finds_its_share() {
     let image = shared(&library, Some(7)).await;
     let (share, token) = library.create_share(&image, &NewShare::default(), NOW).await.unwrap();
     assert!(is_share_token(token.expose()) && !format!("{token:?}").contains(token.expose()));
-    assert_eq!((&share.image, share.owner, share.views), (&image.id, Some(7), 0));
+    let what = Shared::Image { pk: image.pk, id: image.id.clone() };
+    assert_eq!((&share.what, share.owner, share.views), (&what, Some(7), 0));
     assert_eq!(library.find_share(token.expose()).await.unwrap().as_ref(), Some(&share));
     for wrong in ["", &share.id, "AAAAAAAAAAAAAAAAAAAAAA", &token.expose().to_lowercase(), "' OR 1=1 --"] {
         assert_eq!(library.find_share(wrong).await.unwrap(), None, "{wrong}");

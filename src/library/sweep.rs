@@ -1,12 +1,13 @@
 //! Puts right what crashes leave, both ways: what lies in storages and nobody needs is removed after a grace time; what
-//! somebody needs and is gone is reported and never forgotten.
+//! somebody needs and is gone is reported and never forgotten. In storages of users only what was announced is removed.
 
 use std::collections::HashSet;
 use std::time::Duration;
 
 use super::store::objects::{self, Object};
 use super::{Library, LibraryError};
-use crate::storage::{OWNED, ObjectKey, Storage};
+use crate::error::with_causes;
+use crate::storage::{OWNED, ObjectKey, Scheme, Storage};
 
 /// What a sweep found, and removed unless it was only to look.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub struct Swept {
     pub foreign: u64,
     /// `storage/key` of what somebody needs and is not there.
     pub missing: Vec<String>,
+    /// Users' storages that could not be looked through.
+    pub unreachable: Vec<String>,
 }
 
 /// How a sweep goes about it.
@@ -30,11 +33,33 @@ pub struct Swept {
 pub struct SweepPlan {
     /// Nothing younger is touched: it may belong to an upload that goes on.
     pub grace: Duration,
-    /// Whether storages are listed and compared with the rows. Without that only the rows are asked, which suffices
-    /// after crashes of ours.
-    pub list: bool,
+    pub coverage: Coverage,
     /// Only look.
     pub dry_run: bool,
+    /// How many objects are removed at most; the next sweep goes on.
+    pub most: u64,
+}
+
+/// How much of the storages is listed and compared with the rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Coverage {
+    /// None of them. Only the rows are asked, which suffices after crashes of ours.
+    Rows,
+    /// Some folders, others each day, so that [`Coverage::DAYS`] see them all: a large storage is not listed at once.
+    Day(i64),
+    All,
+}
+
+impl Coverage {
+    pub const DAYS: i64 = 7;
+
+    fn holds(self, folder: u8) -> bool {
+        match self {
+            Self::Rows => false,
+            Self::Day(day) => i64::from(folder).rem_euclid(Self::DAYS) == day.rem_euclid(Self::DAYS),
+            Self::All => true,
+        }
+    }
 }
 
 impl Library {
@@ -51,20 +76,52 @@ impl Library {
                     storage.discard(&name).await?;
                 }
             }
-            if storage.can_presign() && !plan.dry_run {
-                swept.temporary += storage.sweep_staged(plan.grace, now).await?;
-            }
-            if plan.list {
-                for folder in 0..=u8::MAX {
-                    self.compare(storage, folder, plan, now, &mut swept).await?;
-                }
-            }
+            self.sweep_storage(storage, plan, now, &mut swept).await?;
+        }
+        // Their servers are not asked every ten minutes.
+        if plan.coverage != Coverage::Rows {
+            self.sweep_owned(plan, now, &mut swept).await?;
         }
         if !plan.dry_run {
             let grace = i64::try_from(plan.grace.as_millis()).unwrap_or(i64::MAX);
             self.sweep_storages(now.saturating_sub(grace)).await?;
         }
         Ok(swept)
+    }
+
+    /// What users' own storages hold. One that does not answer keeps nothing else from being swept.
+    async fn sweep_owned(&self, plan: &SweepPlan, now: i64, swept: &mut Swept) -> Result<(), LibraryError> {
+        for name in self.owned_names().await? {
+            let looked = async {
+                let storage = self.storage_named(&name).await?;
+                self.sweep_storage(&storage, plan, now, swept).await
+            };
+            if let Err(error) = looked.await {
+                tracing::warn!(
+                    storage = name,
+                    error = with_causes(&error),
+                    "a user's storage cannot be swept"
+                );
+                swept.unreachable.push(name);
+            }
+        }
+        Ok(())
+    }
+
+    async fn sweep_storage(
+        &self,
+        storage: &Storage,
+        plan: &SweepPlan,
+        now: i64,
+        swept: &mut Swept,
+    ) -> Result<(), LibraryError> {
+        if storage.scheme() != Scheme::Fs.name() && !plan.dry_run {
+            swept.temporary += storage.sweep_staged(plan.grace, now).await?;
+        }
+        for folder in (0..=u8::MAX).filter(|&folder| plan.coverage.holds(folder)) {
+            self.compare(storage, folder, plan, now, swept).await?;
+        }
+        Ok(())
     }
 
     /// By the rows alone.
@@ -81,6 +138,9 @@ impl Library {
             let Some(last) = doomed.last() else { return Ok(()) };
             after = last.pk;
             for object in doomed {
+                if swept.unneeded >= plan.most {
+                    return Ok(());
+                }
                 let storage = match self.storage_named(&object.storage).await {
                     Ok(storage) => storage,
                     Err(error) => {
@@ -120,7 +180,16 @@ impl Library {
         let rows = objects::within(&self.db, storage.name(), &from, &to).await?;
         let known: HashSet<&ObjectKey> = rows.iter().map(|object| &object.key).collect();
         let there: HashSet<&ObjectKey> = listed.objects.iter().collect();
+        let is_users = storage.name().starts_with(OWNED);
         for key in listed.objects.iter().filter(|key| !known.contains(key)) {
+            if is_users {
+                // A user may have given the same bucket to another server, too, or twice to this one.
+                swept.foreign += 1;
+                continue;
+            }
+            if swept.orphans >= plan.most {
+                break;
+            }
             swept.orphans += u64::from(self.sweep_orphan(storage, key, plan, now).await?);
         }
         for object in rows {

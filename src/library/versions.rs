@@ -110,7 +110,7 @@ impl Library {
     }
 
     pub async fn read_version(&self, version: &Version, limit: u64) -> Result<Bytes, LibraryError> {
-        Ok(self.storages.get(&version.storage)?.read(&version.key, limit).await?)
+        Ok(self.storage_named(&version.storage).await?.read(&version.key, limit).await?)
     }
 
     /// Whether there is a version of this canonical spec.
@@ -130,7 +130,7 @@ impl Library {
         let gone = || missing(image.id.as_str());
         let bytes = new.bytes.len() as u64;
         let sha256 = ContentHash(Sha256::digest(&new.bytes).into());
-        let storage = self.storages.get(&image.storage)?;
+        let storage = self.storage_named(&image.storage).await?;
         let key = ObjectKey::for_content(&sha256, new.format);
         let known = store::versions::by_variant(&self.db, image.pk, &new.variant).await?;
         if known.is_none() {

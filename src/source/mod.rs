@@ -28,8 +28,8 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use lru::LruCache;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::storage::fs::Root;
 use crate::error::Fault as _;
+use crate::storage::fs::Root;
 use crate::storage::{Bounds, Scheme};
 use crate::telemetry::metrics::Metrics;
 

@@ -293,20 +293,7 @@ impl Look {
             ops: self.ops.clone(),
             width: self.width,
             height: self.height,
-            output: Output {
-                format: Format::Png,
-                original: false,
-                quality: Quality::Lossless,
-                effort: 0,
-                progressive: None,
-                subsample: Subsample::Auto,
-                metadata: Metadata::None,
-                flatten: Colour::WHITE,
-                space: Space::Srgb,
-                max_bytes: None,
-                rivals: Vec::new(),
-                told: None,
-            },
+            output: Output::plain(Format::Png),
             otherwise: None,
         }
     }
@@ -348,6 +335,24 @@ impl Interest {
 }
 
 impl Output {
+    /// Every pixel and nothing else.
+    pub(crate) fn plain(format: Format) -> Self {
+        Self {
+            format,
+            original: false,
+            quality: Quality::Lossless,
+            effort: 0,
+            progressive: None,
+            subsample: Subsample::Auto,
+            metadata: Metadata::None,
+            flatten: Colour::WHITE,
+            space: Space::Srgb,
+            max_bytes: None,
+            rivals: Vec::new(),
+            told: None,
+        }
+    }
+
     /// The media type of the result; of a contest, that of its first format.
     pub fn mime(&self) -> &'static str {
         match self.told {

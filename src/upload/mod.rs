@@ -108,8 +108,8 @@ impl Wish {
     /// The usual in everything, the same by content.
     pub fn named(name: &str) -> Self {
         Self {
-            // What comes with a name of a page's length is no name.
-            name: naming::cut(name, LONGEST_NAME).to_owned(),
+            // What comes with a name of a page's length is no name, and no engine but SQLite keeps a NUL.
+            name: naming::cut(&name.replace(char::is_control, ""), LONGEST_NAME).to_owned(),
             declared: None,
             max_bytes: None,
             types: None,
@@ -173,6 +173,11 @@ impl Uploads {
     pub async fn sweep(&self, now: i64) -> Result<u64, UploadError> {
         // An old ticket says for a while yet that it has expired.
         Ok(store::sweep(&self.db, now, now - 30 * DAY).await? + self.sweep_pending(now).await?)
+    }
+
+    /// How many [`Uploads::sweep`] would find.
+    pub async fn sweepable(&self, now: i64) -> Result<u64, UploadError> {
+        Ok(store::sweepable(&self.db, now, now - 30 * DAY).await?)
     }
 
     pub fn library(&self) -> &Library {

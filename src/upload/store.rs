@@ -114,6 +114,18 @@ pub(super) async fn sweep(db: &Db, now: i64, tickets_before: i64) -> Result<u64,
     Ok(answers + db.execute(tickets, &[tickets_before.into()]).await?)
 }
 
+/// How many those are.
+pub(super) async fn sweepable(db: &Db, now: i64, tickets_before: i64) -> Result<u64, DbError> {
+    let mut found = 0;
+    for (sql, before) in [
+        ("SELECT COUNT(*) AS total FROM upload_answers WHERE expires_at < ?", now),
+        ("SELECT COUNT(*) AS total FROM upload_tickets WHERE expires_at < ?", tickets_before),
+    ] {
+        found += db.row(sql, &[before.into()]).await?.map_or(Ok(0), |row| row.narrow::<u64>("total"))?;
+    }
+    Ok(found)
+}
+
 fn int(value: u64) -> Value {
     Value::Int(i64::try_from(value).unwrap_or(i64::MAX))
 }

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::*;
 use crate::error::Fault;
-use crate::library::{Page, SweepPlan, Swept};
+use crate::library::{Coverage, Page, SweepPlan, Swept};
 use crate::storage::{ContentHash, LOCAL, ObjectKey, Storages};
 
 pub(super) async fn uploads(data_dir: &Path) -> Uploads {
@@ -221,7 +221,7 @@ async fn other_content_under_the_same_id() {
     let small = of(1, Some(second.bytes), Some(1));
     assert_eq!(replace(small, Wish::named(""), png(900, 900)).await.unwrap_err().code(), "quota_exceeded");
     // The old object goes once its time of grace is over, the new one stays.
-    let plan = SweepPlan { grace: Duration::ZERO, list: true, dry_run: false };
+    let plan = SweepPlan { grace: Duration::ZERO, coverage: Coverage::All, most: u64::MAX, dry_run: false };
     let swept = uploads.library.sweep(&plan, now_ms() + 1000).await.unwrap();
     assert!(swept.unneeded >= 1 && swept.missing.is_empty(), "{swept:?}");
     uploads.library.read(&second, 1 << 20).await.unwrap();
@@ -238,7 +238,12 @@ async fn what_is_deleted_for_good_goes_with_the_sweep_unless_somebody_else_has_i
     let same = uploads.bytes(b, Wish::named("b.png"), png(3, 3).into()).await.unwrap().image;
     let now = now_ms();
     let sweep = async |later: i64| {
-        let plan = SweepPlan { grace: Duration::from_secs(3600), list: true, dry_run: false };
+        let plan = SweepPlan {
+            grace: Duration::from_secs(3600),
+            coverage: Coverage::All,
+            most: u64::MAX,
+            dry_run: false,
+        };
         library.sweep(&plan, now + later).await.unwrap()
     };
     assert_eq!(library.delete_forever(&[one.id.clone(), one.id.clone()], now).await.unwrap(), 1);
@@ -252,7 +257,7 @@ async fn what_is_deleted_for_good_goes_with_the_sweep_unless_somebody_else_has_i
     assert_eq!(sweep(90_000_000).await.unneeded, 0);
     library.read(&back, 9999).await.unwrap();
     library.delete_forever(&[back.id], now).await.unwrap();
-    let look = SweepPlan { grace: Duration::ZERO, list: false, dry_run: true };
+    let look = SweepPlan { grace: Duration::ZERO, coverage: Coverage::Rows, most: u64::MAX, dry_run: true };
     assert_eq!(library.sweep(&look, now + 90_000_000).await.unwrap().unneeded, 1);
     assert_eq!(sweep(90_000_000).await.unneeded, 1);
     assert_eq!((objects(dir.path()), sweep(99_000_000).await), (0, Swept::default()));
@@ -270,7 +275,8 @@ async fn the_sweep_finds_what_no_row_knows_and_what_is_gone() {
     std::fs::remove_file(library.path(&image).unwrap().unwrap()).unwrap();
     std::fs::write(dir.path().join("objects/.temporary/half"), "half").unwrap();
     let sweep = async |grace: u64, dry_run: bool| {
-        let plan = SweepPlan { grace: Duration::from_secs(grace), list: true, dry_run };
+        let plan =
+            SweepPlan { grace: Duration::from_secs(grace), coverage: Coverage::All, most: u64::MAX, dry_run };
         library.sweep(&plan, now_ms()).await.unwrap()
     };
     let young = sweep(3600, false).await;
@@ -285,6 +291,30 @@ async fn the_sweep_finds_what_no_row_knows_and_what_is_gone() {
     let after = sweep(0, false).await;
     assert_eq!((after.orphans, after.missing.len()), (0, 0));
     library.read(&image, 9999).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_week_of_sweeps_sees_every_folder_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let uploads = uploads(dir.path()).await;
+    let library = &uploads.library;
+    for folder in 0..=u8::MAX {
+        let stray = ObjectKey::for_content(&ContentHash([folder; 32]), "png");
+        library.storages().default().put_bytes(&stray, Bytes::from_static(b"stray")).await.unwrap();
+    }
+    let sweep = async |day: i64, most: u64| {
+        let coverage = Coverage::Day(day);
+        let plan = SweepPlan { grace: Duration::ZERO, coverage, most, dry_run: false };
+        library.sweep(&plan, now_ms()).await.unwrap().orphans
+    };
+    assert_eq!((sweep(20_000, 10).await, sweep(20_000, 10).await), (10, 10));
+    let mut swept = 0;
+    for day in 20_001..20_008 {
+        let today = sweep(day, u64::MAX).await;
+        assert!((16..=37).contains(&today), "{day}: {today}");
+        swept += today;
+    }
+    assert_eq!((swept, objects(dir.path())), (236, 0));
 }
 
 #[tokio::test]

@@ -448,3 +448,127 @@ fn the_servers_own_links_open_one_private_image_for_a_while() {
     let past = house.server.get(&format!("/i/{mine}/w_64?{}", signed(now_ms() / 1000 - 1)));
     assert_eq!((past.status, past.code().as_str()), (410, "expired"));
 }
+
+#[test]
+fn a_share_of_an_album_shows_what_is_in_it() {
+    let pictures = [
+        ("one", "ana", "private"),
+        ("two", "ana", "public"),
+        ("out", "ana", "private"),
+        ("theirs", "bea", "private"),
+    ];
+    let house = House::new("", &pictures);
+    let [ana, bea] = ["ana", "bea"].map(|name| house.bearer(name));
+    let html = ("accept", "text/html,application/xhtml+xml,image/webp,*/*;q=0.8");
+    let id = |name: &str| house.ids[name].clone();
+    let made = house.post_as("/v1/albums", &ana, &json!({ "name": "Sea & <sun>" })).json();
+    let album = made["id"].as_str().unwrap().to_owned();
+    let fill = |names: &[&str]| {
+        let ids: Vec<String> = names.iter().map(|name| id(name)).collect();
+        let reply = house.post_as(&format!("/v1/albums/{album}/images"), &ana, &json!({ "ids": ids }));
+        assert_eq!(reply.status, 200, "{}", reply.text());
+    };
+    fill(&["two", "one"]);
+    let share = |wish: serde_json::Value| {
+        let reply = house.post_as(&format!("/v1/albums/{album}/shares"), &ana, &wish);
+        assert_eq!(reply.status, 201, "{}", reply.text());
+        let told = reply.json();
+        assert_eq!((&told["album"], &told["image"]), (&json!(album), &json!(null)));
+        (
+            told["url"].as_str().unwrap()[house.server.url.len()..].to_owned(),
+            told["id"].as_str().unwrap().to_owned(),
+        )
+    };
+    // Somebody else's is not there.
+    let stranger = house.post_as(&format!("/v1/albums/{album}/shares"), &bea, &json!({}));
+    assert_eq!((stranger.status, stranger.code().as_str()), (404, "not_found"));
+    assert_eq!(house.get_as(&format!("/v1/shares?album={album}"), &bea).status, 404);
+
+    let (path, share_id) = share(json!({}));
+    let list = house.server.get(&path);
+    assert_eq!((list.status, list.header("content-type")), (200, "application/json"));
+    is_personal(&list);
+    let list = list.json();
+    assert_eq!((list["album"].as_str(), list["meta"]["total"].as_u64()), (Some("Sea & <sun>"), Some(2)));
+    let shown = |list: &serde_json::Value| -> Vec<String> {
+        list["images"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|image| image["id"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(shown(&list), [id("two"), id("one")]);
+    assert_eq!(list["images"][1]["url"], format!("{}{path}/{}", house.server.url, id("one")));
+    let page = house.server.get_with(&path, &[html]);
+    assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"));
+    assert!(
+        page.text().contains("Sea &amp; &lt;sun&gt;") && !page.text().contains("<script"),
+        "{}",
+        page.text()
+    );
+    assert!(
+        page.text().contains(&format!("<img src=\"{path}/{}/w_320,h_320\"", id("one"))),
+        "{}",
+        page.text()
+    );
+    assert_eq!(page.header("referrer-policy"), "no-referrer");
+    assert_eq!(house.server.request("HEAD", &path, &[]).body.len(), 0);
+    assert_eq!(house.server.get(&format!("{path}?page=2")).json()["images"], json!([]));
+
+    let views = || {
+        let listed = house.get_as(&format!("/v1/shares?album={album}"), &ana).json();
+        let mut shares = listed["shares"].as_array().unwrap().iter();
+        shares.find(|share| share["id"] == json!(share_id)).unwrap()["views"].as_u64().unwrap()
+    };
+    // To look at the list is no view; each picture is one.
+    assert_eq!(views(), 0);
+    let one = house.server.get(&format!("{path}/{}/w_64", id("one")));
+    assert_eq!((one.status, views()), (200, 1));
+    is_personal(&one);
+    assert_eq!(house.server.get(&format!("{path}/{}", id("two"))).status, 200);
+    let by_query = format!("/i/{}/w_64?share={}", id("one"), path.rsplit('/').next().unwrap());
+    assert_eq!((house.server.get(&by_query).status, views()), (200, 3));
+    // What is not in it, whosever it is.
+    for name in ["out", "theirs"] {
+        assert_eq!(house.server.get(&format!("{path}/{}", id(name))).code(), "not_found");
+        assert_eq!(house.server.get(&by_query.replace(&id("one"), &id(name))).status, 404);
+    }
+    assert_eq!(house.server.get(&format!("{path}/w_64")).code(), "not_found");
+
+    // Added later: seen. In the trash: gone, and back when it is restored.
+    fill(&["out"]);
+    assert_eq!(house.server.get(&format!("{path}/{}", id("out"))).status, 200);
+    let delete =
+        house.server.request("DELETE", &format!("/v1/images/{}", id("one")), &[("authorization", &ana)]);
+    assert_eq!(delete.status, 204, "{}", delete.text());
+    assert_eq!(house.server.get(&format!("{path}/{}/w_64", id("one"))).status, 404);
+    assert_eq!(shown(&house.server.get(&path).json()), [id("two"), id("out")]);
+    house.post_as(&format!("/v1/images/{}/restore", id("one")), &ana, &json!({}));
+    assert_eq!(house.server.get(&format!("{path}/{}/w_64", id("one"))).status, 200);
+
+    // A number of views, whose page does not use them up; a password; the owner's word.
+    let (numbered, _) = share(json!({ "max_views": 2 }));
+    assert!(!house.server.get_with(&numbered, &[html]).text().contains("<img"));
+    let statuses = [0; 3].map(|_| house.server.get(&format!("{numbered}/{}/w_64", id("two"))).status);
+    assert_eq!((statuses, house.server.get(&numbered).code().as_str()), ([200, 200, 410], "share_ended"));
+    let (locked, locked_id) = share(json!({ "password": "sesame" }));
+    assert_eq!(house.server.get(&locked).code(), "share_password");
+    assert_eq!(house.server.get(&format!("{locked}/{}", id("two"))).code(), "share_password");
+    let form = ("content-type", "application/x-www-form-urlencoded");
+    let cookie = house.server.post(&locked, &[form, html], "password=sesame");
+    let cookie = cookie.header("set-cookie").split(';').next().unwrap().to_owned();
+    assert_eq!(house.server.get_with(&locked, &[("cookie", &cookie), html]).status, 200);
+    assert_eq!(house.server.get_with(&format!("{locked}/{}", id("two")), &[("cookie", &cookie)]).status, 200);
+    let revoke = |bearer: &str| {
+        house
+            .server
+            .request("DELETE", &format!("/v1/shares/{locked_id}"), &[("authorization", bearer)])
+            .status
+    };
+    assert_eq!((revoke(&bea), revoke(&ana)), (404, 204));
+    assert_eq!(house.server.get(&locked).code(), "share_ended");
+    // The links go with the album.
+    let gone = house.server.request("DELETE", &format!("/v1/albums/{album}"), &[("authorization", &ana)]);
+    assert_eq!((gone.status, house.server.get(&path).code().as_str()), (204, "not_found"));
+}

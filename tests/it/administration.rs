@@ -181,3 +181,56 @@ fn figures_and_addresses_are_for_administrators() {
     assert_eq!(gone.status, 204);
     assert_eq!(away(&[("x-forwarded-for", "203.0.113.9")]).status, 404);
 }
+
+/// As many bytes as the answer says, which are an SQLite file; nothing of it stays here.
+#[test]
+fn the_database_is_downloaded_by_administrators() {
+    for (engine, config) in crate::support::engines::each("the_database_is_downloaded_by_administrators") {
+        let server = Home::new(&format!("{CONFIG}{config}")).start();
+        let root = login(&server, "root");
+        let wish = json!({"username": "ana", "password": "password123"});
+        assert_eq!(server.json("POST", "/v1/admin/users", &root, wish).status, 201);
+        let refused = server.json("GET", "/v1/admin/backup", &login(&server, "ana"), Value::Null);
+        assert_eq!((refused.status, &*refused.code()), (403, "missing_scope"));
+        let folder = server.home().path().join("data/backups");
+        let left = || std::fs::read_dir(&folder).map_or(0, Iterator::count);
+        let open = |path: &str| {
+            let reply = server.json("GET", path, &root, Value::Null);
+            assert_eq!(
+                (reply.status, reply.header("content-type")),
+                (200, "application/vnd.sqlite3"),
+                "{engine}"
+            );
+            assert_eq!(reply.header("content-length"), reply.body.len().to_string());
+            assert!(reply.body.starts_with(b"SQLite format 3\0"), "{engine}");
+            let file = server.home().path().join("got.db");
+            std::fs::write(&file, &reply.body).unwrap();
+            let empty = Home::new("");
+            empty.run(&["restore", file.to_str().unwrap()]);
+            (empty.run(&["user", "list"]), reply.body.windows(8).any(|part| part == b"argon2id"))
+        };
+        let (users, holds_hashes) = open("/v1/admin/backup");
+        assert!(users.contains("root") && users.contains("ana") && !holds_hashes, "{engine}: {users}");
+        assert!(open("/v1/admin/backup?full=1").1, "{engine}");
+        assert_eq!(server.json("GET", "/v1/admin/backup?fool=1", &root, Value::Null).status, 400);
+        let log = server.json("GET", "/v1/admin/audit?action=backup.download", &root, Value::Null).json();
+        let details: Vec<_> =
+            log["entries"].as_array().unwrap().iter().map(|entry| &entry["detail"]).collect();
+        assert_eq!(details, ["with secrets", "without secrets"], "{engine}");
+        // Who leaves in the middle leaves nothing behind.
+        let request = format!(
+            "GET /v1/admin/backup HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {root}\r\nConnection: close\r\n\r\n"
+        );
+        for read in [0, 20_000] {
+            let mut stream = std::net::TcpStream::connect(server.address()).unwrap();
+            std::io::Write::write_all(&mut stream, request.as_bytes()).unwrap();
+            let mut some = vec![0; read];
+            std::io::Read::read_exact(&mut stream, &mut some).unwrap();
+        }
+        let since = std::time::Instant::now();
+        while left() > 0 {
+            assert!(since.elapsed().as_secs() < 20, "{engine}: {} files stay", left());
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+    }
+}

@@ -8,14 +8,16 @@
 
 mod access;
 mod accounts;
-mod api_description;
 mod administration;
+mod api_description;
 mod architecture;
-mod cluster;
 mod browser;
+mod clock;
+mod cluster;
 mod corpus;
 mod crash;
 mod databases;
+mod derivatives;
 mod direct;
 mod freshness;
 mod golden;

@@ -156,10 +156,8 @@ fn dashboard_and_alerts_read_metrics_that_there_are() {
     let server = Home::demo().start();
     server.get("/i/demo/w_300");
     let exposition = server.get("/metrics").text();
-    let known: BTreeSet<&str> = exposition
-        .lines()
-        .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next())
-        .collect();
+    let known: BTreeSet<&str> =
+        exposition.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
     let root = env!("CARGO_MANIFEST_DIR");
     let files = ["deploy/grafana/pixedge.json", "deploy/prometheus/pixedge.yml"]
         .map(|file| std::fs::read_to_string(format!("{root}/{file}")).unwrap());

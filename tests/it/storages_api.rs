@@ -220,3 +220,69 @@ fn pictures_are_moved_while_they_are_served() {
         server.home().command(&["storage", "migrate", "--from", "local", "--to", "none"]).output().unwrap();
     assert!(!wrong.status.success() && String::from_utf8_lossy(&wrong.stderr).contains("`none`"));
 }
+
+/// What a user's storage holds is looked through like the server's own, but what is not known there may be anybody's.
+#[test]
+fn a_sweep_looks_through_users_storages() {
+    let (folder, logs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    std::fs::create_dir(folder.path().join("pictures")).unwrap();
+    let Some(daemons) = Daemons::start("storages_api", folder.path(), logs.path()) else { return };
+    let server = Home::new(&config(&[daemons.s3.port(), daemons.webdav.port()])).start();
+    let ana = signed_up(&server, "ana");
+    let by = |method: &str, path: &str, body: Value| server.json(method, path, &ana, body);
+    let s3 = json!({
+        "label": "my bucket", "scheme": "s3", "endpoint": daemons.s3.url(), "bucket": "pictures",
+        "access_key_id": S3_KEY, "secret": S3_SECRET
+    });
+    let made = by("POST", "/v1/storages", s3);
+    assert_eq!(made.status, 201, "{}", made.text());
+    let id = made.json()["id"].as_str().unwrap().to_owned();
+    assert_eq!(by("PUT", "/v1/me/storage", json!({ "storage": id })).status, 200);
+    let upload = |seed: u32| {
+        let png = pictures::encoded(pixedge::codec::Format::Png, 40, 30, seed);
+        let made = crate::uploads::post(&server, &ana, &[], &[("file", Some("a.png"), &png)]);
+        assert_eq!(made.status, 201, "{}", made.text());
+        made.json()["images"][0]["id"].as_str().unwrap().to_owned()
+    };
+    let (kept, lost) = (upload(1), upload(2));
+    // Versions go there, too.
+    let version = by("POST", &format!("/v1/images/{kept}/transform"), json!({ "spec": "w_20,f_png" }));
+    assert_eq!(version.status, 201, "{}", version.text());
+    let bucket = folder.path().join("pictures");
+    assert_eq!(objects(&bucket), 3);
+
+    // Gone without our doing; unknown; half-written and forgotten.
+    let list = server.json("GET", &format!("/v1/images/{lost}"), &ana, Value::Null).json();
+    let sha256 = list["sha256"].as_str().unwrap().to_owned();
+    let find = |hash: &str| {
+        let file = bucket.join(&hash[..2]).join(&hash[2..4]);
+        std::fs::read_dir(file).unwrap().next().unwrap().unwrap().path()
+    };
+    let there = find(&sha256);
+    let stranger = bucket.join(there.strip_prefix(&bucket).unwrap().to_str().unwrap().replace(&sha256, &{
+        let mut other = sha256.clone();
+        other.replace_range(60.., "0000");
+        other
+    }));
+    std::fs::rename(&there, &stranger).unwrap();
+    let half = bucket.join(".temporary").join("0".repeat(32));
+    std::fs::create_dir_all(half.parent().unwrap()).unwrap();
+    std::fs::write(&half, "half").unwrap();
+    let output = server.home().command(&["sweep", "--grace", "0s"]).output().unwrap();
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(!output.status.success() && said.contains("1 missing"), "{said}");
+    assert!(said.contains(&format!("missing ~{id}/")) && said.contains("0 orphans"), "{said}");
+    assert!(said.contains("1 half-written") && !half.exists(), "{said}");
+    assert!(said.contains("1 files in the storages are not ours") && stranger.exists(), "{said}");
+    std::fs::rename(&stranger, &there).unwrap();
+    assert!(server.home().run(&["sweep", "--grace", "0s"]).contains("0 missing"));
+
+    // A storage that is away keeps nothing else from being swept, and loses nothing.
+    drop(daemons);
+    let output = server.home().command(&["sweep", "--grace", "0s"]).output().unwrap();
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(
+        output.status.success() && said.contains(&format!("~{id} of a user cannot be looked through")),
+        "{said}"
+    );
+}

@@ -4,14 +4,22 @@ use super::{select, user};
 use crate::accounts::{ApiKey, Role, Scopes, User};
 use crate::db::{Db, DbError, Row, Tx, Value};
 
-/// Statements that leave nothing in a copy of the database by which anybody could sign in.
-pub const BLANK: [&str; 6] = [
+/// Statements that leave nothing in a copy of the database by which anybody could sign in, see what was shared, upload or
+/// reach a user's storage.
+pub const BLANK: [&str; 11] = [
     "UPDATE users SET password_hash = NULL",
     "UPDATE api_keys SET hash = ''",
     "DELETE FROM sessions",
     "DELETE FROM refresh_tokens",
     "DELETE FROM invites",
     "DELETE FROM link_tokens",
+    // Links that are still to be mailed.
+    "UPDATE jobs SET payload = NULL WHERE kind = 'mail'",
+    "UPDATE share_links SET hash = id, password_hash = NULL",
+    "UPDATE user_storages SET secret = X''",
+    "DELETE FROM upload_tickets",
+    // They hold signed links.
+    "DELETE FROM upload_answers",
 ];
 
 /// A refresh token as it is stored, with the session it belongs to.
@@ -220,6 +228,19 @@ pub(in crate::accounts) async fn insert_link(
         "INSERT INTO link_tokens (hash, purpose, user_pk, created_at, expires_at) VALUES (?, ?, ?, ?, ?)";
     let values = [hash.into(), purpose.into(), user.into(), now.into(), expires_at.into()];
     tx.execute(sql, &values).await.map(|_| ())
+}
+
+/// How many links of a purpose an account was given since then.
+pub(in crate::accounts) async fn links_since(
+    tx: &mut Tx,
+    purpose: &'static str,
+    user: i64,
+    since: i64,
+) -> Result<u64, DbError> {
+    let sql =
+        "SELECT COUNT(*) AS total FROM link_tokens WHERE user_pk = ? AND purpose = ? AND created_at > ?";
+    let row = tx.row(sql, &[user.into(), purpose.into(), since.into()]).await?;
+    row.map_or(Ok(0), |row| row.narrow("total"))
 }
 
 pub(in crate::accounts) async fn end_links(

@@ -113,3 +113,28 @@ async fn a_deleted_account_leaves_nothing_that_opens() {
     refused(house.login("ana", PASSWORD, "1.1.1.1", NOW).await, "wrong_password");
     house.user("ana", Role::User).await;
 }
+
+#[tokio::test]
+async fn nobodys_mailbox_is_filled_and_nobody_hears_of_it() {
+    let house = House::new(Registration::Open).await;
+    let accounts = &house.accounts;
+    let new = NewUser { name: "ana", email: Some("ana@example.org"), password: Some(PASSWORD) };
+    let ana = accounts.register(&new, None, NOW).await.unwrap().user;
+    let mails = async || {
+        let sql = "SELECT COUNT(*) AS total FROM jobs WHERE kind = 'mail'";
+        accounts.db.row(sql, &[]).await.unwrap().unwrap().int("total").unwrap()
+    };
+    for asked in 0..6 {
+        accounts.mail_recovery("ana@example.org", "en", NOW + asked).await.unwrap();
+        accounts.mail_recovery("nobody@example.org", "en", NOW + asked).await.unwrap();
+        assert_eq!(mails().await, (asked + 1).min(3));
+    }
+    // Another kind, and another hour.
+    accounts.mail_deletion(ana.pk, "en", NOW + 7).await.unwrap();
+    accounts.mail_recovery("ana@example.org", "en", NOW + HOUR + 6).await.unwrap();
+    assert_eq!(mails().await, 5);
+    for _ in 0..2 {
+        accounts.mail_deletion(ana.pk, "en", NOW + 8).await.unwrap();
+    }
+    refused(accounts.mail_deletion(ana.pk, "en", NOW + 9).await, "too_many_attempts");
+}

@@ -23,10 +23,11 @@ pub enum Beat {
 }
 
 /// Takes the job of these kinds that has been due for longest; also one whose worker let its lease run out, unless that
-/// was its last attempt.
+/// was its last attempt. `secret` are those of the kinds whose payloads must not outlive their last attempt.
 pub async fn claim(
     db: &Db,
     kinds: &[&str],
+    secret: &[&str],
     worker: &str,
     lease: Duration,
     now: i64,
@@ -40,7 +41,7 @@ pub async fn claim(
         for job in candidates {
             let left = job.state == State::Processing;
             if left && (job.cancel_asked || job.attempts >= job.max_attempts) {
-                bury(db, &job, now).await?;
+                bury(db, &job, secret.contains(&&*job.kind), now).await?;
             } else if take(db, &job, worker, now + ms(lease), now).await? {
                 let job = Job { claims: job.claims + 1, attempts: job.attempts + 1, ..job };
                 return Ok(Some(Claim { job: Job { state: State::Processing, ..job } }));
@@ -177,15 +178,18 @@ async fn take(db: &Db, job: &Job, worker: &str, until: i64, now: i64) -> Result<
 
 /// Ends a job whose worker is gone and which is not to be tried again: what kills its worker each time must not do so
 /// for ever.
-async fn bury(db: &Db, job: &Job, now: i64) -> Result<(), DbError> {
+async fn bury(db: &Db, job: &Job, forget: bool, now: i64) -> Result<(), DbError> {
     let state = if job.cancel_asked { State::Cancelled } else { State::Failed };
-    let sql = "UPDATE jobs SET state = ?, due_at = ?, finished_at = ?, error = ? \
+    let sql = "UPDATE jobs SET state = ?, due_at = ?, finished_at = ?, error = ?, \
+               payload = CASE WHEN ? = 1 THEN NULL ELSE payload END \
                WHERE pk = ? AND claims = ? AND state = 'processing' AND due_at <= ?";
-    let values: [Value; 7] = [
+    let values: [Value; 8] = [
         state.as_str().into(),
         now.into(),
         now.into(),
         "the worker ended before the job did".into(),
+        // What was cancelled is not tried again.
+        (forget || job.cancel_asked).into(),
         job.pk.into(),
         job.claims.into(),
         now.into(),

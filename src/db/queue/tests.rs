@@ -27,7 +27,7 @@ async fn get(db: &Db, id: &JobId) -> Job {
 }
 
 async fn next(db: &Db, now: i64) -> Option<Claim> {
-    claim(db, &KINDS, "w", LEASE, now).await.unwrap()
+    claim(db, &KINDS, &["mail"], "w", LEASE, now).await.unwrap()
 }
 
 #[tokio::test]
@@ -36,8 +36,8 @@ async fn a_job_is_claimed_when_due_prolonged_and_finished_without_its_payload() 
     let db = open(dir.path()).await;
     let id = put(&db, &job("derive", 1000)).await;
     assert!(next(&db, 999).await.is_none());
-    assert!(claim(&db, &["other"], "w", LEASE, 1000).await.unwrap().is_none());
-    assert!(claim(&db, &[], "w", LEASE, 1000).await.unwrap().is_none());
+    assert!(claim(&db, &["other"], &[], "w", LEASE, 1000).await.unwrap().is_none());
+    assert!(claim(&db, &[], &[], "w", LEASE, 1000).await.unwrap().is_none());
     let taken = next(&db, 1000).await.unwrap();
     assert_eq!((&taken.job.id, taken.job.attempts), (&id, 1));
     assert_eq!(taken.job.payload, Some(json!({"n": 1})));
@@ -88,6 +88,31 @@ async fn an_expired_lease_is_taken_over_and_the_first_worker_can_write_no_more()
     let seen = get(&db, &id).await;
     assert_eq!((seen.state, seen.attempts), (State::Failed, 3));
     assert_eq!(seen.error.as_deref(), Some("the worker ended before the job did"));
+}
+
+#[tokio::test]
+async fn a_secret_does_not_outlive_the_worker_that_died_with_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = open(dir.path()).await;
+    let once = |kind| NewJob { max_attempts: 1, ..job(kind, 1000) };
+    let (mail, derive, cancelled) = (
+        put(&db, &once("mail")).await,
+        put(&db, &once("derive")).await,
+        put(&db, &job("derive", 1000)).await,
+    );
+    for _ in 0..3 {
+        next(&db, 1000).await.unwrap();
+    }
+    cancel(&db, cancelled.as_str(), 1001).await.unwrap();
+    let later = 1000 + 2 * i64::try_from(LEASE.as_millis()).unwrap();
+    assert!(next(&db, later).await.is_none());
+    let (mail, derive, cancelled) =
+        (get(&db, &mail).await, get(&db, &derive).await, get(&db, &cancelled).await);
+    assert_eq!((mail.state, mail.payload), (State::Failed, None));
+    assert_eq!((derive.state, derive.payload.is_some()), (State::Failed, true));
+    assert_eq!((cancelled.state, cancelled.payload), (State::Cancelled, None));
+    assert!(!retry(&db, mail.id.as_str(), later).await.unwrap());
+    assert!(retry(&db, derive.id.as_str(), later).await.unwrap());
 }
 
 #[tokio::test]
@@ -216,9 +241,9 @@ async fn the_list_is_paged_by_key_and_filtered_and_old_ones_are_swept() {
     for kind in ["derive", "mail", "derive", "mail", "derive"] {
         put(&db, &job(kind, 0)).await;
     }
-    let taken = claim(&db, &["mail"], "w", LEASE, 0).await.unwrap().unwrap();
+    let taken = claim(&db, &["mail"], &[], "w", LEASE, 0).await.unwrap().unwrap();
     fail(&db, &taken, "no", None, false, 100).await.unwrap();
-    let taken = claim(&db, &["derive"], "w", LEASE, 0).await.unwrap().unwrap();
+    let taken = claim(&db, &["derive"], &[], "w", LEASE, 0).await.unwrap().unwrap();
     finish(&db, &taken, &json!(null), 100).await.unwrap();
 
     let page = list(&db, &Filter::default(), 3).await.unwrap();

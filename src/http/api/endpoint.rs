@@ -62,8 +62,10 @@ pub(super) struct Header {
 pub(super) struct Gives {
     pub(super) status: u16,
     pub(super) what: &'static str,
-    /// `None` = no body.
+    /// `None` = no body, or one of another type.
     pub(super) schema: Option<SchemaOf>,
+    /// The type of a body that is not JSON.
+    pub(super) media_type: Option<&'static str>,
 }
 
 pub(super) type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
@@ -186,12 +188,17 @@ impl Endpoint {
     }
 
     pub(super) const fn gives<T: JsonSchema>(self, status: u16, what: &'static str) -> Self {
-        self.also(Gives { status, what, schema: Some(schema_of::<T>) })
+        self.also(Gives { status, what, schema: Some(schema_of::<T>), media_type: None })
     }
 
     /// A success without a body.
     pub(super) const fn gives_nothing(self, status: u16, what: &'static str) -> Self {
-        self.also(Gives { status, what, schema: None })
+        self.also(Gives { status, what, schema: None, media_type: None })
+    }
+
+    /// A success whose body is a file of this type.
+    pub(super) const fn gives_media(self, status: u16, what: &'static str, media_type: &'static str) -> Self {
+        self.also(Gives { status, what, schema: None, media_type: Some(media_type) })
     }
 
     /// Scripts of every origin may call it: the right to do so is in its URL.

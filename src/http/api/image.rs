@@ -1,5 +1,7 @@
 //! An image as the API tells of it; everything that answers images answers this.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -49,6 +51,9 @@ pub(super) struct ImageAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) exif: Option<Map<String, Value>>,
     pub(super) links: Links,
+    /// Where the variants are shown that are made of every picture, by their names. Right after an upload they may not be
+    /// ready yet, and are then made when they are asked for.
+    pub(super) derivatives: BTreeMap<String, String>,
 }
 
 /// Ready to be pasted.
@@ -119,6 +124,7 @@ impl ImageAnswer {
             duplicate: None,
             exif: None,
             links,
+            derivatives: delivery.derivative_links(image)?,
         })
     }
 }

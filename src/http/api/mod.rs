@@ -9,6 +9,7 @@ mod addresses;
 mod admin;
 mod albums;
 mod answer;
+mod backup;
 mod call;
 mod direct;
 mod endpoint;
@@ -84,6 +85,7 @@ const SUBJECTS: &[&[Endpoint]] = &[
     admin::ENDPOINTS,
     addresses::ENDPOINTS,
     statistics::ENDPOINTS,
+    backup::ENDPOINTS,
     openapi::ENDPOINTS,
 ];
 

@@ -67,11 +67,14 @@ pub(super) fn document(public_url: &str) -> Value {
             );
         }
         let mut responses = Map::new();
-        for Gives { status, what, schema } in endpoint.gives.into_iter().flatten() {
+        for Gives { status, what, schema, media_type } in endpoint.gives.into_iter().flatten() {
             let mut response = json!({ "description": what });
             if let Some(schema) = schema {
                 let schema: Value = schema(&mut generator).into();
                 response["content"] = json!({ "application/json": { "schema": schema } });
+            }
+            if let Some(media_type) = media_type {
+                response["content"] = json!({ media_type: {} });
             }
             responses.insert(status.to_string(), response);
         }

@@ -1,4 +1,4 @@
-//! Share links: `/v1/images/{id}/shares` and `/v1/shares`.
+//! Share links: `/v1/images/{id}/shares`, `/v1/albums/{id}/shares` and `/v1/shares`.
 
 use http::Response;
 use schemars::JsonSchema;
@@ -7,10 +7,12 @@ use serde::{Deserialize, Serialize};
 use super::answer::{created, nothing, ok};
 use super::call::{Call, Refused};
 use super::endpoint::Endpoint;
+use super::images::reach;
+use super::schema::Invalid;
 use super::time::Time;
-use crate::accounts::Scope;
+use crate::accounts::{Accounts, Scope};
 use crate::delivery::body::Body;
-use crate::library::{LibraryError, NewShare, Page, Share, SharePassword};
+use crate::library::{LibraryError, NewShare, Page, Reach, Share, SharePassword, ShareToken, Shared};
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint::post(
@@ -22,9 +24,21 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     .scope(Scope::Manage)
     .json::<ShareWish>()
     .gives::<MadeShare>(201, "The share with its link"),
-    Endpoint::get("/v1/shares", "listShares", "The links to one's own images, newest first", |call| {
-        Box::pin(list(call))
-    })
+    Endpoint::post(
+        "/v1/albums/{id}/shares",
+        "createAlbumShare",
+        "Makes a link that shows what is in an album to whoever holds it; the link is told this once",
+        |call| Box::pin(create_for_album(call)),
+    )
+    .scope(Scope::Manage)
+    .json::<ShareWish>()
+    .gives::<MadeShare>(201, "The share with its link"),
+    Endpoint::get(
+        "/v1/shares",
+        "listShares",
+        "The links to one's own images and albums, newest first",
+        |call| Box::pin(list(call)),
+    )
     .scope(Scope::Read)
     .query::<ListWish>()
     .gives::<ShareList>(200, "The shares"),
@@ -56,14 +70,19 @@ struct ListWish {
     cursor: Option<String>,
     /// The id of an image, for its links only.
     image: Option<String>,
+    /// The id of an album, for its links only.
+    album: Option<String>,
 }
 
 #[derive(Serialize, JsonSchema)]
 struct ShareAnswer {
     id: String,
-    image: String,
+    /// The id of the image that it shows.
+    image: Option<String>,
+    /// Or the id of the album.
+    album: Option<String>,
     has_password: bool,
-    /// Whether it still shows the image.
+    /// Whether it still shows something.
     live: bool,
     max_views: Option<u64>,
     views: u64,
@@ -77,7 +96,7 @@ struct ShareAnswer {
 struct MadeShare {
     /// The secret of the link. It cannot be read again.
     token: String,
-    /// A spec may be put behind it: `…/w_800`.
+    /// A spec may be put behind it: `…/w_800`; for an album the id of an image in it: `…/<id>/w_800`.
     url: String,
     #[serde(flatten)]
     about: ShareAnswer,
@@ -104,16 +123,35 @@ async fn create(mut call: Call) -> Result<Response<Body>, Refused> {
     let image = api.library.find(id).await?;
     let image = image.filter(|image| image.owner == Some(who.user.pk) || who.scopes.has(Scope::Admin));
     let image = image.ok_or_else(|| LibraryError::NotFound { id: id.to_owned() })?;
-    let password_hash = match &wish.password {
-        Some(password) => Some(SharePassword(api.accounts.hash_other(password).await?)),
-        None => None,
-    };
-    let expires_at = wish.expires_at.map(|time| time.0);
-    let new = NewShare { expires_at, max_views: wish.max_views, password_hash };
-    let (share, token) = api.library.create_share(&image, &new, call.now).await?;
+    let new = wish.to_room(&call.api().accounts).await?;
+    let made = api.library.create_share(&image, &new, call.now).await?;
+    Ok(told(&call, made))
+}
+
+async fn create_for_album(mut call: Call) -> Result<Response<Body>, Refused> {
+    let wish: ShareWish = call.json().await?;
+    let library = &call.api().library;
+    let album = library.album(reach(&call)?, call.value("id")).await?;
+    let new = wish.to_room(&call.api().accounts).await?;
+    let made = library.share_album(&album, &new, call.now).await?;
+    Ok(told(&call, made))
+}
+
+impl ShareWish {
+    async fn to_room(&self, accounts: &Accounts) -> Result<NewShare, Refused> {
+        let password_hash = match &self.password {
+            Some(password) => Some(SharePassword(accounts.hash_other(password).await?)),
+            None => None,
+        };
+        let expires_at = self.expires_at.map(|time| time.0);
+        Ok(NewShare { expires_at, max_views: self.max_views, password_hash })
+    }
+}
+
+fn told(call: &Call, (share, token): (Share, ShareToken)) -> Response<Body> {
     let token = token.expose().to_owned();
     let url = call.parts.delivery.share_link(&token);
-    Ok(created(&MadeShare { token, url, about: ShareAnswer::of(&share, call.now) }))
+    created(&MadeShare { token, url, about: ShareAnswer::of(&share, call.now) })
 }
 
 async fn list(call: Call) -> Result<Response<Body>, Refused> {
@@ -126,9 +164,16 @@ async fn list(call: Call) -> Result<Response<Body>, Refused> {
     };
     // One more tells whether there is a next page.
     let page = Page { limit: limit.saturating_add(1), before };
-    let mut shares = match &wish.image {
-        None => library.shares(Some(who.user.pk), &page).await?,
-        Some(id) => {
+    let mut shares = match (&wish.image, &wish.album) {
+        (None, None) => library.shares(Some(who.user.pk), &page).await?,
+        (None, Some(id)) => {
+            let album = library.album(Reach::Owner(who.user.pk), id).await?;
+            library.shares_of_album(&album, &page).await?
+        }
+        (Some(_), Some(_)) => {
+            return Err(Invalid::one("album", "stands beside `image`; give one of them").into());
+        }
+        (Some(id), None) => {
             let image = library.find(id).await?.filter(|image| image.owner == Some(who.user.pk));
             let image = image.ok_or_else(|| LibraryError::NotFound { id: id.clone() })?;
             library.shares_of(&image, &page).await?
@@ -150,9 +195,14 @@ async fn revoke(call: Call) -> Result<Response<Body>, Refused> {
 
 impl ShareAnswer {
     fn of(share: &Share, now: i64) -> Self {
+        let (image, album) = match &share.what {
+            Shared::Image { id, .. } => (Some(id.to_string()), None),
+            Shared::Album { id, .. } => (None, Some(id.clone())),
+        };
         Self {
             id: share.id.clone(),
-            image: share.image.to_string(),
+            image,
+            album,
             has_password: share.password_hash.is_some(),
             live: share.is_live(now),
             max_views: share.max_views,

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::*;
 use crate::db::{Db, now_ms};
-use crate::library::{Md5, NewImage, Shape, Stored, SweepPlan, Visibility};
+use crate::library::{Coverage, Md5, NewImage, NewVersion, Quota, Shape, Stored, SweepPlan, Visibility};
 use crate::storage::{Config, ContentHash, ObjectKey, Scheme, Storages};
 
 async fn library(dir: &Path) -> Library {
@@ -85,7 +85,7 @@ async fn it_goes_on_where_it_ended_and_everything_is_readable_throughout() {
     assert_eq!((refs(&library, "local", one).await, refs(&library, "other", one).await), (Some(0), Some(2)));
     assert_eq!((refs(&library, "local", two).await, refs(&library, "other", two).await), (Some(0), Some(1)));
 
-    let plan = SweepPlan { grace: Duration::ZERO, list: false, dry_run: false };
+    let plan = SweepPlan { grace: Duration::ZERO, coverage: Coverage::Rows, most: u64::MAX, dry_run: false };
     assert_eq!(library.sweep(&plan, now_ms() + 1000).await.unwrap().unneeded, 2);
     assert!(matches!(library.storages().default().stat(one).await, Err(StorageError::Missing { .. })));
     for (image, content) in images.iter().zip(["one", "two", "one"]) {
@@ -95,6 +95,66 @@ async fn it_goes_on_where_it_ended_and_everything_is_readable_throughout() {
             ("other", content.into())
         );
     }
+}
+
+#[tokio::test]
+async fn versions_come_along() {
+    let dir = tempfile::tempdir().unwrap();
+    let library = library(dir.path()).await;
+    let (mine, others) = (add(&library, "one", Some(7)).await, add(&library, "two", Some(8)).await);
+    let keep = async |image: &Image, variant: &str, content: &'static str| {
+        let new = NewVersion {
+            variant: variant.into(),
+            spec: "w_3".into(),
+            format: "webp",
+            width: 3,
+            height: 2,
+            bytes: Bytes::from_static(content.as_bytes()),
+        };
+        library.keep_version(image, new, Quota::default(), now_ms()).await.unwrap().0
+    };
+    // The same content twice is one object; both rows move.
+    for (image, variant, content) in [(&mine, "a", "small"), (&mine, "b", "small"), (&others, "a", "tiny")] {
+        keep(image, variant, content).await;
+    }
+    let plan = Relocation { owner: Some(7), ..all() };
+    // It ends after the image, and goes on with the versions.
+    assert_eq!(
+        library.relocate(&plan, now_ms, |done: &Relocated| done.images == 0).await.unwrap().versions,
+        0
+    );
+    let done = library.relocate(&plan, now_ms, |_: &Relocated| true).await.unwrap();
+    assert_eq!((done.images, done.versions, done.bytes), (0, 2, 10));
+    let done = library.relocate(&all(), now_ms, |_: &Relocated| true).await.unwrap();
+    assert_eq!((done.images, done.versions, done.failed.len()), (1, 1, 0));
+    assert_eq!(library.relocate(&all(), now_ms, |_: &Relocated| true).await.unwrap(), Relocated::default());
+    let plan = SweepPlan { grace: Duration::ZERO, coverage: Coverage::Rows, most: 1, dry_run: false };
+    // No more than so many at once.
+    for left in [3, 2, 1, 0] {
+        assert_eq!(library.sweep(&plan, now_ms() + 1000).await.unwrap().unneeded, 1, "{left}");
+    }
+    assert_eq!(library.sweep(&plan, now_ms() + 1000).await.unwrap().unneeded, 0);
+    for (image, contents) in [(&mine, &["small", "small"][..]), (&others, &["tiny"])] {
+        let image = library.find_any(&image.id).await.unwrap().unwrap();
+        let versions = library.versions(&image).await.unwrap();
+        assert_eq!(versions.len(), contents.len());
+        for (version, content) in versions.iter().zip(contents) {
+            assert_eq!(version.storage, "other");
+            assert_eq!(library.read_version(version, 99).await.unwrap(), content);
+        }
+    }
+    let key = library.versions(&mine_again(&library, &mine).await).await.unwrap()[0].key.clone();
+    assert_eq!(refs(&library, "other", &key).await, Some(2));
+    // What is damaged stays and is named.
+    let damaged = keep(&mine_again(&library, &mine).await, "c", "third").await;
+    std::fs::write(library.storages().get("other").unwrap().path(&damaged.key).unwrap(), "THIRD").unwrap();
+    let back = Relocation { from: "other".into(), to: "local".into(), owner: Some(7) };
+    let done = library.relocate(&back, now_ms, |_: &Relocated| true).await.unwrap();
+    assert_eq!((done.images, done.versions, done.failed), (1, 2, vec![mine.id.to_string()]));
+}
+
+async fn mine_again(library: &Library, image: &Image) -> Image {
+    library.find_any(&image.id).await.unwrap().unwrap()
 }
 
 #[tokio::test]

@@ -85,6 +85,12 @@ pub(in crate::library) async fn has(tx: &mut Tx, album: i64, image: i64) -> Resu
     Ok(tx.row(sql, &[album.into(), image.into()]).await?.is_some())
 }
 
+/// The same outside of a transaction.
+pub(in crate::library) async fn holds(db: &Db, album: i64, image: i64) -> Result<bool, DbError> {
+    let sql = "SELECT position FROM album_images WHERE album_pk = ? AND image_pk = ?";
+    Ok(db.row(sql, &[album.into(), image.into()]).await?.is_some())
+}
+
 /// The first and the last position that is taken.
 pub(in crate::library) async fn ends(tx: &mut Tx, album: i64) -> Result<(i64, i64), DbError> {
     let first = "SELECT position FROM album_images WHERE album_pk = ? ORDER BY position, image_pk LIMIT 1";

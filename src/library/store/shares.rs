@@ -1,15 +1,17 @@
-//! The statements about share links.
+//! The statements about share links, of images and of albums.
 
 use crate::db::{Db, DbError, Row, Tx, Value};
-use crate::library::shares::{NewShare, Share, SharePassword};
-use crate::library::{Image, Page};
+use crate::library::Page;
+use crate::library::shares::{NewShare, Share, SharePassword, Shared};
 
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT shares.pk AS pk, shares.id AS id, image_pk, images.id AS image_id, shares.owner AS owner, ",
-            "password_hash, max_views, shares.views AS views, shares.created_at AS created_at, viewed_at, ",
-            "shares.expires_at AS expires_at, revoked_at FROM shares JOIN images ON images.pk = image_pk ",
+            "SELECT share_links.pk AS pk, share_links.id AS id, share_links.image_pk AS image_pk, images.id AS image_id, ",
+            "share_links.album_pk AS album_pk, albums.id AS album_id, share_links.owner AS owner, ",
+            "password_hash, max_views, share_links.views AS views, share_links.created_at AS created_at, viewed_at, ",
+            "share_links.expires_at AS expires_at, revoked_at FROM share_links LEFT JOIN images ON images.pk = share_links.image_pk ",
+            "LEFT JOIN albums ON albums.pk = share_links.album_pk ",
             $rest
         )
     };
@@ -19,17 +21,23 @@ pub(in crate::library) async fn insert(
     tx: &mut Tx,
     id: &str,
     hash: &str,
-    image: &Image,
+    what: &Shared,
+    owner: Option<i64>,
     new: &NewShare,
     now: i64,
 ) -> Result<(), DbError> {
-    let sql = "INSERT INTO shares (id, hash, image_pk, owner, password_hash, max_views, views, created_at, expires_at) \
-               VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?)";
-    let values: [Value; 8] = [
+    let sql = "INSERT INTO share_links (id, hash, image_pk, album_pk, owner, password_hash, max_views, views, created_at, \
+               expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, ?)";
+    let (image, album) = match what {
+        Shared::Image { pk, .. } => (Some(*pk), None),
+        Shared::Album { pk, .. } => (None, Some(*pk)),
+    };
+    let values: [Value; 9] = [
         id.into(),
         hash.into(),
-        image.pk.into(),
-        image.owner.into(),
+        image.into(),
+        album.into(),
+        owner.into(),
         new.password_hash.as_ref().map(|hash| hash.0.as_str()).into(),
         new.max_views.and_then(|most| i64::try_from(most).ok()).into(),
         now.into(),
@@ -39,7 +47,7 @@ pub(in crate::library) async fn insert(
 }
 
 pub(in crate::library) async fn by_id(db: &Db, id: &str) -> Result<Option<Share>, DbError> {
-    db.row(select!("WHERE shares.id = ?"), &[id.into()]).await?.map(|row| share(&row)).transpose()
+    db.row(select!("WHERE share_links.id = ?"), &[id.into()]).await?.map(|row| share(&row)).transpose()
 }
 
 pub(in crate::library) async fn by_hash(db: &Db, hash: &str) -> Result<Option<Share>, DbError> {
@@ -48,7 +56,7 @@ pub(in crate::library) async fn by_hash(db: &Db, hash: &str) -> Result<Option<Sh
 
 /// The row decides, not what was read of it before.
 pub(in crate::library) async fn take_view(db: &Db, pk: i64, now: i64) -> Result<bool, DbError> {
-    let sql = "UPDATE shares SET views = views + 1, viewed_at = ? WHERE pk = ? AND revoked_at IS NULL \
+    let sql = "UPDATE share_links SET views = views + 1, viewed_at = ? WHERE pk = ? AND revoked_at IS NULL \
                AND (expires_at IS NULL OR expires_at > ?) AND (max_views IS NULL OR views < max_views)";
     Ok(db.execute(sql, &[now.into(), pk.into(), now.into()]).await? == 1)
 }
@@ -61,11 +69,13 @@ pub(in crate::library) async fn list(
     let (before, limit) = bounds(page);
     let rows = match owner {
         Some(owner) => {
-            let sql = select!("WHERE shares.owner = ? AND shares.pk < ? ORDER BY shares.pk DESC LIMIT ?");
+            let sql = select!(
+                "WHERE share_links.owner = ? AND share_links.pk < ? ORDER BY share_links.pk DESC LIMIT ?"
+            );
             db.rows(sql, &[owner.into(), before, limit]).await?
         }
         None => {
-            let sql = select!("WHERE shares.pk < ? ORDER BY shares.pk DESC LIMIT ?");
+            let sql = select!("WHERE share_links.pk < ? ORDER BY share_links.pk DESC LIMIT ?");
             db.rows(sql, &[before, limit]).await?
         }
     };
@@ -74,19 +84,34 @@ pub(in crate::library) async fn list(
 
 pub(in crate::library) async fn of_image(db: &Db, image: i64, page: &Page) -> Result<Vec<Share>, DbError> {
     let (before, limit) = bounds(page);
-    let sql = select!("WHERE image_pk = ? AND shares.pk < ? ORDER BY shares.pk DESC LIMIT ?");
+    let sql =
+        select!("WHERE share_links.image_pk = ? AND share_links.pk < ? ORDER BY share_links.pk DESC LIMIT ?");
     db.rows(sql, &[image.into(), before, limit]).await?.iter().map(share).collect()
 }
 
+pub(in crate::library) async fn of_album(db: &Db, album: i64, page: &Page) -> Result<Vec<Share>, DbError> {
+    let (before, limit) = bounds(page);
+    let sql =
+        select!("WHERE share_links.album_pk = ? AND share_links.pk < ? ORDER BY share_links.pk DESC LIMIT ?");
+    db.rows(sql, &[album.into(), before, limit]).await?.iter().map(share).collect()
+}
+
 pub(in crate::library) async fn revoke(db: &Db, pk: i64, now: i64) -> Result<(), DbError> {
-    let sql = "UPDATE shares SET revoked_at = ? WHERE pk = ? AND revoked_at IS NULL";
+    let sql = "UPDATE share_links SET revoked_at = ? WHERE pk = ? AND revoked_at IS NULL";
     db.execute(sql, &[now.into(), pk.into()]).await.map(|_| ())
 }
 
 pub(in crate::library) async fn sweep(db: &Db, before: i64) -> Result<u64, DbError> {
-    let sql = "DELETE FROM shares WHERE revoked_at < ? OR expires_at < ? \
+    let sql = "DELETE FROM share_links WHERE revoked_at < ? OR expires_at < ? \
                OR (max_views IS NOT NULL AND views >= max_views AND viewed_at < ?)";
     db.execute(sql, &[before.into(), before.into(), before.into()]).await
+}
+
+pub(in crate::library) async fn sweepable(db: &Db, before: i64) -> Result<u64, DbError> {
+    let sql = "SELECT COUNT(*) AS total FROM share_links WHERE revoked_at < ? OR expires_at < ? \
+               OR (max_views IS NOT NULL AND views >= max_views AND viewed_at < ?)";
+    let row = db.row(sql, &[before.into(), before.into(), before.into()]).await?;
+    row.map_or(Ok(0), |row| row.narrow("total"))
 }
 
 fn bounds(page: &Page) -> (Value, Value) {
@@ -98,8 +123,10 @@ fn share(row: &Row) -> Result<Share, DbError> {
     Ok(Share {
         pk: row.int("pk")?,
         id: row.text("id")?,
-        image_pk: row.int("image_pk")?,
-        image: row.parse("image_id")?,
+        what: match row.opt_int("album_pk")? {
+            Some(pk) => Shared::Album { pk, id: row.text("album_id")? },
+            None => Shared::Image { pk: row.int("image_pk")?, id: row.parse("image_id")? },
+        },
         owner: row.opt_int("owner")?,
         password_hash: row.opt_text("password_hash")?.map(SharePassword),
         max_views: max_views.map(|most| u64::try_from(most).unwrap_or(0)),

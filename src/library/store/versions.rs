@@ -1,6 +1,7 @@
 //! The statements about versions: results that are kept as objects.
 
 use super::super::versions::{Kept, NewVersion, Version};
+use super::super::{ImageId, Relocation};
 use crate::db::{Db, DbError, Query, Row, Tx, Value};
 
 const SELECT: &str = "SELECT pk, id, image_pk, spec, storage, object_key, sha256, bytes, format, width, height, created_at \
@@ -74,6 +75,37 @@ pub(in crate::library) async fn remove(tx: &mut Tx, version: &Version) -> Result
     }
     count(tx, version.image_pk, -1).await?;
     Ok(true)
+}
+
+/// Versions that are still to be moved, in the order of their keys, each with its image's id and owner.
+pub(in crate::library) async fn to_relocate(
+    db: &Db,
+    plan: &Relocation,
+    after: i64,
+    limit: u32,
+) -> Result<Vec<(Version, ImageId, Option<i64>)>, DbError> {
+    let select = "SELECT versions.pk AS pk, versions.id AS id, image_pk, spec, versions.storage AS storage, \
+                  versions.object_key AS object_key, versions.sha256 AS sha256, versions.bytes AS bytes, \
+                  versions.format AS format, versions.width AS width, versions.height AS height, \
+                  versions.created_at AS created_at, images.id AS image_id, owner \
+                  FROM versions JOIN images ON images.pk = image_pk WHERE versions.storage = ? AND versions.pk > ?";
+    let query = Query::new(select).push("", [plan.from.as_str().into(), after.into()]);
+    let query = match plan.owner {
+        Some(owner) => query.push(" AND owner = ?", [owner.into()]),
+        None => query,
+    };
+    let rows = db.rows_of(&query.push(" ORDER BY versions.pk LIMIT ?", [limit.into()])).await?;
+    rows.iter().map(|row| Ok((version(row)?, row.parse("image_id")?, row.opt_int("owner")?))).collect()
+}
+
+/// `false` = it is gone, or was moved already.
+pub(in crate::library) async fn set_storage(
+    tx: &mut Tx,
+    version: &Version,
+    to: &str,
+) -> Result<bool, DbError> {
+    let sql = "UPDATE versions SET storage = ? WHERE pk = ? AND storage = ?";
+    Ok(tx.execute(sql, &[to.into(), version.pk.into(), version.storage.as_str().into()]).await? > 0)
 }
 
 async fn count(tx: &mut Tx, image: i64, change: i64) -> Result<(), DbError> {

@@ -84,20 +84,7 @@ pub(super) fn original(spec: &Spec, header: &Header) -> Plan {
         ops: Vec::new(),
         width,
         height,
-        output: Output {
-            format: header.format,
-            original: true,
-            quality: Quality::Lossless,
-            effort: 0,
-            progressive: None,
-            subsample: Subsample::Auto,
-            metadata: spec.metadata(),
-            flatten: Colour::WHITE,
-            space: Space::Srgb,
-            max_bytes: None,
-            rivals: Vec::new(),
-            told: None,
-        },
+        output: Output { original: true, metadata: spec.metadata(), ..Output::plain(header.format) },
         otherwise: None,
     }
 }
@@ -115,20 +102,9 @@ fn form(wanted: Wanted) -> Option<Form> {
 /// What is told: no setting of an encoder counts, and no metadata but those that [`Form::Json`] tells.
 fn told(spec: &Spec, form: Form) -> Output {
     let silent = form != Form::Json || spec.metadata() == Metadata::None;
-    Output {
-        format: Format::Png,
-        original: false,
-        quality: Quality::Lossless,
-        effort: 0,
-        progressive: None,
-        subsample: Subsample::Auto,
-        metadata: if silent { Metadata::None } else { Metadata::Copyright },
-        flatten: Colour::WHITE,
-        space: Space::Srgb,
-        max_bytes: None,
-        rivals: Vec::new(),
-        told: Some(Told { form, width: 0, height: 0 }),
-    }
+    let metadata = if silent { Metadata::None } else { Metadata::Copyright };
+    let told = Some(Told { form, width: 0, height: 0 });
+    Output { metadata, told, ..Output::plain(Format::Png) }
 }
 
 /// Which results can say what space they are in.

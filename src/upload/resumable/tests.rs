@@ -181,7 +181,12 @@ async fn what_expires_is_swept_with_all_it_left() {
     assert_eq!(left(dir.path()), 2);
     let over = upload.expires_at + 1;
     assert!(matches!(uploads.progress(1, &upload.id, over).await, Err(UploadError::UploadExpired)));
-    let plan = library::SweepPlan { grace: std::time::Duration::ZERO, list: false, dry_run: false };
+    let plan = library::SweepPlan {
+        grace: std::time::Duration::ZERO,
+        coverage: library::Coverage::Rows,
+        most: u64::MAX,
+        dry_run: false,
+    };
     uploads.library.sweep(&plan, over - 2).await.unwrap();
     assert_eq!((uploads.sweep_pending(over - 2).await.unwrap(), left(dir.path())), (0, 2));
     assert_eq!((uploads.sweep_pending(over).await.unwrap(), left(dir.path())), (1, 0));
