@@ -1,12 +1,13 @@
 //! The composition root: builds each part once from the configuration, hands each only what it needs, and stops them in
 //! order.
 
+mod background;
+mod commands;
 pub mod jobs;
+mod rooms;
 
-use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,19 +16,24 @@ use futures_util::FutureExt;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 
-use crate::accounts::{self, Accounts, Configured, Role, Token, Who};
-use crate::admin::{Addresses, Admin};
-use crate::auth::{BearerKey, Keys, UnlockKey};
+pub use self::commands::{accounts, admin, backup, check, pictures, restore, sweep, uploads};
+pub use self::rooms::{codec_limits, keys, logging, presets};
+
+use self::background::{stop_signal, sweep_limits, sweep_uploads, watch_changes, write_down, written_down};
+use self::rooms::{
+    accounts_over, admin_over, cache_config, cache_dir, database, fetching, first_accounts, hotlink,
+    library_over, limit_config, part, secret, server_config, sources, uploads_into, worker_config,
+};
+use crate::accounts::{Accounts, Token, Who};
+use crate::admin::Addresses;
+use crate::auth::{BearerKey, UnlockKey};
 use crate::cache::Cache;
-use crate::codec::Limits;
 use crate::config::Config;
-use crate::db::{Db, backup};
+use crate::db::Db;
 use crate::delivery::cors::Cors;
 use crate::delivery::door::Door;
-use crate::delivery::hotlink::Hotlink;
 use crate::delivery::respond::Freshness;
 use crate::delivery::{Delivery, Policies};
-use crate::error::with_causes;
 use crate::http::api::{Api, Schemas};
 use crate::http::page::Page;
 use crate::http::purge::Operator;
@@ -35,18 +41,13 @@ use crate::http::ready::Readiness;
 use crate::http::router::{self, Router};
 use crate::http::server::{Server, Stop};
 use crate::http::visitor::Visitors;
-use crate::library::{Library, SweepPlan, Swept, Visibility};
+use crate::library::Library;
 use crate::limit::Limiter;
-use crate::net::{Client, Rules};
 use crate::source::{CacheControl, Sources};
-use crate::storage::Storages;
-use crate::telemetry::logging;
 use crate::telemetry::metrics::Metrics;
 use crate::transform::{Ladder, Presets};
-use crate::units::{Policy, Secret};
-use crate::upload::Uploads;
+use crate::units::Policy;
 use crate::workers::Workers;
-use crate::{limit, source, storage, workers};
 
 /// Why a server or a command could not be put together. Each text names the part.
 #[derive(Debug, thiserror::Error)]
@@ -330,411 +331,5 @@ impl Listening {
         written_down(&app.library, &app.accounts).await;
         tracing::info!("stopped");
         Ok(())
-    }
-}
-
-/// Every part by its name, and whether it works. For `pixedge check`.
-pub async fn check(config: &Config) -> Vec<(String, Result<String, String>)> {
-    let mut results = Vec::new();
-    let mut note = |part: String, result: Result<String, String>| results.push((part, result));
-    let file = config.file.as_ref().map_or("built-in defaults".to_owned(), |file| file.display().to_string());
-    note("configuration".into(), presets(config).map(|_| file).map_err(|error| error.to_string()));
-    match library(config).await {
-        Ok(library) => {
-            let count = library.count().await.map(|count| format!("{count} images"));
-            note("database".into(), count.map_err(|error| error.to_string()));
-            for storage in library.storages().iter() {
-                let result = storage.check().await.map(|()| "reachable".to_owned());
-                note(format!("storage {}", storage.name()), result.map_err(|error| with_causes(&error)));
-            }
-        }
-        Err(error) => note("library".into(), Err(error.to_string())),
-    }
-    match sources(config) {
-        Ok(sources) => {
-            for source in sources.iter() {
-                let result = source.check().await.map(|()| "reachable".to_owned());
-                note(format!("source {}", source.name()), result.map_err(|error| with_causes(&error)));
-            }
-        }
-        Err(error) => note("sources".into(), Err(error.to_string())),
-    }
-    note("cache".into(), check_cache(&cache_dir(config)));
-    let log = config.log.file.as_ref().map_or(Ok("standard error".to_owned()), |file| {
-        let opened = std::fs::OpenOptions::new().create(true).append(true).open(file);
-        opened.map(|_| file.display().to_string()).map_err(|error| format!("{}: {error}", file.display()))
-    });
-    note("log".into(), log);
-    results
-}
-
-fn check_cache(path: &Path) -> Result<String, String> {
-    let probe = path.join(".check");
-    std::fs::create_dir_all(path)
-        .and_then(|()| std::fs::write(&probe, b"pixedge"))
-        .and_then(|()| std::fs::remove_file(&probe))
-        .map(|()| format!("{} is writable", path.display()))
-        .map_err(|error| format!("{}: {error}", path.display()))
-}
-
-/// The use cases of taking pictures in, for commands.
-pub async fn uploads(config: &Config) -> Result<Uploads, AppError> {
-    uploads_into(config, library(config).await?)
-}
-
-/// Puts right what crashes left, for commands.
-pub async fn sweep(config: &Config, plan: &SweepPlan) -> Result<Swept, AppError> {
-    let library = library(config).await?;
-    library.sweep(plan, crate::db::now_ms()).await.map_err(|error| part("sweep", error))
-}
-
-/// The pictures and where they lie, for commands.
-pub async fn pictures(config: &Config) -> Result<Library, AppError> {
-    library(config).await
-}
-
-/// The operator's use cases, for commands.
-pub async fn admin(config: &Config) -> Result<Admin, AppError> {
-    let db = database(config).await?;
-    let workers = Workers::start(&worker_config(config), Arc::new(Metrics::new()))
-        .map_err(|error| part("worker threads", error))?;
-    let accounts = accounts_over(config, db.clone(), workers)?;
-    let library = library_over(config, db.clone()).await?;
-    Ok(admin_over(config, db, accounts, library))
-}
-
-/// The use cases of accounts, for commands.
-pub async fn accounts(config: &Config) -> Result<Accounts, AppError> {
-    let workers = Workers::start(&worker_config(config), Arc::new(Metrics::new()))
-        .map_err(|error| part("worker threads", error))?;
-    accounts_over(config, database(config).await?, workers)
-}
-
-/// The server's own secret, of which every part that needs one derives its own.
-fn secret(config: &Config) -> Result<Secret, AppError> {
-    match &config.auth.secret {
-        Some(secret) => Ok(secret.clone()),
-        None => crate::accounts::load_or_make(&config.data_dir.join("secret.key"))
-            .map_err(|error| part("auth.secret", error)),
-    }
-}
-
-fn accounts_over(config: &Config, db: Db, workers: Workers) -> Result<Accounts, AppError> {
-    use crate::accounts::{Config as Room, Registration};
-    let auth = &config.auth;
-    let registration = match auth.registration {
-        crate::config::Registration::Open => Registration::Open,
-        crate::config::Registration::Invite => Registration::Invite,
-        crate::config::Registration::Closed => Registration::Closed,
-    };
-    let room = Room { registration, access_token: auth.access_token.0, ..Room::default() };
-    Accounts::new(db, workers, &secret(config)?, &room).map_err(|error| part("accounts", error))
-}
-
-/// The accounts of the configuration, and either the one that everybody acts as or the link to the first one.
-async fn first_accounts(
-    config: &Config,
-    accounts: &Accounts,
-) -> Result<(Option<Who>, Option<Token>), AppError> {
-    let failed = |error| part("accounts", error);
-    let configured: Vec<Configured<'_>> = config.auth.users.iter().map(configured_user).collect();
-    let now = crate::db::now_ms();
-    for user in accounts.ensure(&configured, now).await.map_err(failed)? {
-        tracing::info!(user = user.name, role = %user.role, "made the account that the configuration names");
-    }
-    if !config.auth.required {
-        let nobody = accounts.anyone(now).await.map_err(failed)?;
-        tracing::warn!("auth.required is false: whoever reaches this server may upload and delete");
-        return Ok((Some(nobody), None));
-    }
-    Ok((None, accounts.set_up_token(now).await.map_err(failed)?))
-}
-
-fn configured_user(user: &crate::config::User) -> Configured<'_> {
-    let role = match user.role {
-        crate::config::Role::Admin => Role::Admin,
-        crate::config::Role::User => Role::User,
-        crate::config::Role::Guest => Role::Guest,
-    };
-    Configured {
-        name: &user.name,
-        email: user.email.as_deref(),
-        role,
-        password: user.password.as_ref().map(crate::units::Secret::expose),
-        hash: user.password_hash.as_ref().map(crate::units::Secret::expose),
-    }
-}
-
-fn admin_over(config: &Config, db: Db, accounts: Accounts, library: Library) -> Admin {
-    Admin::new(db, accounts, library, config.sources.keys().cloned())
-}
-
-fn uploads_into(config: &Config, library: Library) -> Result<Uploads, AppError> {
-    let wrong = |text| AppError::Part { part: "uploads", text };
-    let day = Duration::from_secs(86_400);
-    let room = crate::upload::Config {
-        limits: codec_limits(config),
-        max_bytes: config.uploads.max_bytes.0,
-        types: config.uploads.types().map_err(wrong)?,
-        naming: config.uploads.naming().map_err(wrong)?,
-        visibility: match config.library.visibility {
-            crate::config::Visibility::Public => Visibility::Public,
-            crate::config::Visibility::Private => Visibility::Private,
-        },
-        expire_after: config.cleanup.enable.then(|| day * config.cleanup.expire_days),
-    };
-    Ok(Uploads::new(library, room))
-}
-
-/// The way out for pictures by URL.
-fn fetching(config: &Config) -> Result<Client, AppError> {
-    Ok(Client::new(Rules {
-        hosts: config.uploads.hosts().map_err(|text| AppError::Part { part: "uploads", text })?,
-        allow_addresses: config.uploads.allow_addresses.clone(),
-        max_bytes: config.uploads.max_bytes.0,
-        ..Rules::default()
-    }))
-}
-
-/// The configured presets, each checked by the grammar.
-pub fn presets(config: &Config) -> Result<Presets, AppError> {
-    Presets::new(&config.presets).map_err(|text| AppError::Part { part: "presets", text })
-}
-
-/// Which pages may embed pictures; `None`: everybody's.
-fn hotlink(config: &Config, public_url: &str) -> Option<Hotlink> {
-    use crate::config::{EmptyReferer, HotlinkAnswer};
-    let crate::config::Hotlink { allow, empty_referer, answer } = &config.hotlink;
-    let answer = match answer {
-        HotlinkAnswer::Forbidden => None,
-        HotlinkAnswer::Image(id) => Some(id.clone()),
-    };
-    let empty = *empty_referer == EmptyReferer::Allow;
-    (!allow.is_empty()).then(|| Hotlink::new(allow, public_url, empty, answer))
-}
-
-/// The keys that URLs are signed with.
-pub fn keys(config: &Config) -> Keys {
-    Keys::new(config.keys.iter().map(crate::config::Key::to_room))
-}
-
-/// What originals may be, as the decoders want to know it.
-pub fn codec_limits(config: &Config) -> Limits {
-    let pixels = config.images.max_pixels.0;
-    Limits {
-        max_pixels: pixels,
-        max_pixels_summed: config.images.max_pixels_summed.0,
-        max_pixels_progressive: pixels / 2,
-        // What may come in must also be read again.
-        max_bytes: config.uploads.max_bytes.0.max(Limits::default().max_bytes),
-        ..Limits::default()
-    }
-}
-
-fn worker_config(config: &Config) -> workers::Config {
-    let images = &config.images;
-    workers::Config {
-        workers: images.workers,
-        memory_budget: images.memory_budget,
-        queue: images.queue,
-        timeout: images.timeout,
-    }
-}
-
-fn server_config(config: &Config) -> crate::http::server::Config {
-    crate::http::server::Config {
-        max_connections: config.http.max_connections,
-        max_connections_per_address: config.http.max_connections_per_address,
-        proxies: config.http.trusted_proxies.clone(),
-        ..crate::http::server::Config::default()
-    }
-}
-
-fn limit_config(config: &Config) -> limit::Config {
-    let limit = |limit: crate::config::Limit| limit::Limit { rate: limit.rate, burst: limit.burst };
-    limit::Config {
-        per_address: config.limits.per_address.map(limit),
-        per_key: config.limits.per_key.map(limit),
-    }
-}
-
-fn cache_config(config: &Config) -> crate::cache::Config {
-    crate::cache::Config {
-        memory: config.cache.memory,
-        disk: config.cache.disk,
-        path: config.cache.path.clone(),
-    }
-}
-
-/// The log section as `telemetry` takes it.
-pub fn logging(config: &Config) -> logging::Config {
-    use crate::config::{Access, Format};
-    let log = &config.log;
-    logging::Config {
-        level: format!("{:?}", log.level).to_ascii_lowercase(),
-        format: match log.format {
-            Format::Text => logging::Format::Text,
-            Format::Json => logging::Format::Json,
-        },
-        access: match log.access {
-            Access::Off => logging::Access::Off,
-            Access::Sampled => logging::Access::Sampled,
-            Access::All => logging::Access::All,
-        },
-        file: log.file.clone(),
-    }
-}
-
-fn cache_dir(config: &Config) -> std::path::PathBuf {
-    config.cache.path.clone().unwrap_or_else(|| config.data_dir.join("cache"))
-}
-
-/// Writes the database into a new file.
-pub async fn backup(
-    config: &Config,
-    file: &Path,
-    without_secrets: bool,
-    progress: &mut (dyn FnMut(backup::Progress) + Send),
-) -> Result<(), AppError> {
-    let db = database(config).await?;
-    let blank: &[&str] = if without_secrets { &accounts::BLANK } else { &[] };
-    backup::write(&db, file, blank, progress).await.map_err(|error| part("backup", error))
-}
-
-/// Fills the database from a file.
-pub async fn restore(
-    config: &Config,
-    file: &Path,
-    replace: bool,
-    progress: &mut (dyn FnMut(backup::Progress) + Send),
-) -> Result<(), AppError> {
-    let db = database(config).await?;
-    let done = backup::restore(&db, file, &config.data_dir, replace, progress).await;
-    done.map_err(|error| part("restore", error))
-}
-
-async fn database(config: &Config) -> Result<Db, AppError> {
-    let data_dir = &config.data_dir;
-    std::fs::create_dir_all(data_dir)
-        .map_err(|error| AppError::DataDir { path: data_dir.display().to_string(), error })?;
-    let db = crate::db::Config { url: config.database.url.as_ref().map(|url| url.expose().to_owned()) };
-    Db::open(&db, data_dir).await.map_err(|error| part("database", error))
-}
-
-async fn library(config: &Config) -> Result<Library, AppError> {
-    library_over(config, database(config).await?).await
-}
-
-async fn library_over(config: &Config, db: Db) -> Result<Library, AppError> {
-    let data_dir = &config.data_dir;
-    let storages: BTreeMap<String, storage::Config> =
-        config.storages.iter().map(|(name, storage)| (name.clone(), storage.to_room())).collect();
-    let storages = Storages::open(&storages, &config.storage_default, data_dir, data_dir)
-        .await
-        .map_err(|error| part("storages", error))?;
-    let storages = match &config.crash_at {
-        Some(at) => storages.dying_at(&storage::CrashPoint::parse(at)),
-        None => storages,
-    };
-    let library = Library::new(db, storages).await.map_err(|error| part("library", error))?;
-    let owned = config.user_storages.to_room();
-    Ok(library.with_config(library_config(config)).with_owned(storage::Seal::new(&secret(config)?), owned))
-}
-
-fn library_config(config: &Config) -> crate::library::Config {
-    let expire_after = Duration::from_secs(u64::from(config.cleanup.expire_days) * 86_400);
-    crate::library::Config {
-        trash: config.library.trash,
-        expire_after: config.cleanup.enable.then_some(expire_after),
-        ..crate::library::Config::default()
-    }
-}
-
-fn sources(config: &Config) -> Result<Sources, AppError> {
-    let configs: BTreeMap<String, source::Config> =
-        config.sources.iter().map(|(name, source)| (name.clone(), source.to_room())).collect();
-    Sources::new(&configs, &config.data_dir).map_err(|error| part("sources", error))
-}
-
-/// An error with its causes, under the name of the part it came from.
-fn part(part: &'static str, error: impl std::error::Error + 'static) -> AppError {
-    AppError::Part { part, text: with_causes(&error) }
-}
-
-/// Purges and changes by other processes are seen within a second.
-async fn watch_changes(library: Library, addresses: Addresses) {
-    // Twice as often as promised, so that an answer that takes its time is in time.
-    let mut ticks = tokio::time::interval(Duration::from_millis(500));
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        if let Err(error) = library.poll().await {
-            tracing::warn!(%error, "purges and changes cannot be read");
-        }
-        if let Err(error) = addresses.poll().await {
-            tracing::warn!(%error, "the lists of addresses cannot be read");
-        }
-    }
-}
-
-/// What is counted in memory is written down often enough that a crash loses little.
-async fn write_down(library: Library, accounts: Accounts) {
-    let mut ticks = tokio::time::interval(Duration::from_secs(3));
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        written_down(&library, &accounts).await;
-    }
-}
-
-async fn written_down(library: &Library, accounts: &Accounts) {
-    if let Err(error) = library.flush_views(crate::db::now_ms()).await {
-        tracing::warn!(error = with_causes(&error), "views cannot be written down");
-    }
-    if let Err(error) = accounts.flush().await {
-        tracing::warn!(error = with_causes(&error), "uses of keys cannot be written down");
-    }
-}
-
-/// What uploads leave that did not come to their end. Storages are not listed: that is for `pixedge sweep`.
-async fn sweep_uploads(uploads: Uploads) {
-    let mut ticks = tokio::time::interval(Duration::from_secs(600));
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let plan = SweepPlan { grace: Duration::from_secs(3600), list: false, dry_run: false };
-    loop {
-        ticks.tick().await;
-        let now = crate::db::now_ms();
-        if let Err(error) = uploads.library().sweep(&plan, now).await {
-            tracing::warn!(%error, "what uploads left was not swept");
-        }
-        if let Err(error) = uploads.sweep(now).await {
-            tracing::warn!(%error, "ended upload tickets were not swept");
-        }
-    }
-}
-
-/// Callers that have not asked for a while need no bucket.
-async fn sweep_limits(limiter: Arc<Limiter>) {
-    let mut ticks = tokio::time::interval(Duration::from_secs(10));
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        limiter.sweep();
-    }
-}
-
-async fn stop_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
-        }
-        Err(error) => {
-            tracing::warn!(%error, "SIGTERM cannot be awaited; Ctrl-C still stops");
-            let _ = tokio::signal::ctrl_c().await;
-        }
     }
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
-use super::{App, AppError, accounts_over, database, library_over, part, worker_config};
+use super::rooms::{accounts_over, database, library_over, part, worker_config};
+use super::{App, AppError};
 use crate::accounts::Accounts;
 use crate::config::Config;
 use crate::db::{Db, now_ms};

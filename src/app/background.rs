@@ -1,0 +1,90 @@
+//! What runs beside the server: what other processes changed is seen, what is counted is written down, what is left
+//! over is swept, and the signal that ends it all.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::accounts::Accounts;
+use crate::admin::Addresses;
+use crate::error::with_causes;
+use crate::library::{Library, SweepPlan};
+use crate::limit::Limiter;
+use crate::upload::Uploads;
+
+/// Purges and changes by other processes are seen within a second.
+pub(super) async fn watch_changes(library: Library, addresses: Addresses) {
+    // Twice as often as promised, so that an answer that takes its time is in time.
+    let mut ticks = tokio::time::interval(Duration::from_millis(500));
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = library.poll().await {
+            tracing::warn!(%error, "purges and changes cannot be read");
+        }
+        if let Err(error) = addresses.poll().await {
+            tracing::warn!(%error, "the lists of addresses cannot be read");
+        }
+    }
+}
+
+/// What is counted in memory is written down often enough that a crash loses little.
+pub(super) async fn write_down(library: Library, accounts: Accounts) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(3));
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        written_down(&library, &accounts).await;
+    }
+}
+
+pub(super) async fn written_down(library: &Library, accounts: &Accounts) {
+    if let Err(error) = library.flush_views(crate::db::now_ms()).await {
+        tracing::warn!(error = with_causes(&error), "views cannot be written down");
+    }
+    if let Err(error) = accounts.flush().await {
+        tracing::warn!(error = with_causes(&error), "uses of keys cannot be written down");
+    }
+}
+
+/// What uploads leave that did not come to their end. Storages are not listed: that is for `pixedge sweep`.
+pub(super) async fn sweep_uploads(uploads: Uploads) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(600));
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let plan = SweepPlan { grace: Duration::from_secs(3600), list: false, dry_run: false };
+    loop {
+        ticks.tick().await;
+        let now = crate::db::now_ms();
+        if let Err(error) = uploads.library().sweep(&plan, now).await {
+            tracing::warn!(%error, "what uploads left was not swept");
+        }
+        if let Err(error) = uploads.sweep(now).await {
+            tracing::warn!(%error, "ended upload tickets were not swept");
+        }
+    }
+}
+
+/// Callers that have not asked for a while need no bucket.
+pub(super) async fn sweep_limits(limiter: Arc<Limiter>) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(10));
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        limiter.sweep();
+    }
+}
+
+pub(super) async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+        }
+        Err(error) => {
+            tracing::warn!(%error, "SIGTERM cannot be awaited; Ctrl-C still stops");
+            let _ = tokio::signal::ctrl_c().await;
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! What commands need of the program without a server: its parts one by one, a look at each, and backup and restore.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::AppError;
+use super::rooms::{
+    accounts_over, admin_over, cache_dir, database, library, library_over, part, presets, sources,
+    uploads_into, worker_config,
+};
+use crate::accounts::Accounts;
+use crate::admin::Admin;
+use crate::config::Config;
+use crate::db::backup;
+use crate::error::with_causes;
+use crate::library::{Library, SweepPlan, Swept};
+use crate::telemetry::metrics::Metrics;
+use crate::upload::Uploads;
+use crate::workers::Workers;
+
+/// Every part by its name, and whether it works. For `pixedge check`.
+pub async fn check(config: &Config) -> Vec<(String, Result<String, String>)> {
+    let mut results = Vec::new();
+    let mut note = |part: String, result: Result<String, String>| results.push((part, result));
+    let file = config.file.as_ref().map_or("built-in defaults".to_owned(), |file| file.display().to_string());
+    note("configuration".into(), presets(config).map(|_| file).map_err(|error| error.to_string()));
+    match library(config).await {
+        Ok(library) => {
+            let count = library.count().await.map(|count| format!("{count} images"));
+            note("database".into(), count.map_err(|error| error.to_string()));
+            for storage in library.storages().iter() {
+                let result = storage.check().await.map(|()| "reachable".to_owned());
+                note(format!("storage {}", storage.name()), result.map_err(|error| with_causes(&error)));
+            }
+        }
+        Err(error) => note("library".into(), Err(error.to_string())),
+    }
+    match sources(config) {
+        Ok(sources) => {
+            for source in sources.iter() {
+                let result = source.check().await.map(|()| "reachable".to_owned());
+                note(format!("source {}", source.name()), result.map_err(|error| with_causes(&error)));
+            }
+        }
+        Err(error) => note("sources".into(), Err(error.to_string())),
+    }
+    note("cache".into(), check_cache(&cache_dir(config)));
+    let log = config.log.file.as_ref().map_or(Ok("standard error".to_owned()), |file| {
+        let opened = std::fs::OpenOptions::new().create(true).append(true).open(file);
+        opened.map(|_| file.display().to_string()).map_err(|error| format!("{}: {error}", file.display()))
+    });
+    note("log".into(), log);
+    results
+}
+
+fn check_cache(path: &Path) -> Result<String, String> {
+    let probe = path.join(".check");
+    std::fs::create_dir_all(path)
+        .and_then(|()| std::fs::write(&probe, b"pixedge"))
+        .and_then(|()| std::fs::remove_file(&probe))
+        .map(|()| format!("{} is writable", path.display()))
+        .map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// The use cases of taking pictures in, for commands.
+pub async fn uploads(config: &Config) -> Result<Uploads, AppError> {
+    uploads_into(config, library(config).await?)
+}
+
+/// Puts right what crashes left, for commands.
+pub async fn sweep(config: &Config, plan: &SweepPlan) -> Result<Swept, AppError> {
+    let library = library(config).await?;
+    library.sweep(plan, crate::db::now_ms()).await.map_err(|error| part("sweep", error))
+}
+
+/// The pictures and where they lie, for commands.
+pub async fn pictures(config: &Config) -> Result<Library, AppError> {
+    library(config).await
+}
+
+/// The operator's use cases, for commands.
+pub async fn admin(config: &Config) -> Result<Admin, AppError> {
+    let db = database(config).await?;
+    let workers = Workers::start(&worker_config(config), Arc::new(Metrics::new()))
+        .map_err(|error| part("worker threads", error))?;
+    let accounts = accounts_over(config, db.clone(), workers)?;
+    let library = library_over(config, db.clone()).await?;
+    Ok(admin_over(config, db, accounts, library))
+}
+
+/// The use cases of accounts, for commands.
+pub async fn accounts(config: &Config) -> Result<Accounts, AppError> {
+    let workers = Workers::start(&worker_config(config), Arc::new(Metrics::new()))
+        .map_err(|error| part("worker threads", error))?;
+    accounts_over(config, database(config).await?, workers)
+}
+
+/// Writes the database into a new file.
+pub async fn backup(
+    config: &Config,
+    file: &Path,
+    without_secrets: bool,
+    progress: &mut (dyn FnMut(backup::Progress) + Send),
+) -> Result<(), AppError> {
+    let db = database(config).await?;
+    let blank: &[&str] = if without_secrets { &crate::accounts::BLANK } else { &[] };
+    backup::write(&db, file, blank, progress).await.map_err(|error| part("backup", error))
+}
+
+/// Fills the database from a file.
+pub async fn restore(
+    config: &Config,
+    file: &Path,
+    replace: bool,
+    progress: &mut (dyn FnMut(backup::Progress) + Send),
+) -> Result<(), AppError> {
+    let db = database(config).await?;
+    let done = backup::restore(&db, file, &config.data_dir, replace, progress).await;
+    done.map_err(|error| part("restore", error))
+}
