@@ -5,6 +5,7 @@ mod background;
 mod commands;
 pub mod jobs;
 mod rooms;
+mod seed;
 
 use std::io;
 use std::net::SocketAddr;
@@ -18,6 +19,7 @@ use tokio::net::TcpListener;
 
 pub use self::commands::{accounts, admin, backup, check, pictures, restore, sweep, uploads};
 pub use self::rooms::{codec_limits, keys, logging, presets};
+pub use self::seed::seed;
 
 use self::background::{stop_signal, sweep_limits, sweep_uploads, watch_changes, write_down, written_down};
 use self::rooms::{

@@ -1,6 +1,7 @@
 //! A database full of rows, to see how the server behaves over very many.
 
-use super::{AppError, accounts, library, part};
+use super::rooms::{library, part};
+use super::{AppError, accounts};
 use crate::accounts::{NewUser, Role};
 use crate::config::Config;
 use crate::db::now_ms;

@@ -21,10 +21,9 @@ pub(in crate::library) async fn images(
     let rows = tx.rows("SELECT pk, id FROM images WHERE pk > ?", &[last.into()]).await?;
     let keys = rows.iter().map(|row| Ok((row.text("id")?, row.int("pk")?)));
     let keys = keys.collect::<Result<std::collections::HashMap<_, _>, DbError>>()?;
-    made.iter()
-        .map(|made| keys.get(&made.id).copied())
-        .collect::<Option<_>>()
-        .ok_or_else(|| DbError::Corrupt { column: "id", why: "an image is not there after it was made".to_owned() })
+    made.iter().map(|made| keys.get(&made.id).copied()).collect::<Option<_>>().ok_or_else(|| {
+        DbError::Corrupt { column: "id", why: "an image is not there after it was made".to_owned() }
+    })
 }
 
 pub(in crate::library) async fn objects(tx: &mut Tx, storage: &str, made: &[Made]) -> Result<(), DbError> {
@@ -50,7 +49,8 @@ pub(in crate::library) async fn albums(tx: &mut Tx, rows: Vec<Vec<Value>>) -> Re
 /// Adds what was made to everything that is counted beside it.
 pub(in crate::library) async fn count(tx: &mut Tx, sums: &Sums) -> Result<(), DbError> {
     for (owner, sum) in &sums.owners {
-        let (bytes, files) = ("UPDATE user_usage SET bytes = bytes + ?, files = files + ? WHERE user_pk = ?", sum);
+        let (bytes, files) =
+            ("UPDATE user_usage SET bytes = bytes + ?, files = files + ? WHERE user_pk = ?", sum);
         let files = [files.bytes.into(), (files.live + files.trashed).into(), (*owner).into()];
         if tx.execute(bytes, &files).await? == 0 {
             let first = "INSERT INTO user_usage (bytes, files, user_pk, reserved_bytes, reserved_files) VALUES (?, ?, ?, 0, 0)";
