@@ -75,16 +75,17 @@ pub(crate) async fn slow_plan(db: &Db, query: &Query, may_sort: bool) -> Option<
         .collect();
     let slow = |line: &String| {
         let (scans, sorts) = match engine {
-            // What stands in brackets has its limit.
-            Engine::Sqlite => (
-                line.starts_with("SCAN")
-                    && !line.contains("INDEX")
-                    && !line.starts_with("SCAN led")
-                    && !line.starts_with("SCAN counted")
-                    && !line.starts_with("SCAN met")
-                    && !line.starts_with("SCAN CONSTANT"),
-                line.contains("TEMP B-TREE FOR ORDER BY"),
-            ),
+            // What stands in brackets has its limit, and is read whole.
+            Engine::Sqlite => {
+                let inside = |name: &&str| {
+                    let begins = ["CO-ROUTINE", "MATERIALIZE"].map(|word| format!("{word} {name}"));
+                    plan.iter().any(|line| begins.iter().any(|begin| line.starts_with(begin)))
+                };
+                let mut names = ["led", "met", "counted"].into_iter().filter(inside);
+                let is_inner = names.any(|name| line.starts_with(&format!("SCAN {name}")));
+                let scans = line.starts_with("SCAN") && !line.contains("INDEX") && !is_inner;
+                (scans && !line.starts_with("SCAN CONSTANT"), line.contains("TEMP B-TREE FOR ORDER BY"))
+            }
             Engine::Postgres => (line.contains("Seq Scan"), line.contains("Sort")),
             // It may choose to read a table of few rows whole, but never says so of one that it could not seek in.
             Engine::MariaDb | Engine::MySql => {

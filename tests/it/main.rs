@@ -13,6 +13,7 @@ mod administration;
 mod architecture;
 mod corpus;
 mod crash;
+mod crash_load;
 mod databases;
 mod golden;
 mod http2;
