@@ -37,5 +37,6 @@ mod storages;
 mod storages_api;
 mod support;
 mod svg;
+mod tokens;
 mod uploads;
 mod validators;
