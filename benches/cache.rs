@@ -27,7 +27,7 @@ fn key(n: u64) -> Key {
 fn hit(c: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     let folder = tempfile::tempdir().expect("a folder");
-    let config = Config { memory: ByteSize(256 << 20), disk: ByteSize(0), path: None };
+    let config = Config { memory: ByteSize(256 << 20), disk: ByteSize(0), ..Config::default() };
     let cache: Cache<Failure> =
         runtime.block_on(Cache::open(&config, folder.path().to_owned(), Arc::new(Metrics::new())));
     for n in 0..5000 {

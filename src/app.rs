@@ -171,7 +171,7 @@ impl App {
 
     fn delivery(&self, public_url: &str, door: Arc<dyn Door>) -> Result<Delivery, AppError> {
         let Config { http, images, ipx, library, .. } = &self.config;
-        let CacheControl { max_age, stale_while_revalidate } = CacheControl::default();
+        let CacheControl { max_age, stale_while_revalidate, .. } = CacheControl::default();
         Ok(Delivery::new(crate::delivery::Parts {
             library: self.library.clone(),
             sources: self.sources.clone(),

@@ -175,6 +175,7 @@ pub(super) fn cache_config(config: &Config) -> crate::cache::Config {
     crate::cache::Config {
         memory: config.cache.memory,
         disk: config.cache.disk,
+        originals: config.cache.originals,
         path: config.cache.path.clone(),
     }
 }

@@ -16,13 +16,20 @@ pub struct Config {
     pub memory: ByteSize,
     /// Results kept on disk; 0 = in memory only.
     pub disk: ByteSize,
+    /// Originals of sources over a network, kept on disk; 0 = none.
+    pub originals: ByteSize,
     /// The folder of the disk cache; unset = `cache` in `data_dir`.
     pub path: Option<PathBuf>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { memory: ByteSize(256 * MIB), disk: ByteSize(4096 * MIB), path: None }
+        Self {
+            memory: ByteSize(256 * MIB),
+            disk: ByteSize(4096 * MIB),
+            originals: ByteSize(1024 * MIB),
+            path: None,
+        }
     }
 }
 
@@ -94,7 +101,7 @@ mod tests {
     use super::*;
 
     fn config(memory: u64, disk: u64) -> Config {
-        Config { memory: ByteSize(memory * MIB), disk: ByteSize(disk * MIB), path: None }
+        Config { memory: ByteSize(memory * MIB), disk: ByteSize(disk * MIB), ..Config::default() }
     }
 
     #[test]

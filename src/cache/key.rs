@@ -41,6 +41,25 @@ impl Key {
         Parts::new(b"source", identity, generation).finish()
     }
 
+    /// The name under which it is remembered what a source said of an object.
+    pub fn sighting(source: &str, path: &str) -> Self {
+        Parts::new(b"sighting", &Identity::Object { source, path, validator: "" }, 0).finish()
+    }
+
+    /// From lowercase hex.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let mut bytes = [0; 32];
+        let digits = text.as_bytes();
+        if digits.len() != 64 {
+            return None;
+        }
+        for (byte, pair) in bytes.iter_mut().zip(digits.chunks(2)) {
+            let pair = str::from_utf8(pair).ok().filter(|pair| !pair.contains('+'))?;
+            *byte = u8::from_str_radix(pair, 16).ok()?;
+        }
+        Some(Self(bytes))
+    }
+
     /// A strong `ETag`, quotes included. Half of the hash: 128 bits keep accidents away, and it travels often.
     pub fn etag(&self) -> String {
         format!("\"{}\"", URL_SAFE_NO_PAD.encode(&self.0[..16]))
@@ -151,7 +170,10 @@ mod tests {
         assert_eq!(etag.len(), 24);
         assert!(etag.starts_with('"') && etag.ends_with('"'));
         assert!(etag[1..23].bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'));
-        assert_eq!(key.to_string().len(), 64);
+        assert_eq!(Key::parse(&key.to_string()), Some(key));
+        for wrong in ["", "lock", "7.new", &"+1".repeat(32), &"é".repeat(32)] {
+            assert_eq!(Key::parse(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod hybrid;
 mod key;
 mod large;
 mod negative;
+mod originals;
 #[cfg(test)]
 mod tests;
 mod weighed;
@@ -25,6 +26,7 @@ pub use hybrid::{DiskStatus, Hybrid, Tier};
 pub use key::{ENGINE_VERSION, Identity, Key};
 pub use large::LargeFile;
 pub use negative::{LONGEST as LONGEST_NEGATIVE, Negative};
+pub use originals::Originals;
 pub use weighed::Weighed;
 
 use crate::error::{Fault, Kind};
@@ -35,6 +37,7 @@ use large::Large;
 pub struct Cache<E> {
     tiers: Arc<Hybrid>,
     large: Arc<Large>,
+    originals: Originals,
     flights: Flights<Key, (Arc<Entry>, Outcome), E>,
 }
 
@@ -64,8 +67,9 @@ impl<E: From<Lost> + Send + Sync + 'static> Cache<E> {
     /// `root` is the folder of the disk tier. Must be called on a tokio runtime.
     pub async fn open(config: &Config, root: PathBuf, metrics: Arc<Metrics>) -> Self {
         let large = Large::open(&root, config::Layout::new(config).large);
+        let originals = Originals::open(&root, usize::try_from(config.originals.0).unwrap_or(usize::MAX));
         let tiers = Hybrid::open(config, root, metrics).await;
-        Self { tiers: Arc::new(tiers), large: Arc::new(large), flights: Flights::new() }
+        Self { tiers: Arc::new(tiers), large: Arc::new(large), originals, flights: Flights::new() }
     }
 
     /// The entry for `key`, made by `work` if there is no fresh one. All who ask for the same key meanwhile share one
@@ -93,6 +97,10 @@ impl<E: From<Lost> + Send + Sync + 'static> Cache<E> {
                     return Ok((entry, Outcome::Disk));
                 }
                 let entry = work(commit).await?;
+                // For those who wait for it now and nobody else.
+                if entry.is_expired(now_ms()) {
+                    return Ok((Arc::new(entry), Outcome::Miss));
+                }
                 let entry = match entry.encoded_len() > tiers.max_entry() {
                     true => large.put(key, entry).await,
                     false => Arc::new(entry),
@@ -119,6 +127,9 @@ impl<E: From<Lost> + Send + Sync + 'static> Cache<E> {
 
     /// Whether an entry is small enough to be kept at all.
     pub fn keeps(&self, entry: &Entry) -> bool {
+        if entry.is_expired(now_ms()) {
+            return false;
+        }
         entry.encoded_len() <= self.tiers.max_entry() && entry.file.is_none()
             || self.large.keeps(usize::try_from(entry.len()).unwrap_or(usize::MAX))
     }
@@ -128,8 +139,14 @@ impl<E: From<Lost> + Send + Sync + 'static> Cache<E> {
         &self.tiers
     }
 
+    /// What came over a network.
+    pub fn originals(&self) -> &Originals {
+        &self.originals
+    }
+
     /// The graceful end: what is queued is written.
     pub async fn close(&self) {
+        self.originals.flush().await;
         self.tiers.close().await;
     }
 }

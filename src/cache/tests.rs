@@ -33,7 +33,7 @@ impl From<Lost> for Failure {
 }
 
 fn config(memory: u64, disk: u64) -> Config {
-    Config { memory: ByteSize(memory * MIB), disk: ByteSize(disk * MIB), path: None }
+    Config { memory: ByteSize(memory * MIB), disk: ByteSize(disk * MIB), ..Config::default() }
 }
 
 async fn open(config: &Config, root: &Path) -> Hybrid {

@@ -30,13 +30,20 @@ impl<K: Hash + Eq, V: Clone> Weighed<K, V> {
         self.lock().entries.get(key).map(|(value, _)| value.clone())
     }
 
-    /// What weighs more than the whole cache is not kept, and replaces nothing.
-    pub fn put(&self, key: K, value: V, weight: usize) {
+    pub fn remove(&self, key: &K) {
+        let mut state = self.lock();
+        if let Some((_, weight)) = state.entries.pop(key) {
+            state.weight -= weight;
+        }
+    }
+
+    /// What made room. What weighs more than the whole cache is not kept, and replaces nothing.
+    pub fn put(&self, key: K, value: V, weight: usize) -> Vec<V> {
+        let mut gone = Vec::new();
         if weight > self.capacity {
-            return;
+            return gone;
         }
         // Dropped after the lock: they may be large.
-        let mut gone = Vec::new();
         let mut state = self.lock();
         state.weight += weight;
         if let Some((old, weight)) = state.entries.put(key, (value, weight)) {
@@ -50,6 +57,7 @@ impl<K: Hash + Eq, V: Clone> Weighed<K, V> {
             gone.push(old);
         }
         drop(state);
+        gone
     }
 
     fn lock(&self) -> MutexGuard<'_, State<K, V>> {

@@ -174,7 +174,7 @@ fn an_unknown_key_is_named_with_its_line_and_the_nearest_known_one() {
         assert_eq!(problems[0].text, format!("unknown key `{key}`; did you mean `{near}`?"), "{text}");
     }
     let far = file("cache: { zzz: 1 }").problem();
-    assert_eq!(far.text, "unknown key `cache.zzz`; known here: memory, disk, path");
+    assert_eq!(far.text, "unknown key `cache.zzz`; known here: memory, disk, originals, path");
 }
 
 #[test]

@@ -44,13 +44,19 @@ impl Delivery {
             overlays: named.overlays,
             plan,
         };
-        if ends_ms(asked, &answer).is_none() {
-            answer.cache_control = Some(self.cache_control(asked, &answer));
+        if ends_ms(asked, &answer).is_none() && !answer.versions().any(Version::is_followed) {
+            answer.cache_control = Some(self.cache_control(asked, &answer, None));
         }
         Ok(answer)
     }
 
-    pub(super) fn cache_control(&self, asked: &Asked, answer: &Answer) -> HeaderValue {
+    /// `left` is what the source of the picture says now, if anything.
+    pub(super) fn cache_control(
+        &self,
+        asked: &Asked,
+        answer: &Answer,
+        left: Option<Duration>,
+    ) -> HeaderValue {
         let target = &asked.target;
         let freshness = match &target.subject {
             Subject::Image { .. } => &self.library_freshness,
@@ -59,12 +65,15 @@ impl Delivery {
             }
         };
         // Rounded down when it is printed, so that no copy outlives its picture.
-        let left = ends_ms(asked, answer).map(|at| Duration::from_millis(at.saturating_sub(cache::now_ms())));
+        let ends = ends_ms(asked, answer).map(|at| Duration::from_millis(at.saturating_sub(cache::now_ms())));
+        // Those that are drawn on top were looked at when the answer was made; it is not remembered then.
+        let overlays = answer.overlays.iter().filter_map(|overlay| overlay.version.left());
         freshness.header(Terms {
             versioned: target.extras.version.is_some(),
             private: answer.is_private(),
             unshared: self.guards(asked),
-            at_most: left,
+            unstored: answer.versions().any(Version::is_passing),
+            at_most: overlays.chain(left).chain(ends).min(),
         })
     }
 

@@ -10,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::TryStreamExt;
 use lru::LruCache;
 
-use crate::cache::Flights;
+use crate::cache::{Flights, Key, Originals};
 use crate::codec::{self, CodecError, Header, Limits, Probe};
 use crate::delivery::error::DeliveryError;
 use crate::source::{Identity, Source, SourcePath};
@@ -42,6 +42,7 @@ struct Failure {
 struct Reader {
     limits: Limits,
     workers: Workers,
+    kept: Originals,
 }
 
 /// Enough for almost every header, EXIF thumbnail included, and small enough to be read without asking anybody.
@@ -53,32 +54,33 @@ const REMEMBERED: NonZeroUsize = NonZeroUsize::new(50_000).unwrap();
 const NEGATIVE: Duration = Duration::from_secs(10);
 
 impl Headers {
-    pub(crate) fn new(limits: Limits, workers: Workers) -> Self {
+    pub(crate) fn new(limits: Limits, workers: Workers, kept: Originals) -> Self {
         Self {
             known: Mutex::new(LruCache::new(REMEMBERED)),
             reading: Flights::new(),
-            reader: Reader { limits, workers },
+            reader: Reader { limits, workers, kept },
         }
     }
 
-    /// The header of the version `of` of an object.
+    /// The header of the version `of` of an object, whose bytes are kept under `key` if they may be.
     pub(crate) async fn of(
         &self,
         source: &Source,
         path: &SourcePath,
         of: &Identity,
+        key: Option<Key>,
     ) -> Result<Header, DeliveryError> {
         let slot: Slot = (source.name().into(), path.as_str().into());
         if let Some(known) = self.remembered(&slot, of) {
             return known.map_err(|failure| DeliveryError::Shared(failure.error));
         }
         let (reader, source, path, version) = (self.reader.clone(), source.clone(), path.clone(), of.clone());
-        let (read, _) =
-            self.reading
-                .join((slot.clone(), of.clone()), move |_| async move {
-                    reader.read(&source, &path, &version).await
-                })
-                .await;
+        let (read, _) = self
+            .reading
+            .join((slot.clone(), of.clone()), move |_| async move {
+                reader.read(&source, &path, &version, key).await
+            })
+            .await;
         match read {
             Ok(header) => {
                 self.known().put(slot, Known { of: of.clone(), said: Ok(header.clone()) });
@@ -110,9 +112,24 @@ impl Headers {
 
 impl Reader {
     /// Reads as much of the beginning as the header needs: 64 KiB at first, then what the format says it takes.
-    async fn read(&self, source: &Source, path: &SourcePath, of: &Identity) -> Result<Header, DeliveryError> {
+    async fn read(
+        &self,
+        source: &Source,
+        path: &SourcePath,
+        of: &Identity,
+        key: Option<Key>,
+    ) -> Result<Header, DeliveryError> {
         let len = of.len();
+        if let Some(key) = key
+            && let Some(header) = self.of_kept(len, key).await?
+        {
+            return Ok(header);
+        }
         let prefix = beginning(source, path, of, PREFIX.min(len)).await?;
+        // A small picture came whole.
+        if let Some(key) = key.filter(|_| prefix.len() as u64 == len) {
+            self.kept.put(key, &prefix);
+        }
         let mut probed = codec::probe(&prefix, len, &self.limits)?;
         drop(prefix);
         let mut read = PREFIX;
@@ -129,6 +146,23 @@ impl Reader {
             let limits = self.limits;
             probed = permit.run(move |_| codec::probe(&prefix, len, &limits)).await??;
             read = needed;
+        }
+    }
+}
+
+impl Reader {
+    /// From the bytes that are here already. All of them are in memory for a moment, as they are when it is decoded.
+    async fn of_kept(&self, len: u64, key: Key) -> Result<Option<Header>, DeliveryError> {
+        if !self.kept.has(&key) {
+            return Ok(None);
+        }
+        let estimate = Estimate { seconds: 0.001, memory: len };
+        let permit = self.workers.admit(Class::Interactive, estimate).await?;
+        let Some(bytes) = self.kept.get(&key).await else { return Ok(None) };
+        let limits = self.limits;
+        match permit.run(move |_| codec::probe(&bytes, len, &limits)).await?? {
+            Probe::Complete(header) => Ok(Some(header)),
+            Probe::NeedMore(_) => Err(CodecError::NotAnImage.into()),
         }
     }
 }
@@ -163,10 +197,14 @@ mod tests {
 
     const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/sources");
 
+    fn none() -> Originals {
+        Originals::open(Path::new(""), 0)
+    }
+
     fn headers(budget: &str) -> Headers {
         let config: workers::Config = yaml_serde::from_str(&format!("memory_budget: {budget}")).unwrap();
         let workers = Workers::start(&config, Arc::new(Metrics::new())).unwrap();
-        Headers::new(Limits::default(), workers)
+        Headers::new(Limits::default(), workers, none())
     }
 
     async fn source(file: &str, bytes: Bytes) -> (Source, SourcePath, Identity) {
@@ -189,17 +227,17 @@ mod tests {
     async fn a_failure_is_remembered_for_its_version_only() {
         let headers = headers("64MiB");
         let (source, path, first) = source("a", Bytes::from_static(b"no picture at all")).await;
-        assert!(headers.of(&source, &path, &first).await.unwrap_err().is_lasting());
+        assert!(headers.of(&source, &path, &first, None).await.unwrap_err().is_lasting());
         let slot: Slot = ("s".into(), "a".into());
         assert!(matches!(headers.remembered(&slot, &first), Some(Err(_))));
 
         source.fill(&path, file("photo.jpg").into()).await.unwrap();
         // The store has moved on: what is read now does not belong to what was asked for.
         let second = source.stat(&path).await.unwrap().identity().clone();
-        let fresh = Headers::new(Limits::default(), headers.reader.workers.clone());
-        assert!(fresh.of(&source, &path, &first).await.unwrap_err().is_change());
+        let fresh = Headers::new(Limits::default(), headers.reader.workers.clone(), none());
+        assert!(fresh.of(&source, &path, &first, None).await.unwrap_err().is_change());
         assert!(fresh.remembered(&slot, &first).is_none());
-        assert_eq!(headers.of(&source, &path, &second).await.unwrap().format, codec::Format::Jpeg);
+        assert_eq!(headers.of(&source, &path, &second, None).await.unwrap().format, codec::Format::Jpeg);
     }
 
     #[tokio::test]
@@ -211,8 +249,8 @@ mod tests {
             long.splice(2..2, comment.iter().copied());
         }
         let (source, path, identity) = source("a", long.into()).await;
-        assert_eq!(headers("1MiB").of(&source, &path, &identity).await.unwrap().frames, 1);
-        let refused = headers("200KiB").of(&source, &path, &identity).await.unwrap_err();
+        assert_eq!(headers("1MiB").of(&source, &path, &identity, None).await.unwrap().frames, 1);
+        let refused = headers("200KiB").of(&source, &path, &identity, None).await.unwrap_err();
         let DeliveryError::Shared(refused) = refused else { panic!("{refused}") };
         assert!(matches!(*refused, DeliveryError::Workers(WorkersError::TooLarge { .. })), "{refused}");
     }

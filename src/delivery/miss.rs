@@ -265,7 +265,8 @@ impl Kitchen {
             height: rendered.height,
             created_ms: now_ms(),
             modified_ms: order.origin.modified_ms.unwrap_or_else(now_ms),
-            expires_ms: None,
+            // What nobody may keep has expired when it is made.
+            expires_ms: order.origin.version.is_passing().then_some(0),
             extra: basis.map_or(Bytes::new(), Basis::encode),
             file: None,
         }

@@ -22,6 +22,7 @@ mod policy;
 mod rights;
 pub mod respond;
 pub mod signed;
+mod sightings;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -47,14 +48,15 @@ use self::personal::Right;
 pub use self::policy::Policies;
 use self::respond::{CacheStatus, Content, Freshness, Picture, Vary};
 use self::rights::now_s;
+use self::sightings::Sightings;
 use crate::auth::Keys;
 use crate::cache::{Cache, Found, Key, LargeFile, Negative, Outcome};
 use crate::codec::Limits;
 use crate::error::{Fault as _, Quota};
 use crate::library::{Image, Library};
 use crate::limit::{self, Account, LimitError, Limiter};
-use crate::source::{Source, Sources};
-use crate::telemetry::metrics::Metrics;
+use crate::source::{Ledger, Source, Sources};
+use crate::telemetry::metrics::{CacheTier, Metrics};
 use crate::transform::{Client, Haste, Presets, ResolveLimits, Subject};
 use crate::workers::Workers;
 
@@ -149,8 +151,16 @@ impl Delivery {
             (source.name().to_owned(), Freshness::new(terms.max_age.0, terms.stale_while_revalidate.0))
         };
         let source_freshness = sources.iter().map(freshness).collect();
-        let origins =
-            Arc::new(Origins::new(library, sources, parts.limits, Arc::clone(&metrics), workers.clone()));
+        let ledger: Arc<dyn Ledger> = Arc::new(Sightings::new(Arc::clone(&cache)));
+        sources.note_in(&ledger);
+        let origins = Arc::new(Origins::new(
+            library,
+            sources,
+            parts.limits,
+            Arc::clone(&metrics),
+            workers.clone(),
+            cache.originals().clone(),
+        ));
         Self {
             memo: Memo::new(),
             presets: parts.presets,
@@ -282,6 +292,7 @@ impl Delivery {
             }
             Some(version) => version,
         };
+        let (stale, left) = (version.is_stale(), version.left());
         let (answer, origin) = match known.filter(|known| known.version.is(&version)) {
             Some(known) => (known, None),
             None => {
@@ -309,7 +320,7 @@ impl Delivery {
             validators,
             cache_control: match &answer.cache_control {
                 Some(always) => always.clone(),
-                None => self.cache_control(asked, &answer),
+                None => self.cache_control(asked, &answer, left),
             },
             vary: answer.vary,
             // A private picture is for who asks, not for the scripts of others.
@@ -349,8 +360,15 @@ impl Delivery {
                 Box::pin(self.get_or_render(answer.key, order, bill)).await?
             }
         };
-        self.metrics.cache(found.outcome.tier());
-        let status = cache_status(found.outcome, self.cache.keeps(&found.entry));
+        let status = match (found.outcome, stale) {
+            (Outcome::Memory | Outcome::Disk, true) => CacheStatus::Stale,
+            (outcome, _) => cache_status(outcome, self.cache.keeps(&found.entry)),
+        };
+        self.metrics.cache(if status == CacheStatus::Stale {
+            CacheTier::Stale
+        } else {
+            found.outcome.tier()
+        });
         let etag = Basis::of(&found.entry).map(|basis| answer.etag.variety(&basis));
         picture.validators.etag = etag.as_ref().unwrap_or(&answer.etag);
         picture.cache_status = Some(status);

@@ -2,15 +2,16 @@
 //! An image of the library has all of that in its row; of a source object the header is read once and remembered.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::cache::{Identity, Key};
+use crate::cache::{Identity, Key, Originals};
 use crate::codec::{self, Header, Limits};
 use crate::delivery::error::DeliveryError;
 use crate::delivery::header::Headers;
 use crate::library::{Image, Library, Visibility};
-use crate::source::{self, Source, SourcePath, Sources};
+use crate::source::{Seen, Source, SourcePath, Sources};
 use crate::telemetry::metrics::Metrics;
 use crate::transform::{ObjectPath, Subject};
 use crate::workers::Workers;
@@ -37,7 +38,7 @@ pub(crate) struct Version {
 #[derive(Clone)]
 enum Place {
     Image(Arc<Image>),
-    Object { source: Source, path: SourcePath, identity: source::Identity },
+    Object { source: Source, path: SourcePath, seen: Seen },
 }
 
 /// Finds origins.
@@ -47,6 +48,7 @@ pub(crate) struct Origins {
     limits: Limits,
     metrics: Arc<Metrics>,
     headers: Headers,
+    kept: Originals,
 }
 
 impl Origins {
@@ -56,8 +58,10 @@ impl Origins {
         limits: Limits,
         metrics: Arc<Metrics>,
         workers: Workers,
+        kept: Originals,
     ) -> Self {
-        Self { library, sources, limits, metrics, headers: Headers::new(limits, workers) }
+        let headers = Headers::new(limits, workers, kept.clone());
+        Self { library, sources, limits, metrics, headers, kept }
     }
 
     pub(crate) fn sources(&self) -> &Sources {
@@ -101,9 +105,9 @@ impl Origins {
                     ObjectPath::Url(url) if source.takes_urls() => SourcePath::parse_url(url)?,
                     ObjectPath::Url(_) => return Err(DeliveryError::NoAddress(name.to_owned())),
                 };
-                let identity = source.identity(&path).await?;
+                let seen = source.see(&path).await?;
                 let generation = self.library.object_generation(name, path.as_str());
-                Ok(Version { place: Place::Object { source: source.clone(), path, identity }, generation })
+                Ok(Version { place: Place::Object { source: source.clone(), path, seen }, generation })
             }
         }
     }
@@ -121,8 +125,8 @@ impl Origins {
                     version,
                 }
             }
-            Place::Object { source, path, identity } => Origin {
-                header: self.headers.of(source, path, identity).await?,
+            Place::Object { source, path, seen: Seen { identity, .. } } => Origin {
+                header: self.headers.of(source, path, identity, version.kept_as()).await?,
                 focal: None,
                 len: identity.len(),
                 modified_ms: identity.modified_ms().and_then(|ms| u64::try_from(ms).ok()),
@@ -138,10 +142,24 @@ impl Origins {
                 self.metrics.source_read("library");
                 Ok(self.library.read(image, self.limits.max_bytes).await?)
             }
-            Place::Object { source, path, identity } => {
+            Place::Object { source, path, seen } => {
+                let key = origin.version.kept_as();
+                if let Some(key) = key {
+                    let kept = self.kept.get(&key).await;
+                    self.metrics.original(kept.is_some());
+                    if let Some(bytes) = kept.filter(|bytes| bytes.len() as u64 <= self.limits.max_bytes) {
+                        return Ok(bytes);
+                    }
+                }
                 self.metrics.source_read(source.name());
                 let (read, bytes) = source.read_all(path, self.limits.max_bytes).await?;
-                if read == *identity { Ok(bytes) } else { Err(DeliveryError::Changed) }
+                if read != seen.identity {
+                    return Err(DeliveryError::Changed);
+                }
+                if let Some(key) = key {
+                    self.kept.put(key, &bytes);
+                }
+                Ok(bytes)
             }
         }
     }
@@ -160,10 +178,10 @@ impl Version {
     pub(crate) fn identity(&self) -> Identity<'_> {
         match &self.place {
             Place::Image(image) => Identity::Content(image.sha256.0),
-            Place::Object { source, path, identity } => Identity::Object {
+            Place::Object { source, path, seen } => Identity::Object {
                 source: source.name(),
                 path: path.as_str(),
-                validator: identity.validator(),
+                validator: seen.identity.validator(),
             },
         }
     }
@@ -171,6 +189,12 @@ impl Version {
     /// The name of the original's own bytes.
     pub(crate) fn original(&self) -> Key {
         Key::source(&self.identity(), self.generation)
+    }
+
+    /// The name under which the original's bytes are kept: where they came over a network, and nobody forbids it.
+    fn kept_as(&self) -> Option<Key> {
+        let remote = matches!(&self.place, Place::Object { source, .. } if source.is_remote());
+        (remote && !self.is_passing()).then(|| self.original())
     }
 
     pub(crate) fn generation(&self) -> u64 {
@@ -182,14 +206,45 @@ impl Version {
         let same = match (&self.place, &other.place) {
             // A row that has changed in any way was read again.
             (Place::Image(one), Place::Image(two)) => Arc::ptr_eq(one, two),
-            (Place::Object { identity: one, .. }, Place::Object { identity: two, .. }) => one == two,
+            (Place::Object { seen: one, .. }, Place::Object { seen: two, .. }) => {
+                let (said, says) = (one.identity.terms(), two.identity.terms());
+                one.identity == two.identity && (said.private, said.no_store) == (says.private, says.no_store)
+            }
             _ => false,
         };
         same && self.generation == other.generation
     }
 
     pub(crate) fn is_private(&self) -> bool {
-        matches!(&self.place, Place::Image(image) if image.visibility == Visibility::Private)
+        match &self.place {
+            Place::Image(image) => image.visibility == Visibility::Private,
+            Place::Object { source, seen, .. } => source.is_followed() && seen.identity.terms().private,
+        }
+    }
+
+    /// Whether its source says how long it may be kept, so that the answer depends on the time.
+    pub(crate) fn is_followed(&self) -> bool {
+        matches!(&self.place, Place::Object { source, .. } if source.is_followed())
+    }
+
+    /// Whether its source wants nothing of it kept, and is listened to.
+    pub(crate) fn is_passing(&self) -> bool {
+        matches!(&self.place, Place::Object { source, seen, .. }
+            if source.is_followed() && seen.identity.terms().no_store)
+    }
+
+    /// Whether it may no longer be the one that its source has. Of a folder, which is asked each second, that would be
+    /// said of every other hit and mean nothing.
+    pub(crate) fn is_stale(&self) -> bool {
+        matches!(&self.place, Place::Object { source, seen, .. } if seen.stale && source.is_remote())
+    }
+
+    /// How long its source would have it used from now on, where that counts.
+    pub(crate) fn left(&self) -> Option<Duration> {
+        match &self.place {
+            Place::Image(_) => None,
+            Place::Object { seen, .. } => seen.left,
+        }
     }
 
     /// The image of the library, if it is one.

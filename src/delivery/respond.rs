@@ -116,6 +116,8 @@ pub struct Terms {
     pub private: bool,
     /// For the one who asked and no shared cache, though not for his eyes only: the answer depends on what he sent.
     pub unshared: bool,
+    /// Its source wants it kept by nobody.
+    pub unstored: bool,
     /// The rest of a signature's life, or the minute until a better encode replaces this one.
     pub at_most: Option<Duration>,
 }
@@ -320,6 +322,9 @@ impl Freshness {
     }
 
     pub fn header(&self, terms: Terms) -> HeaderValue {
+        if terms.unstored {
+            return HeaderValue::from_static("no-store");
+        }
         if terms.private {
             return HeaderValue::from_static("private, no-cache");
         }

@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
@@ -10,7 +11,8 @@ use opendal::{Buffer, BufferStream, BytesRange, ErrorKind, Metadata, Operator};
 
 use super::error::{failed, from_net};
 use super::remote::{part_of, retrying};
-use super::{ByteStream, Identity, SourceError, Stat};
+use super::terms::Told;
+use super::{ByteStream, Identity, SourceError, Stat, Terms};
 use crate::net::NetError;
 
 pub(super) struct Bucket {
@@ -110,7 +112,9 @@ impl Bucket {
 
 fn identity_of(meta: &Metadata) -> Option<Identity> {
     let modified = meta.last_modified().map(|time| time.into_inner().as_millisecond());
-    Identity::of_validators(meta.etag(), modified, meta.content_length())
+    let told = Told { cache_control: meta.cache_control(), ..Told::default() };
+    let terms = Terms::read(told, SystemTime::now());
+    Some(Identity::of_validators(meta.etag(), modified, meta.content_length())?.under(terms))
 }
 
 fn of_dal(name: &Arc<str>, error: opendal::Error) -> SourceError {

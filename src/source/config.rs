@@ -13,6 +13,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::error::SourceError;
+use super::slot::Belief;
 use super::web::Web;
 use crate::net::{Client, HostPattern, Rules, Server};
 use crate::storage::{Remote, Scheme, is_name};
@@ -50,8 +51,12 @@ pub struct Config {
 pub struct CacheControl {
     /// How long an answer may be used without asking again.
     pub max_age: Span,
-    /// How long after that it may still be used while a fresh one is fetched.
+    /// How long after that it may still be used while a fresh one is fetched, here as well.
     pub stale_while_revalidate: Span,
+    /// How long what is kept stands in for a source that fails.
+    pub stale_if_error: Span,
+    /// Whether the `Cache-Control` that the source sends decides instead, within `max_age`.
+    pub follow_source: bool,
 }
 
 impl Default for Config {
@@ -77,6 +82,8 @@ impl Default for CacheControl {
         Self {
             max_age: Span(Duration::from_secs(30 * 86_400)),
             stale_while_revalidate: Span(Duration::from_secs(86_400)),
+            stale_if_error: Span(Duration::from_secs(7 * 86_400)),
+            follow_source: false,
         }
     }
 }
@@ -159,9 +166,14 @@ impl Config {
         }))
     }
 
-    pub(super) fn revalidate(&self) -> Span {
+    pub(super) fn belief(&self) -> Belief {
         let default = if self.scheme == Scheme::Fs { 1 } else { 60 };
-        self.revalidate.unwrap_or(Span(Duration::from_secs(default)))
+        Belief {
+            revalidate: self.revalidate.map_or(Duration::from_secs(default), |span| span.0),
+            stale_while_revalidate: self.cache_control.stale_while_revalidate.0,
+            stale_if_error: self.cache_control.stale_if_error.0,
+            follow: self.cache_control.follow_source,
+        }
     }
 }
 

@@ -9,6 +9,8 @@ mod identity;
 mod local;
 mod path;
 mod remote;
+mod slot;
+mod terms;
 mod web;
 
 use std::collections::BTreeMap;
@@ -17,8 +19,8 @@ use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::stream::BoxStream;
@@ -34,12 +36,14 @@ pub use config::{CacheControl, Config};
 pub use error::SourceError;
 pub use identity::Identity;
 pub use path::SourcePath;
+pub use slot::{Ledger, Seen, Sighting};
+pub use terms::Terms;
 
 use bucket::Bucket;
 use error::failed;
-use identity::{Missing, Slot};
 use local::{Folder, Memory};
 use remote::{ENDED_EARLY, exactly, retrying};
+use slot::{Belief, Missing, Slot};
 use web::Web;
 
 /// Bytes that arrive in pieces; an error ends them.
@@ -61,7 +65,7 @@ struct Inner {
     name: Arc<str>,
     policy: Policy,
     cache_control: CacheControl,
-    revalidate: Duration,
+    belief: Belief,
     timeout: Duration,
     store: Store,
     /// As many reads at once as the store can be asked for.
@@ -71,6 +75,8 @@ struct Inner {
     down: Mutex<Option<(Instant, SourceError)>>,
     /// How often the source was asked what an object is.
     asked: AtomicU64,
+    /// Where what is known survives a restart.
+    ledger: OnceLock<Arc<dyn Ledger>>,
 }
 
 enum Store {
@@ -108,6 +114,13 @@ impl Sources {
     pub fn iter(&self) -> impl Iterator<Item = &Source> {
         self.all.values()
     }
+
+    /// Writes down what sources over a network say, from now on. The first ledger stays.
+    pub fn note_in(&self, ledger: &Arc<dyn Ledger>) {
+        for source in self.iter().filter(|source| source.is_remote()) {
+            let _ = source.inner.ledger.set(Arc::clone(ledger));
+        }
+    }
 }
 
 impl Source {
@@ -117,7 +130,7 @@ impl Source {
             inner: Arc::new(Inner {
                 policy: config.unsigned,
                 cache_control: config.cache_control,
-                revalidate: config.revalidate().0,
+                belief: config.belief(),
                 timeout: config.timeout.0,
                 store: Store::open(&name, config, base_dir)?,
                 name,
@@ -125,6 +138,7 @@ impl Source {
                 known: Mutex::new(LruCache::new(REMEMBERED)),
                 down: Mutex::default(),
                 asked: AtomicU64::new(0),
+                ledger: OnceLock::new(),
             }),
         })
     }
@@ -147,14 +161,34 @@ impl Source {
         matches!(&self.inner.store, Store::Web(web) if web.takes_urls())
     }
 
-    /// What the object is now, asked of the source itself.
-    pub async fn stat(&self, path: &SourcePath) -> Result<Stat, SourceError> {
-        self.bounded(path, self.ask(path)).await
+    /// Whether reading from it is a matter of a network.
+    pub fn is_remote(&self) -> bool {
+        matches!(self.inner.store, Store::Bucket(_) | Store::Web(_))
     }
 
-    /// What the object is, from memory where that is fresh enough; see `identity.rs` for what «enough» means.
+    /// Whether the operator lets the source say how long its objects may be kept.
+    pub fn is_followed(&self) -> bool {
+        self.inner.belief.follow
+    }
+
+    /// What the object is now, asked of the source itself.
+    pub async fn stat(&self, path: &SourcePath) -> Result<Stat, SourceError> {
+        self.stat_again(path, None).await
+    }
+
+    /// The same, where a version of it is known already: who has not changed needs not say it all.
+    async fn stat_again(&self, path: &SourcePath, known: Option<&Identity>) -> Result<Stat, SourceError> {
+        self.bounded(path, self.ask(path, known)).await
+    }
+
+    /// What the object is, from memory where that is fresh enough; see `slot.rs` for what «enough» means.
+    pub async fn see(&self, path: &SourcePath) -> Result<Seen, SourceError> {
+        self.slot(path).see(self, path).await
+    }
+
+    /// Which version of the object there is, as [`Source::see`] knows it.
     pub async fn identity(&self, path: &SourcePath) -> Result<Identity, SourceError> {
-        self.slot(path).identity(self, path).await
+        Ok(self.see(path).await?.identity)
     }
 
     /// The whole object with the identity of what was read, which may be newer than what was remembered: a result
@@ -173,7 +207,7 @@ impl Source {
         if bytes.len() as u64 != identity.len() {
             return Err(failed(self.name(), ENDED_EARLY));
         }
-        self.slot(path).learn(Ok(identity.clone()));
+        self.learn(path, &self.slot(path), Ok(identity.clone()));
         Ok((identity, bytes))
     }
 
@@ -229,7 +263,7 @@ impl Source {
         match wanted {
             Some(wanted) => Ok((identity, exactly(self.name(), wanted, pieces, place))),
             None => {
-                self.slot(path).learn(Ok(identity.clone()));
+                self.learn(path, &self.slot(path), Ok(identity.clone()));
                 Ok((identity, pieces))
             }
         }
@@ -293,7 +327,7 @@ impl Source {
         tokio::time::timeout(self.inner.timeout, check).await.map_err(|_| self.timed_out())?
     }
 
-    async fn ask(&self, path: &SourcePath) -> Result<Stat, SourceError> {
+    async fn ask(&self, path: &SourcePath, known: Option<&Identity>) -> Result<Stat, SourceError> {
         self.inner.asked.fetch_add(1, Ordering::Relaxed);
         if path.is_url() && !self.takes_urls() {
             return Err(SourceError::NotFound);
@@ -302,7 +336,7 @@ impl Source {
             Store::Folder(folder) => folder.stat(path.as_str()).await,
             Store::Memory(memory) => memory.stat(path.as_str()).await,
             Store::Bucket(bucket) => bucket.stat(path.as_str()).await,
-            Store::Web(web) => web.stat(path).await,
+            Store::Web(web) => web.stat(path, known).await,
         }
     }
 
@@ -313,8 +347,8 @@ impl Source {
         match slot.last() {
             Some(identity) => Ok(identity),
             None => {
-                let identity = self.ask(path).await?.identity;
-                slot.learn(Ok(identity.clone()));
+                let identity = self.ask(path, None).await?.identity;
+                self.learn(path, &slot, Ok(identity.clone()));
                 Ok(identity)
             }
         }
@@ -332,10 +366,28 @@ impl Source {
         }
     }
 
+    fn ledger(&self) -> Option<&Arc<dyn Ledger>> {
+        self.inner.ledger.get()
+    }
+
+    /// What the source has said this instant.
+    fn learn(&self, path: &SourcePath, slot: &Slot, said: Result<Identity, Missing>) {
+        if let Some(ledger) = self.ledger().filter(|_| slot.to_note(&said, self.inner.belief)) {
+            match &said {
+                Ok(identity) => {
+                    let sighting = Sighting { identity: identity.clone(), asked: SystemTime::now() };
+                    ledger.note(self.name(), path.as_str(), &sighting);
+                }
+                Err(Missing) => ledger.forget(self.name(), path.as_str()),
+            }
+        }
+        slot.learn(said);
+    }
+
     /// What reading has shown of the object itself.
     fn noted<T>(&self, path: &SourcePath, read: Result<T, SourceError>) -> Result<T, SourceError> {
         match &read {
-            Err(SourceError::NotFound) => self.slot(path).learn(Err(Missing)),
+            Err(SourceError::NotFound) => self.learn(path, &self.slot(path), Err(Missing)),
             // What is known is wrong, and the next question has to be a real one.
             Err(SourceError::Changed) => self.slot(path).forget(),
             _ => {}
@@ -377,12 +429,12 @@ impl Source {
         let down = self.inner.down.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((since, error)) = &*down
             && !path.is_url()
-            && since.elapsed() < self.inner.revalidate.min(DOWN)
+            && since.elapsed() < self.inner.belief.revalidate.min(DOWN)
         {
             return Err(error.clone());
         }
         drop(down);
-        self.slot(path).failure(self.inner.revalidate).map_or(Ok(()), Err)
+        self.slot(path).failure(self.inner.belief.revalidate).map_or(Ok(()), Err)
     }
 
     fn note_failure(&self, path: &SourcePath, error: &SourceError) {

@@ -4,17 +4,22 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, TryStreamExt};
-use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_RANGE, ETAG, LAST_MODIFIED, RANGE};
+use http::header::{
+    AGE, AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_RANGE, DATE, ETAG, EXPIRES,
+    IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, RANGE,
+};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Url;
 
 use super::error::{failed, from_net};
 use super::remote::{part_of, retrying};
-use super::{ByteStream, Identity, SourceError, SourcePath, Stat};
+use super::terms::Told;
+use super::{ByteStream, Identity, SourceError, SourcePath, Stat, Terms};
 use crate::net::{Answer, Client, HostPattern, NetError, Server};
 
 pub(super) struct Web {
@@ -43,9 +48,14 @@ struct Question {
 }
 
 impl Web {
-    pub(super) async fn stat(&self, path: &SourcePath) -> Result<Stat, SourceError> {
+    /// `known` is the version that we have, if any.
+    pub(super) async fn stat(
+        &self,
+        path: &SourcePath,
+        known: Option<&Identity>,
+    ) -> Result<Stat, SourceError> {
         let question = self.question(path)?;
-        let head = retrying(|| self.head(&question), Trouble::is_temporary).await;
+        let head = retrying(|| self.head(&question, known), Trouble::is_temporary).await;
         let identity = match head.map_err(|trouble| self.failed(path, trouble))? {
             Some(identity) => identity,
             None => self.read_all(path, self.max_bytes).await?.0,
@@ -97,11 +107,17 @@ impl Web {
     }
 
     /// `None` where the server's head is not enough to know the version.
-    async fn head(&self, question: &Question) -> Result<Option<Identity>, Trouble> {
+    async fn head(&self, question: &Question, known: Option<&Identity>) -> Result<Option<Identity>, Trouble> {
         let head = question.ask(&self.client, Method::HEAD).await?;
         let answer = match head.status.as_u16() {
             // Servers that sign or generate often know only GET.
-            400 | 403 | 405 | 501 => question.ask(&self.client, Method::GET).await?,
+            400 | 403 | 405 | 501 => {
+                let answer = question.unless(known).ask(&self.client, Method::GET).await?;
+                if let (StatusCode::NOT_MODIFIED, Some(known)) = (answer.status, known) {
+                    return Ok(Some(known.clone().under(terms_of(&answer.headers))));
+                }
+                answer
+            }
             _ => head,
         };
         let answer = found(answer)?;
@@ -137,7 +153,7 @@ impl Web {
         }
         let bytes = bytes.freeze();
         let identity = identity_of(&headers, bytes.len() as u64);
-        Ok((identity.unwrap_or_else(|| Identity::of_content(&bytes)), bytes))
+        Ok((identity.unwrap_or_else(|| Identity::of_content(&bytes).under(terms_of(&headers))), bytes))
     }
 
     /// An answer that holds the range of the expected version, and how many bytes stand before it.
@@ -224,6 +240,25 @@ impl Web {
 }
 
 impl Question {
+    /// The same, where the answer may be that nothing has changed. A strong tag is compared weakly (RFC 9110 §13.1.2).
+    fn unless(&self, known: Option<&Identity>) -> Self {
+        let mut headers = self.headers.clone();
+        // What a server has said is no name of ours, and a date of ours is one of its own.
+        if let Some(known) = known.filter(|known| !known.is_content()) {
+            let etag = known.etag().and_then(|etag| HeaderValue::from_str(&format!("\"{etag}\"")).ok());
+            match (etag, known.modified()) {
+                (Some(etag), _) => drop(headers.insert(IF_NONE_MATCH, etag)),
+                (None, Some(modified)) => {
+                    if let Ok(date) = HeaderValue::from_str(&httpdate::fmt_http_date(modified)) {
+                        headers.insert(IF_MODIFIED_SINCE, date);
+                    }
+                }
+                (None, None) => {}
+            }
+        }
+        Self { url: self.url.clone(), headers }
+    }
+
     async fn ask(&self, client: &Client, method: Method) -> Result<Answer, Trouble> {
         client.ask(method, self.url.clone(), self.headers.clone()).await.map_err(Trouble::Net)
     }
@@ -288,7 +323,21 @@ fn identity_of(headers: &HeaderMap, len: u64) -> Option<Identity> {
     let modified = text(LAST_MODIFIED).and_then(|date| httpdate::parse_http_date(date).ok());
     let modified = modified.and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
     let modified = modified.and_then(|since| i64::try_from(since.as_millis()).ok());
-    Identity::of_validators(text(ETAG), modified, len)
+    Some(Identity::of_validators(text(ETAG), modified, len)?.under(terms_of(headers)))
+}
+
+fn terms_of(headers: &HeaderMap) -> Terms {
+    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let fields: Vec<&str> =
+        headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok()).collect();
+    let cache_control = (!fields.is_empty()).then(|| fields.join(","));
+    let told = Told {
+        cache_control: cache_control.as_deref(),
+        expires: text(EXPIRES),
+        date: text(DATE),
+        age: text(AGE),
+    };
+    Terms::read(told, SystemTime::now())
 }
 
 /// The length of the whole, or `if_untold`, where a part is exactly the wanted one.

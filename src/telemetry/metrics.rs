@@ -24,6 +24,7 @@ pub struct Metrics {
     decodes: Family<FormatName, Counter>,
     encodes: Family<FormatName, Counter>,
     bitmap_cache: [Counter; 2],
+    originals: [Counter; 2],
     refused: Family<Reason, Counter>,
     panics: Counter,
     stages: Family<StageName, Histogram, StageBuckets>,
@@ -110,6 +111,9 @@ impl Metrics {
         let bitmaps = Family::<Hit, Counter>::default();
         registry.register("bitmap_cache", "Look-ups in the cache of decoded pictures", bitmaps.clone());
         let bitmap_cache = ["false", "true"].map(|hit| bitmaps.get_or_create(&Hit { hit }).clone());
+        let originals = Family::<Hit, Counter>::default();
+        registry.register("originals", "Look-ups among the kept originals of sources", originals.clone());
+        let originals = ["false", "true"].map(|hit| originals.get_or_create(&Hit { hit }).clone());
         let refused = Family::default();
         registry.register("refused", "Requests refused to protect the server, by reason", refused.clone());
         let panics = Counter::default();
@@ -156,6 +160,7 @@ impl Metrics {
             decodes,
             encodes,
             bitmap_cache,
+            originals,
             refused,
             panics,
             stages,
@@ -211,6 +216,11 @@ impl Metrics {
 
     pub fn bitmap_cache(&self, hit: bool) {
         self.bitmap_cache[usize::from(hit)].inc();
+    }
+
+    /// An original of a source over a network was looked for among those that are kept.
+    pub fn original(&self, hit: bool) {
+        self.originals[usize::from(hit)].inc();
     }
 
     /// A request that was refused to protect the server.
@@ -329,6 +339,7 @@ mod tests {
         metrics.decode("jpeg");
         metrics.encoded("avif");
         metrics.bitmap_cache(true);
+        metrics.original(false);
         metrics.refused("queue");
         metrics.panic();
         metrics.stage(Stage::Decode, Duration::from_millis(3));
@@ -350,6 +361,7 @@ mod tests {
             "pixedge_encodes_total{format=\"avif\"} 1",
             "pixedge_bitmap_cache_total{hit=\"true\"} 1",
             "pixedge_bitmap_cache_total{hit=\"false\"} 0",
+            "pixedge_originals_total{hit=\"false\"} 1",
             "pixedge_refused_total{reason=\"queue\"} 1",
             "pixedge_panics_total 1",
             "pixedge_stage_seconds_bucket{le=\"0.004\",stage=\"decode\"} 1",

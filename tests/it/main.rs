@@ -15,6 +15,7 @@ mod corpus;
 mod crash;
 mod crash_load;
 mod databases;
+mod freshness;
 mod golden;
 mod http2;
 mod jobs;

@@ -49,9 +49,10 @@ fn every_source(folder: &Path, daemons: &Daemons) -> String {
     let (http, port) = (daemons.http.url(), daemons.http.port());
     let common = "unsigned: open, revalidate: 100ms, timeout: 2s";
     let own = "allow_addresses: [127.0.0.0/8]";
-    // A decoded original that is kept would serve other widths without its source.
+    // An original that is kept, decoded or not, would serve other widths without its source.
     format!(
         "images: {{ bitmap_cache: 0 }}\n\
+         cache: {{ originals: 0 }}\n\
          sources:\n  \
          disk: {{ scheme: fs, root: '{}', {common} }}\n  \
          bucket: {{ {}, {common} }}\n  \
@@ -174,6 +175,7 @@ fn over(web: &Web, more: &str) -> Server {
     let own = "allow_addresses: [127.0.0.0/8], unsigned: open";
     Home::new(&format!(
         "images: {{ bitmap_cache: 0 }}\n\
+         cache: {{ originals: 0 }}\n\
          sources:\n  \
          web: {{ scheme: http, endpoint: '{url}/base', {own}, {more} }}\n  \
          urls: {{ scheme: http, hosts: ['127.0.0.1:{port}'], {own}, {more} }}\n"

@@ -13,13 +13,20 @@ pub struct Cache {
     pub memory: ByteSize,
     /// How much disk results may fill; 0 for none.
     pub disk: ByteSize,
+    /// How much disk the originals of sources over a network may fill; 0 for none.
+    pub originals: ByteSize,
     /// The folder of the disk tier. Unset: `cache` in `data_dir`.
     pub path: Option<PathBuf>,
 }
 
 impl Default for Cache {
     fn default() -> Self {
-        Self { memory: ByteSize(256 << 20), disk: ByteSize(4 << 30), path: None }
+        Self {
+            memory: ByteSize(256 << 20),
+            disk: ByteSize(4 << 30),
+            originals: ByteSize(1 << 30),
+            path: None,
+        }
     }
 }
 

@@ -67,6 +67,10 @@ pub struct CacheControl {
     pub max_age: Span,
     /// For how long after that it may still be shown while a new one is fetched.
     pub stale_while_revalidate: Span,
+    /// For how long what is kept here stands in for a source that fails.
+    pub stale_if_error: Span,
+    /// Whether the source's own `Cache-Control` and `Expires` decide, within `max_age`.
+    pub follow_source: bool,
 }
 
 impl Default for CacheControl {
@@ -74,6 +78,8 @@ impl Default for CacheControl {
         Self {
             max_age: Span(Duration::from_secs(30 * 86_400)),
             stale_while_revalidate: Span(Duration::from_secs(86_400)),
+            stale_if_error: Span(Duration::from_secs(7 * 86_400)),
+            follow_source: false,
         }
     }
 }
@@ -96,6 +102,8 @@ impl Source {
             cache_control: crate::source::CacheControl {
                 max_age: self.cache_control.max_age,
                 stale_while_revalidate: self.cache_control.stale_while_revalidate,
+                stale_if_error: self.cache_control.stale_if_error,
+                follow_source: self.cache_control.follow_source,
             },
             remote: Remote {
                 endpoint: self.endpoint.clone().unwrap_or_default(),
