@@ -28,6 +28,21 @@ fn limit(c: &mut Criterion) {
             ask(IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0000 + n * 7)), None)
         });
     });
+    // With other nodes to tell; nobody takes the ledger, which is the dearest case.
+    let shared = Limiter::new(&Config { per_address: limit, per_key: limit }).shared();
+    let ask = |address: IpAddr, key| {
+        let account = shared.account(Caller { address, key });
+        shared.check(account, REQUEST).is_ok()
+    };
+    c.bench_function("limit/shared, one address", |b| b.iter(|| ask(black_box(one), None)));
+    c.bench_function("limit/shared, a key", |b| b.iter(|| ask(one, black_box(Some("k1")))));
+    let mut n = 0_u32;
+    c.bench_function("limit/shared, 50,000 addresses in turn", |b| {
+        b.iter(|| {
+            n = (n + 1) % 50_000;
+            ask(IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0000 + n * 7)), None)
+        });
+    });
     let off = Limiter::new(&Config::default());
     c.bench_function("limit/switched off", |b| {
         b.iter(|| off.check(off.account(Caller { address: black_box(one), key: None }), REQUEST).is_ok());

@@ -6,6 +6,7 @@ mod commands;
 pub mod jobs;
 mod rooms;
 mod seed;
+mod traces;
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,19 +18,20 @@ use futures_util::FutureExt;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 
-pub use self::commands::{accounts, admin, backup, check, pictures, restore, sweep, uploads};
+pub use self::commands::{accounts, admin, backup, check, pictures, restore, sweep, tell_servers, uploads};
 pub use self::rooms::{codec_limits, keys, logging, presets};
 pub use self::seed::seed;
 
-use self::background::{stop_signal, sweep_limits, sweep_uploads, watch_changes, write_down, written_down};
+use self::background::{keep_together, stop_signal, sweep_limits, sweep_uploads, write_down, written_down};
 use self::rooms::{
     accounts_over, admin_over, cache_config, cache_dir, database, fetching, first_accounts, hotlink,
-    library_over, limit_config, part, secret, server_config, sources, uploads_into, worker_config,
+    library_over, part, secret, server_config, shared_limits, sources, uploads_into, worker_config,
 };
 use crate::accounts::{Accounts, Token, Who};
 use crate::admin::Addresses;
 use crate::auth::{BearerKey, UnlockKey};
 use crate::cache::Cache;
+use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::db::Db;
 use crate::delivery::cors::Cors;
@@ -47,6 +49,7 @@ use crate::library::Library;
 use crate::limit::Limiter;
 use crate::source::{CacheControl, Sources};
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::traces::Traces;
 use crate::transform::{Ladder, Presets};
 use crate::units::Policy;
 use crate::workers::Workers;
@@ -72,6 +75,7 @@ pub struct App {
     cache: Arc<Cache<crate::delivery::DeliveryError>>,
     workers: Workers,
     limiter: Arc<Limiter>,
+    cluster: Cluster,
     accounts: Accounts,
     addresses: Addresses,
     /// Whom requests without credentials act as, where no account is needed.
@@ -120,7 +124,7 @@ impl App {
         let cache = Cache::open(&cache_config(&config), cache_dir(&config), Arc::clone(&metrics)).await;
         let workers = Workers::start(&worker_config(&config), Arc::clone(&metrics))
             .map_err(|error| part("worker threads", error))?;
-        let limiter = Arc::new(Limiter::new(&limit_config(&config)));
+        let (cluster, limiter) = shared_limits(&config, &metrics);
         let cache = Arc::new(cache);
         let addresses = Addresses::new(db.clone(), &config.http.allow, &config.http.deny)
             .await
@@ -136,6 +140,7 @@ impl App {
             cache,
             workers,
             limiter,
+            cluster,
             accounts,
             addresses,
             nobody,
@@ -192,7 +197,13 @@ impl App {
             cors: Cors::new(&http.cors).map_err(|text| AppError::Part { part: "http", text })?,
             public_url: public_url.to_owned(),
             library_freshness: Freshness::new(max_age.0, stale_while_revalidate.0),
+            tells_timing: http.server_timing,
         }))
+    }
+
+    /// From here on this process hears of the others, and they of it.
+    fn keep_together(&self) {
+        keep_together(&self.cluster, &self.db, &self.library, &self.addresses, &self.limiter);
     }
 
     fn operator(&self) -> Operator {
@@ -290,8 +301,9 @@ impl Listening {
             operator: app.operator(),
             api: app.api()?,
             trusted_proxies: app.config.http.trusted_proxies.clone(),
+            traces: traces::traces(&app.config)?,
         });
-        tokio::spawn(watch_changes(app.library.clone(), app.addresses.clone()));
+        app.keep_together();
         tokio::spawn(write_down(app.library.clone(), app.accounts.clone()));
         let parts_of_jobs = jobs::Parts {
             db: app.db.clone(),
@@ -329,6 +341,17 @@ impl Listening {
             tracing::error!("the runner of jobs panicked");
         }
         app.workers.drain(Duration::from_secs(5)).await;
+        if parts.traces.is_some() {
+            // It waits for a thread that needs this runtime.
+            let parts = Arc::clone(&parts);
+            let closing = std::thread::spawn(move || parts.traces.as_ref().map(Traces::close));
+            let ended = async {
+                while !closing.is_finished() {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            };
+            let _ = tokio::time::timeout(Duration::from_secs(6), ended).await;
+        }
         app.cache.close().await;
         written_down(&app.library, &app.accounts).await;
         tracing::info!("stopped");

@@ -21,6 +21,10 @@ pub enum Kind {
     Conflict,
     /// It was valid once.
     Expired,
+    /// The request rests on what does not hold here.
+    PreconditionFailed,
+    /// The bytes are not those that were sent.
+    ChecksumMismatch,
     /// More bytes than the limit.
     TooLarge,
     /// The bytes are not a picture that we know.

@@ -28,6 +28,7 @@ pub mod storage;
 pub mod db;
 pub mod mail;
 pub mod net;
+pub mod cluster;
 // Base: every room may use these.
 pub mod error;
 pub mod telemetry;

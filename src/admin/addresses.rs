@@ -121,6 +121,7 @@ impl Addresses {
 }
 
 async fn raise(tx: &mut crate::db::Tx) -> Result<(), DbError> {
+    tx.tell_others();
     tx.execute("UPDATE counters SET value = value + 1 WHERE name = 'address_rules'", &[]).await.map(|_| ())
 }
 

@@ -21,7 +21,7 @@ pub use audit::{Actor, Entry, Wanted};
 pub use error::AdminError;
 // The shells know no database.
 pub use crate::db::queue::{Filter as JobFilter, Job, State as JobState};
-pub use purge::{Purge, Purged};
+pub use purge::{Purge, PurgeOrder, Purged};
 pub use users::UserChange;
 
 /// Cheap to clone.
@@ -32,6 +32,8 @@ pub struct Admin {
     library: Library,
     /// Names of the configured sources.
     sources: BTreeSet<String>,
+    /// Names of those in front who are told of purges.
+    hooks: Vec<String>,
 }
 
 impl Admin {
@@ -41,6 +43,12 @@ impl Admin {
         library: Library,
         sources: impl IntoIterator<Item = String>,
     ) -> Self {
-        Self { db, accounts, library, sources: sources.into_iter().collect() }
+        Self { db, accounts, library, sources: sources.into_iter().collect(), hooks: Vec::new() }
+    }
+
+    /// With caches in front, by the names of the configuration, that are told of purges.
+    #[must_use]
+    pub fn with_hooks(self, hooks: impl IntoIterator<Item = String>) -> Self {
+        Self { hooks: hooks.into_iter().collect(), ..self }
     }
 }

@@ -1,9 +1,11 @@
 //! Purging: results that were made before are never served again. Nothing is searched for; a counter in every cache key
 //! is raised, so it works for entries on disk that nobody can list, and old ones age out.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::admin::{Admin, AdminError};
+use crate::db::now_ms;
+use crate::db::queue::NewJob;
 use crate::library::Scope;
 
 /// What to purge.
@@ -31,6 +33,16 @@ pub struct Purged {
     pub generation: u64,
 }
 
+/// What a cache in front is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PurgeOrder {
+    /// Whom, by the name of the configuration.
+    pub hook: String,
+    pub scope: String,
+    pub name: String,
+    pub generation: u64,
+}
+
 /// No object store takes longer keys.
 const LONGEST: usize = 1024;
 
@@ -55,6 +67,19 @@ impl Purge {
     }
 }
 
+impl PurgeOrder {
+    /// The kind of the job.
+    pub const KIND: &str = "purge-hook";
+
+    /// The words of `Cache-Tag` under which the copies lie; none for what has no word.
+    pub fn cache_tags(&self) -> Vec<&str> {
+        match self.scope.parse() {
+            Ok(Scope::Image | Scope::Tag | Scope::Source) => vec![&self.name],
+            Ok(Scope::Prefix | Scope::All) | Err(_) => Vec::new(),
+        }
+    }
+}
+
 impl Admin {
     /// This process sees it at once, every other within a second.
     pub async fn purge(&self, what: &Purge) -> Result<Purged, AdminError> {
@@ -76,9 +101,32 @@ impl Admin {
                 None => (Scope::Tag, self.image(tag).await?.1),
             },
         };
-        let generation = self.library.purge(scope, &name).await?;
+        let orders = |generation| self.orders(scope, &name, generation);
+        let generation = self.library.purge_and_leave(scope, &name, orders).await?;
         tracing::info!(scope = scope.as_str(), name, generation, "purged");
         Ok(Purged { purged: scope.as_str(), name, generation })
+    }
+
+    /// A job for each cache in front. While one waits, another for the same thing is not made.
+    fn orders(&self, scope: Scope, name: &str, generation: u64) -> Vec<NewJob> {
+        let job = |hook: &String| {
+            let subject = format!("{hook}\n{scope}\n{name}");
+            let order = PurgeOrder {
+                hook: hook.clone(),
+                scope: scope.as_str().to_owned(),
+                name: name.to_owned(),
+                generation,
+            };
+            NewJob {
+                kind: PurgeOrder::KIND,
+                payload: serde_json::to_value(order).unwrap_or_default(),
+                owner: None,
+                unique: Some(format!("{}:{}", PurgeOrder::KIND, blake3::hash(subject.as_bytes()).to_hex())),
+                run_at: now_ms(),
+                max_attempts: 12,
+            }
+        };
+        self.hooks.iter().map(job).collect()
     }
 
     async fn image(&self, id: &str) -> Result<(Scope, String), AdminError> {

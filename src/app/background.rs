@@ -6,18 +6,70 @@ use std::time::Duration;
 
 use crate::accounts::Accounts;
 use crate::admin::Addresses;
+use crate::cluster::{Cluster, News};
+use crate::db::{Committed, Db};
 use crate::error::with_causes;
 use crate::library::{Library, SweepPlan};
 use crate::limit::Limiter;
 use crate::upload::Uploads;
 
-/// Purges and changes by other processes are seen within a second.
-pub(super) async fn watch_changes(library: Library, addresses: Addresses) {
+/// Everything by which this process hears of others and they of it.
+pub(super) fn keep_together(
+    cluster: &Cluster,
+    db: &Db,
+    library: &Library,
+    addresses: &Addresses,
+    limiter: &Arc<Limiter>,
+) {
+    tokio::spawn(watch_changes(cluster.clone(), db.clone(), library.clone(), addresses.clone()));
+    if !cluster.is_alone() {
+        tokio::spawn(cluster.clone().run());
+        tokio::spawn(tell_changes(cluster.clone(), db.clone()));
+        tokio::spawn(share_limits(cluster.clone(), Arc::clone(limiter)));
+    }
+}
+
+/// What is committed here is told to the others.
+async fn tell_changes(cluster: Cluster, db: Db) {
+    loop {
+        let Committed { changes, work } = db.committed().await;
+        cluster.tell(News { changes, work });
+    }
+}
+
+/// What callers spend here and elsewhere is added up. No request waits for it.
+async fn share_limits(cluster: Cluster, limiter: Arc<Limiter>) {
+    loop {
+        limiter.spends(UNTOLD).await;
+        let spending = limiter.spending();
+        let missing = cluster.spend(&spending.spent).await;
+        limiter.learn(&spending, &missing);
+        // However fast somebody spends, Redis is not asked more often than this.
+        tokio::time::sleep(BREATH).await;
+    }
+}
+
+/// So long the others may go without knowing what is spent slowly.
+const UNTOLD: Duration = Duration::from_millis(100);
+const BREATH: Duration = Duration::from_millis(5);
+
+/// Purges and changes by other processes are seen when they are told, and within a second if they are not.
+async fn watch_changes(cluster: Cluster, db: Db, library: Library, addresses: Addresses) {
     // Twice as often as promised, so that an answer that takes its time is in time.
     let mut ticks = tokio::time::interval(Duration::from_millis(500));
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        ticks.tick().await;
+        tokio::select! {
+            _ = ticks.tick() => {}
+            news = cluster.news() => {
+                if news.work {
+                    db.look_for_work();
+                }
+                if !news.changes {
+                    continue;
+                }
+            }
+        }
         if let Err(error) = library.poll().await {
             tracing::warn!(%error, "purges and changes cannot be read");
         }

@@ -10,6 +10,7 @@ use super::rooms::{
 };
 use crate::accounts::Accounts;
 use crate::admin::Admin;
+use crate::cluster::{self, News};
 use crate::config::Config;
 use crate::db::backup;
 use crate::error::with_causes;
@@ -44,6 +45,11 @@ pub async fn check(config: &Config) -> Vec<(String, Result<String, String>)> {
         }
         Err(error) => note("sources".into(), Err(error.to_string())),
     }
+    if let Some(redis) = config.redis.to_room() {
+        crate::net::install_crypto();
+        let answers = cluster::check(&redis).await;
+        note("redis".into(), answers.map_err(|error| with_causes(&error)));
+    }
     note("cache".into(), check_cache(&cache_dir(config)));
     let log = config.log.file.as_ref().map_or(Ok("standard error".to_owned()), |file| {
         let opened = std::fs::OpenOptions::new().create(true).append(true).open(file);
@@ -69,8 +75,11 @@ pub async fn uploads(config: &Config) -> Result<Uploads, AppError> {
 
 /// Puts right what crashes left, for commands.
 pub async fn sweep(config: &Config, plan: &SweepPlan) -> Result<Swept, AppError> {
-    let library = library(config).await?;
-    library.sweep(plan, crate::db::now_ms()).await.map_err(|error| part("sweep", error))
+    let (uploads, now) = (uploads(config).await?, crate::db::now_ms());
+    if !plan.dry_run {
+        uploads.sweep(now).await.map_err(|error| part("sweep", error))?;
+    }
+    uploads.library().sweep(plan, now).await.map_err(|error| part("sweep", error))
 }
 
 /// The pictures and where they lie, for commands.
@@ -86,6 +95,16 @@ pub async fn admin(config: &Config) -> Result<Admin, AppError> {
     let accounts = accounts_over(config, db.clone(), workers)?;
     let library = library_over(config, db.clone()).await?;
     Ok(admin_over(config, db, accounts, library))
+}
+
+/// Has running servers look at once at what a command has changed. Without Redis, or where it is away, they do so by
+/// themselves within a second.
+pub async fn tell_servers(config: &Config) {
+    let Some(redis) = config.redis.to_room() else { return };
+    crate::net::install_crypto();
+    if let Err(error) = cluster::tell_once(&redis, News { changes: true, work: true }).await {
+        tracing::debug!(error = with_causes(&error), "Redis is away; running servers see it within a second");
+    }
 }
 
 /// The use cases of accounts, for commands.

@@ -12,7 +12,8 @@ use crate::config::Config;
 use crate::db::{Db, now_ms};
 use crate::delivery::Delivery;
 use crate::jobs::{
-    self, BackupJob, Cleanup, CleanupJob, Job, MailJob, Plan, RelocateJob, Report, Runner, VersionJob, When,
+    self, BackupJob, Cleanup, CleanupJob, Hook, Job, MailJob, Plan, PurgeHookJob, RelocateJob, Report,
+    Runner, VersionJob, When,
 };
 use crate::library::Library;
 use crate::mail::Mailer;
@@ -42,8 +43,15 @@ pub(super) fn runner(config: &Config, parts: Parts) -> Result<Runner, AppError> 
         ..jobs::Config::default()
     };
     let kinds = kinds(config, &parts)?;
-    let worker = format!("process {}", std::process::id());
+    // Several machines may give their processes the same number; containers do.
+    let worker = format!("{}, process {}", host(), std::process::id());
     Ok(Runner::new(parts.db, &room, kinds, plans(config), parts.metrics, worker))
+}
+
+/// What this machine calls itself.
+fn host() -> String {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    name.chars().filter(char::is_ascii_graphic).take(60).collect()
 }
 
 /// Every kind of job.
@@ -53,13 +61,23 @@ fn kinds(config: &Config, parts: &Parts) -> Result<Vec<Arc<dyn Job>>, AppError> 
         BackupJob { db: parts.db.clone(), folder: config.data_dir.join("backups"), keep: config.backup.keep };
     let relocate = RelocateJob { library: parts.library.clone() };
     let cleanup = CleanupJob(cleanup(parts));
+    let hooks = purge_hooks(config);
     let mut kinds: Vec<Arc<dyn Job>> =
-        vec![Arc::new(mail), Arc::new(relocate), Arc::new(cleanup), Arc::new(backup)];
+        vec![Arc::new(mail), Arc::new(relocate), Arc::new(cleanup), Arc::new(backup), Arc::new(hooks)];
     if let Some(delivery) = &parts.delivery {
         let (library, accounts) = (parts.library.clone(), parts.accounts.clone());
         kinds.push(Arc::new(VersionJob { library, accounts, delivery: Arc::clone(delivery) }));
     }
     Ok(kinds)
+}
+
+fn purge_hooks(config: &Config) -> PurgeHookJob {
+    let hooks = config.purge_hooks.iter().filter_map(|(name, hook)| {
+        let url = hook.url.as_ref()?.expose();
+        let room = Hook::new(url, &hook.method, hook.token.as_ref(), hook.timeout.0)?;
+        Some((name.clone(), Arc::new(room)))
+    });
+    PurgeHookJob { hooks: hooks.collect() }
 }
 
 /// What happens regularly.
@@ -103,6 +121,7 @@ pub async fn work(mut config: Config, begun: impl FnOnce(usize)) -> Result<(), A
     config.jobs.concurrency = config.jobs.concurrency.max(1);
     // The store on disk is the server's, if there is one on this machine.
     config.cache.disk = crate::units::ByteSize(0);
+    config.cache.originals = crate::units::ByteSize(0);
     let public_url = config.http.public_url.clone().unwrap_or_default();
     let app = App::build(config, false).await?;
     let parts = Parts {
@@ -114,6 +133,7 @@ pub async fn work(mut config: Config, begun: impl FnOnce(usize)) -> Result<(), A
         public_url,
     };
     let runner = runner(&app.config, parts)?;
+    app.keep_together();
     begun(app.config.jobs.concurrency);
     runner.run(super::stop_signal()).await;
     app.workers.drain(std::time::Duration::from_secs(5)).await;

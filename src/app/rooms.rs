@@ -1,22 +1,26 @@
 //! The configuration as each room wants to know it, and the rooms that servers and commands build alike.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::AppError;
 use crate::accounts::{Accounts, Configured, Role, Token, Who};
 use crate::admin::Admin;
 use crate::auth::Keys;
+use crate::cluster::Cluster;
 use crate::codec::Limits;
 use crate::config::Config;
 use crate::db::Db;
 use crate::delivery::hotlink::Hotlink;
 use crate::error::with_causes;
 use crate::library::{Library, Visibility};
+use crate::limit::Limiter;
 use crate::net::{Client, Rules};
 use crate::source::Sources;
 use crate::storage::Storages;
 use crate::telemetry::logging;
+use crate::telemetry::metrics::Metrics;
 use crate::transform::Presets;
 use crate::units::Secret;
 use crate::upload::Uploads;
@@ -80,6 +84,7 @@ pub(super) fn configured_user(user: &crate::config::User) -> Configured<'_> {
 
 pub(super) fn admin_over(config: &Config, db: Db, accounts: Accounts, library: Library) -> Admin {
     Admin::new(db, accounts, library, config.sources.keys().cloned())
+        .with_hooks(config.purge_hooks.keys().cloned())
 }
 
 pub(super) fn uploads_into(config: &Config, library: Library) -> Result<Uploads, AppError> {
@@ -95,6 +100,7 @@ pub(super) fn uploads_into(config: &Config, library: Library) -> Result<Uploads,
             crate::config::Visibility::Private => Visibility::Private,
         },
         expire_after: config.cleanup.enable.then(|| day * config.cleanup.expire_days),
+        unfinished_for: config.uploads.unfinished_for.0,
     };
     Ok(Uploads::new(library, room))
 }
@@ -163,7 +169,7 @@ pub(super) fn server_config(config: &Config) -> crate::http::server::Config {
     }
 }
 
-pub(super) fn limit_config(config: &Config) -> limit::Config {
+fn limit_config(config: &Config) -> limit::Config {
     let limit = |limit: crate::config::Limit| limit::Limit { rate: limit.rate, burst: limit.burst };
     limit::Config {
         per_address: config.limits.per_address.map(limit),
@@ -249,4 +255,13 @@ pub(super) fn sources(config: &Config) -> Result<Sources, AppError> {
 /// An error with its causes, under the name of the part it came from.
 pub(super) fn part(part: &'static str, error: impl std::error::Error + 'static) -> AppError {
     AppError::Part { part, text: with_causes(&error) }
+}
+
+/// The other nodes, and the buckets that are shared with them.
+pub(super) fn shared_limits(config: &Config, metrics: &Arc<Metrics>) -> (Cluster, Arc<Limiter>) {
+    let limiter = Limiter::new(&limit_config(config));
+    match config.redis.to_room() {
+        Some(redis) => (Cluster::new(redis, Arc::clone(metrics)), Arc::new(limiter.shared())),
+        None => (Cluster::alone(), Arc::new(limiter)),
+    }
 }

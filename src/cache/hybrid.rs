@@ -85,6 +85,12 @@ impl Hybrid {
             status: watch::Sender::new(DiskStatus::Off),
             metrics,
         });
+        let looked_at = Arc::downgrade(&shared);
+        shared.metrics.before_encode(move |metrics| {
+            if let Some(shared) = looked_at.upgrade() {
+                metrics.cache_memory(shared.memory.usage());
+            }
+        });
         let mut writer = None;
         if layout.disk > 0 {
             let task = Writer { shared: Arc::clone(&shared), root, pause, hanging: Vec::new() };

@@ -37,10 +37,12 @@ pub(super) fn run(config: &Config, Command::Purge(what): &Command) -> Result<(),
     let what = what.wish();
     let purged = runtime()?.block_on(async {
         let admin = app::admin(config).await?;
-        admin.purge(&what).await.map_err(|error| match error {
+        let purged = admin.purge(&what).await.map_err(|error| match error {
             AdminError::Library(error) => Failure::from(error),
             wrong => Failure::usage(wrong.to_string()),
-        })
+        })?;
+        app::tell_servers(config).await;
+        Ok::<_, Failure>(purged)
     })?;
     println!("purged {}{}{}", purged.purged, if purged.name.is_empty() { "" } else { " " }, purged.name);
     Ok(())

@@ -49,9 +49,11 @@ pub(crate) use section::listen_address;
 pub use section::log::{Access, Format, Level, Log};
 pub use section::mail::Mail;
 pub use section::presets::Presets;
+pub use section::purge_hooks::{PurgeHook, PurgeHooks};
 pub use section::redis::Redis;
 pub use section::source::{CacheControl, Source};
 pub use section::storage::{Scheme, Storage};
+pub use section::traces::Traces;
 pub use section::uploads::Uploads;
 pub use section::user_storages::UserStorages;
 
@@ -86,6 +88,8 @@ pub struct Config {
     pub sources: BTreeMap<String, Source>,
     pub ipx: Ipx,
     pub cache: Cache,
+    /// By name.
+    pub purge_hooks: PurgeHooks,
     pub images: Images,
     pub presets: Presets,
     pub limits: Limits,
@@ -100,6 +104,7 @@ pub struct Config {
     pub compat: Compat,
     pub backup: Backup,
     pub log: Log,
+    pub traces: Traces,
 }
 
 /// What the command line says about the configuration.
@@ -129,6 +134,7 @@ impl Default for Config {
             sources: BTreeMap::new(),
             ipx: Ipx::default(),
             cache: Cache::default(),
+            purge_hooks: PurgeHooks::new(),
             images: Images::default(),
             presets: Presets::new(),
             limits: Limits::default(),
@@ -143,6 +149,7 @@ impl Default for Config {
             compat: Compat::default(),
             backup: Backup::default(),
             log: Log::default(),
+            traces: Traces::default(),
         }
     }
 }
@@ -222,6 +229,7 @@ impl Config {
             self.database.validate(),
             self.redis.validate(),
             self.cache.validate(),
+            section::purge_hooks::validate(&self.purge_hooks),
             self.images.validate(),
             section::presets::validate_specs("presets", &self.presets),
             self.limits.validate(),
@@ -232,6 +240,7 @@ impl Config {
             self.auth.validate(),
             self.validate_openness(),
             self.mail.validate(),
+            self.traces.validate(),
             self.backup.validate(),
             self.validate_storages(),
             self.user_storages.validate(),

@@ -26,7 +26,8 @@ const SECRETS: &[&str] = &[
 ];
 
 /// The sections that may hold secrets; elsewhere, as in `presets`, names belong to the user.
-const SECRET_SECTIONS: &[&str] = &["auth", "database", "keys", "mail", "redis", "sources", "storages"];
+const SECRET_SECTIONS: &[&str] =
+    &["auth", "database", "keys", "mail", "purge_hooks", "redis", "sources", "storages"];
 
 #[derive(Debug, Default)]
 pub(super) struct Tree {

@@ -30,6 +30,11 @@ pub(super) const ALL: &[Migration] = &[
     Migration { version: 8, name: "access", sql: include_str!("migrations/0008_access.sql") },
     Migration { version: 9, name: "storages", sql: include_str!("migrations/0009_storages.sql") },
     Migration { version: 10, name: "admin", sql: include_str!("migrations/0010_admin.sql") },
+    Migration {
+        version: 11,
+        name: "pending_uploads",
+        sql: include_str!("migrations/0011_pending_uploads.sql"),
+    },
 ];
 
 pub(super) async fn run(db: &Db, migrations: &[Migration]) -> Result<(), DbError> {
@@ -102,7 +107,7 @@ async fn locked(db: &Db) -> Result<Tx, DbError> {
     match &db.pools {
         Pools::Postgres(pair) => {
             let inner = Inner::Postgres(postgres::begin_migration(&pair.writer).await?);
-            Ok(Tx { inner, over: false, work: Arc::default(), has_work: false })
+            Ok(Tx { inner, over: false, signals: Arc::default(), has_work: false, has_changes: false })
         }
         _ => db.write().await,
     }

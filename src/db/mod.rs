@@ -17,6 +17,7 @@ mod value;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Deserialize;
@@ -43,8 +44,27 @@ pub struct Config {
 #[derive(Clone)]
 pub struct Db {
     pools: Pools,
-    /// Rings when this process has left work in the queue.
-    work: Arc<Notify>,
+    signals: Arc<Signals>,
+}
+
+/// What this process has committed and somebody waits for.
+#[derive(Default)]
+struct Signals {
+    /// Rings when there is work in the queue.
+    work: Notify,
+    /// Rings when others should know of what was committed.
+    others: Notify,
+    has_changes: AtomicBool,
+    has_work: AtomicBool,
+}
+
+/// What was committed, for those who tell other processes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Committed {
+    /// What other processes keep in memory is another one now.
+    pub changes: bool,
+    /// There is work in the queue.
+    pub work: bool,
 }
 
 /// A write transaction; dropped without [`Tx::commit`] it leaves nothing behind.
@@ -54,8 +74,9 @@ pub struct Db {
 pub struct Tx {
     inner: Inner,
     over: bool,
-    work: Arc<Notify>,
+    signals: Arc<Signals>,
     has_work: bool,
+    has_changes: bool,
 }
 
 enum Inner {
@@ -144,7 +165,7 @@ impl Db {
                 Pools::Mysql(pair, engine)
             }
         };
-        Ok(Self { pools, work: Arc::default() })
+        Ok(Self { pools, signals: Arc::default() })
     }
 
     /// The first row, if there is one.
@@ -182,16 +203,36 @@ impl Db {
             Pools::Postgres(pair) => Inner::Postgres(Box::pin(postgres::begin(&pair.writer)).await?),
             Pools::Mysql(pair, _) => Inner::Mysql(Box::pin(mysql::begin(&pair.writer)).await?),
         };
-        Ok(Tx { inner, over: false, work: Arc::clone(&self.work), has_work: false })
+        let signals = Arc::clone(&self.signals);
+        Ok(Tx { inner, over: false, signals, has_work: false, has_changes: false })
     }
 
     /// Waits until this process has left work in the queue, or has done so since the last wait.
     pub async fn has_work(&self) {
-        self.work.notified().await;
+        self.signals.work.notified().await;
+    }
+
+    /// Has this process look into the queue now, because another one has left work there.
+    pub fn look_for_work(&self) {
+        self.signals.work.notify_one();
+    }
+
+    /// Waits until this process has committed what others wait for, or has done so since the last wait. For one task
+    /// only, which tells them; without it they find out by asking.
+    pub async fn committed(&self) -> Committed {
+        loop {
+            let take = |flag: &AtomicBool| flag.swap(false, Ordering::AcqRel);
+            let Signals { has_changes, has_work, others, .. } = &*self.signals;
+            let committed = Committed { changes: take(has_changes), work: take(has_work) };
+            if committed.changes || committed.work {
+                return committed;
+            }
+            others.notified().await;
+        }
     }
 
     fn wake_workers(&self) {
-        self.work.notify_one();
+        self.signals.committed(false, true);
     }
 
     /// Whether the database answers, for `/readyz` and `check`.
@@ -278,10 +319,13 @@ impl Tx {
             Inner::Postgres(tx) => tx.commit().await,
             Inner::Mysql(tx) => tx.commit().await,
         }?;
-        if self.has_work {
-            self.work.notify_one();
-        }
+        self.signals.committed(self.has_changes, self.has_work);
         Ok(())
+    }
+
+    /// Other processes keep in memory what this transaction changes, and shall ask for it once it is committed.
+    pub fn tell_others(&mut self) {
+        self.has_changes = true;
     }
 
     /// Once this is committed.
@@ -295,6 +339,19 @@ impl Tx {
 
     async fn run(&mut self, sql: SqlStr, values: &[Value]) -> Result<u64, DbError> {
         in_tx!(self, sql, values, touched)
+    }
+}
+
+impl Signals {
+    fn committed(&self, changes: bool, work: bool) {
+        self.has_changes.fetch_or(changes, Ordering::AcqRel);
+        self.has_work.fetch_or(work, Ordering::AcqRel);
+        if work {
+            self.work.notify_one();
+        }
+        if changes || work {
+            self.others.notify_one();
+        }
     }
 }
 

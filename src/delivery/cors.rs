@@ -92,7 +92,7 @@ impl Cors {
                 HeaderValue::from_static(
                     "authorization, content-type, idempotency-key, if-match, if-modified-since, if-none-match, \
                      if-range, if-unmodified-since, prefer, range, tus-resumable, upload-checksum, upload-length, \
-                     upload-metadata, upload-offset, x-request-id",
+                     upload-metadata, upload-offset, x-http-method-override, x-request-id",
                 ),
             );
             headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));

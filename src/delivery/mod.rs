@@ -86,6 +86,8 @@ pub struct Parts {
     /// Base of canonical links, without a slash at the end.
     pub public_url: String,
     pub library_freshness: Freshness,
+    /// Whether answers say how long each step took.
+    pub tells_timing: bool,
 }
 
 /// The read side. Shared by all connections.
@@ -109,6 +111,7 @@ pub struct Delivery {
     cors: Cors,
     public_url: String,
     library_freshness: Freshness,
+    tells_timing: bool,
     source_freshness: HashMap<String, Freshness>,
 }
 
@@ -152,7 +155,7 @@ impl Delivery {
         };
         let source_freshness = sources.iter().map(freshness).collect();
         let ledger: Arc<dyn Ledger> = Arc::new(Sightings::new(Arc::clone(&cache)));
-        sources.note_in(&ledger);
+        sources.note_in(&ledger, &metrics);
         let origins = Arc::new(Origins::new(
             library,
             sources,
@@ -185,6 +188,7 @@ impl Delivery {
             cors: parts.cors,
             public_url: parts.public_url,
             library_freshness: parts.library_freshness,
+            tells_timing: parts.tells_timing,
             source_freshness,
         }
     }
@@ -372,7 +376,7 @@ impl Delivery {
         let etag = Basis::of(&found.entry).map(|basis| answer.etag.variety(&basis));
         picture.validators.etag = etag.as_ref().unwrap_or(&answer.etag);
         picture.cache_status = Some(status);
-        picture.timing = timing.get();
+        picture.timing = timing.get().filter(|_| self.tells_timing);
         if !answer.plan.output.rivals.is_empty() {
             settle(&mut picture, &asked.target, &found.entry);
         }
@@ -395,6 +399,9 @@ impl Delivery {
             self.origins.library().note_view(image, sent, found.entry.len());
         }
         response.extensions_mut().insert(Served(status));
+        if let Some(timing) = timing.get() {
+            response.extensions_mut().insert(*timing);
+        }
         Ok(response)
     }
 

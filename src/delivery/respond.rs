@@ -281,7 +281,12 @@ impl Vary {
 
 impl CacheStatus {
     pub fn header(self) -> HeaderValue {
-        HeaderValue::from_static(match self {
+        HeaderValue::from_static(self.text())
+    }
+
+    /// As the header says it.
+    pub fn text(self) -> &'static str {
+        match self {
             Self::Memory => "pixedge; hit; detail=memory",
             Self::Disk => "pixedge; hit; detail=disk",
             Self::Stale => "pixedge; hit; detail=stale",
@@ -289,23 +294,27 @@ impl CacheStatus {
             Self::Miss { stored: false } => "pixedge; fwd=miss",
             Self::Collapsed => "pixedge; fwd=miss; collapsed",
             Self::Bypass => "pixedge; fwd=bypass",
-        })
+        }
     }
 }
 
 impl Timing {
-    /// Milliseconds with one decimal; `None` where no stage was run.
-    pub fn header(&self) -> Option<HeaderValue> {
-        use std::fmt::Write;
-        let mut text = String::with_capacity(112);
-        let stages = [
+    /// In their order, by the names that metrics have for them.
+    pub fn stages(&self) -> [(&'static str, Option<Duration>); 5] {
+        [
             ("queue", self.queue),
             ("fetch", self.fetch),
             ("decode", self.decode),
             ("transform", self.transform),
             ("encode", self.encode),
-        ];
-        for (name, time) in stages {
+        ]
+    }
+
+    /// Milliseconds with one decimal; `None` where no stage was run.
+    pub fn header(&self) -> Option<HeaderValue> {
+        use std::fmt::Write;
+        let mut text = String::with_capacity(112);
+        for (name, time) in self.stages() {
             if let Some(time) = time {
                 let comma = if text.is_empty() { "" } else { ", " };
                 let _ = write!(text, "{comma}{name};dur={:.1}", time.as_secs_f64() * 1e3);

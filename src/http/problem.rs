@@ -174,6 +174,13 @@ pub(super) fn status_of(kind: Kind) -> StatusCode {
 
 fn face(kind: Kind) -> (StatusCode, &'static str) {
     match kind {
+        Kind::PreconditionFailed => {
+            (StatusCode::PRECONDITION_FAILED, "What the request rests on does not hold")
+        }
+        // The tus protocol's own; no other status says that the bytes were changed on their way.
+        Kind::ChecksumMismatch => {
+            (StatusCode::from_u16(460).unwrap_or(StatusCode::BAD_REQUEST), "Changed on the way")
+        }
         Kind::BadRequest => (StatusCode::BAD_REQUEST, "The request cannot be understood"),
         Kind::Unauthorized => (StatusCode::UNAUTHORIZED, "Who are you?"),
         Kind::Forbidden => (StatusCode::FORBIDDEN, "Not allowed"),
@@ -316,6 +323,8 @@ mod tests {
             (Kind::MethodNotAllowed, 405, false),
             (Kind::Conflict, 409, false),
             (Kind::Expired, 410, true),
+            (Kind::PreconditionFailed, 412, false),
+            (Kind::ChecksumMismatch, 460, false),
             (Kind::TooLarge, 413, false),
             (Kind::UnsupportedMedia, 415, true),
             (Kind::Unprocessable, 422, true),

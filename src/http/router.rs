@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use super::api::{self, Api};
 use super::client::{is_this_machine, resolved_client};
-use super::context::{Asked, Context};
+use super::context::{Asked, Context, RequestId};
 use super::links;
 use super::page::Page;
 use super::problem::{ShellFault, is_kept, no_route, problem, wrong_method};
@@ -29,10 +29,12 @@ use super::viewer;
 use super::visitor::Visitors;
 use crate::admin::Addresses;
 use crate::delivery::body::Body;
-use crate::delivery::respond::Vary;
-use crate::delivery::{self, Delivery};
+use crate::delivery::respond::{Timing, Vary};
+use crate::delivery::{self, Delivery, Served};
 use crate::error::Fault;
+use crate::telemetry::mask;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::traces::{Ended, Traces};
 use crate::units::Cidr;
 
 /// What a path leads to. The name is the label `route` of `pixedge_requests_total`.
@@ -109,6 +111,8 @@ pub struct Parts {
     pub visitors: Arc<Visitors>,
     pub addresses: Addresses,
     pub api: Api,
+    /// `None`: nothing is traced.
+    pub traces: Option<Traces>,
 }
 
 /// The service behind one listener; cheap to clone.
@@ -146,6 +150,37 @@ impl Router {
             }
         };
         self.parts.metrics.request(found.map_or("none", Route::name), response.status().as_u16());
+        response
+    }
+
+    /// The same, told to the collector if this request is one of those.
+    async fn traced(self, request: Head, body: Body) -> Response<Body> {
+        let parts = Arc::clone(&self.parts);
+        let context = request.extensions.get::<Context>();
+        let by_proxy = context.is_some_and(|context| {
+            parts.trusted_proxies.iter().any(|range| range.contains(context.peer.ip().to_canonical()))
+        });
+        let begun = parts.traces.as_ref().and_then(|traces| traces.begin(&request.headers, by_proxy));
+        let Some((traces, begun)) = parts.traces.as_ref().zip(begun) else {
+            return self.answer(request, body).await;
+        };
+        let id = context.map_or(RequestId::NONE, |context| context.id.clone());
+        let (method, path) = (request.method.clone(), request.uri.path().to_owned());
+        let response = self.answer(request, body).await;
+        let found = ROUTES.iter().find(|(pattern, _)| pattern.fits(&path)).map(|(_, route)| *route);
+        let timing = response.extensions().get::<Timing>().copied().unwrap_or_default();
+        traces.end(
+            begun,
+            Ended {
+                method: method.as_str(),
+                route: found.map_or("none", Route::name),
+                path: &mask::target(&path, None),
+                status: response.status().as_u16(),
+                request_id: id.to_string(),
+                cache: response.extensions().get::<Served>().map(|served| served.0.text()),
+                stages: timing.stages(),
+            },
+        );
         response
     }
 
@@ -364,6 +399,9 @@ impl tower::Service<Request<Body>> for Router {
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let router = self.clone();
         let (head, body) = request.into_parts();
+        if router.parts.traces.is_some() {
+            return Box::pin(async move { Ok(router.traced(head, body).await) });
+        }
         Box::pin(async move { Ok(router.answer(head, body).await) })
     }
 }

@@ -30,6 +30,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::db::queue::{self, NewJob};
 use crate::db::{Db, now_ms};
 use crate::storage::{ByteStream, ContentHash, OWNED, Storage, Storages};
 
@@ -212,8 +213,21 @@ impl Library {
     /// Makes everything of a scope unreachable in every cache, for good; returns the new counter. `name` is empty for
     /// [`Scope::All`] and `<source>/<path>` for [`Scope::Prefix`].
     pub async fn purge(&self, scope: Scope, name: &str) -> Result<u64, LibraryError> {
+        self.purge_and_leave(scope, name, |_| Vec::new()).await
+    }
+
+    /// The same, leaving work for the queue with it, which is told the new counter: both are there or neither.
+    pub async fn purge_and_leave(
+        &self,
+        scope: Scope,
+        name: &str,
+        work: impl FnOnce(u64) -> Vec<NewJob>,
+    ) -> Result<u64, LibraryError> {
         let mut tx = self.db.write().await?;
         let counter = store::raise(&mut tx, scope, name).await?;
+        for job in work(counter) {
+            queue::enqueue(&mut tx, &job).await?;
+        }
         tx.commit().await?;
         // 0: of the purges by others in between nothing is known yet.
         self.generations.learn([Raised { scope, name: name.to_owned(), counter, seq: 0 }]);

@@ -270,6 +270,7 @@ pub(super) async fn all_changed(tx: &mut Tx, ids: &[&str]) -> Result<(), DbError
         return Ok(());
     }
     let count = ids.len() as i64;
+    tx.tell_others();
     tx.execute("UPDATE counters SET value = value + ? WHERE name = 'image_changes'", &[count.into()]).await?;
     let row = tx.row("SELECT value FROM counters WHERE name = 'image_changes'", &[]).await?;
     let last = row.map_or(Ok(0), |row| row.int("value"))?;
@@ -302,6 +303,7 @@ pub(super) async fn purged_since(db: &Db, seen: u64) -> Result<Vec<Raised>, DbEr
 /// Raises a counter and returns it. As with changes of images, the number of the purge is taken first, so that the
 /// numbers follow the order of the commits.
 pub(super) async fn raise(tx: &mut Tx, scope: Scope, name: &str) -> Result<u64, DbError> {
+    tx.tell_others();
     tx.execute("UPDATE counters SET value = value + 1 WHERE name = 'purges'", &[]).await?;
     let key: [Value; 2] = [scope.as_str().into(), name.into()];
     let raise = "UPDATE generations SET counter = counter + 1, \

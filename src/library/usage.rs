@@ -71,6 +71,26 @@ impl Library {
         Ok(reservation)
     }
 
+    /// Room that was left promised under this name.
+    pub fn taken_up(
+        &self,
+        owner: Option<i64>,
+        quota: Quota,
+        id: Option<String>,
+        bytes: u64,
+        now: i64,
+    ) -> Reservation {
+        Reservation { library: self.clone(), owner: account(owner), quota, id, bytes, renewed_at: now }
+    }
+
+    /// Takes back what was left promised; what is promised no more is no error.
+    pub async fn give_back(&self, id: &str) -> Result<(), LibraryError> {
+        match usage::promised(&self.db, id).await? {
+            Some(promise) => self.take_back(&promise).await,
+            None => Ok(()),
+        }
+    }
+
     /// A transaction in which so much more is promised to the owner.
     async fn promised(&self, owner: i64, quota: Quota, bytes: u64, files: u64) -> Result<Tx, LibraryError> {
         for _ in 0..2 {
@@ -157,19 +177,23 @@ impl Reservation {
         Ok(())
     }
 
+    /// Leaves the room promised until then, for whoever takes it up again by its name; `None` = nothing limits the owner.
+    pub async fn leave_until(mut self, until: i64) -> Result<Option<String>, LibraryError> {
+        if let Some(id) = &self.id {
+            usage::renew_promise(&self.library.db, id, until).await?;
+        }
+        Ok(self.id.take())
+    }
+
+    /// Leaves the room promised for as long as it was.
+    pub fn leave(mut self) {
+        self.id = None;
+    }
+
     /// Gives back what was not used. Dropping does the same a little later.
     pub async fn release(mut self) -> Result<(), LibraryError> {
         match self.id.take() {
-            Some(id) => self.library.release(&id).await,
-            None => Ok(()),
-        }
-    }
-}
-
-impl Library {
-    async fn release(&self, id: &str) -> Result<(), LibraryError> {
-        match usage::promised(&self.db, id).await? {
-            Some(promise) => self.take_back(&promise).await,
+            Some(id) => self.library.give_back(&id).await,
             None => Ok(()),
         }
     }
@@ -180,7 +204,7 @@ impl Drop for Reservation {
         let (Some(id), Ok(runtime)) = (self.id.take(), tokio::runtime::Handle::try_current()) else { return };
         let library = self.library.clone();
         runtime.spawn(async move {
-            if let Err(error) = library.release(&id).await {
+            if let Err(error) = library.give_back(&id).await {
                 // The sweep has it within the hour.
                 tracing::warn!(%error, "a reservation was not given back");
             }

@@ -1,6 +1,8 @@
 //! How much one caller may ask: a bucket of tokens for each address and one for each key. A request takes one token;
-//! a picture that has to be made takes more, by the worker time it is estimated to need.
+//! a picture that has to be made takes more, by the worker time it is estimated to need. Several nodes may share what
+//! was spent: [`Limiter::shared`].
 
+mod share;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -10,13 +12,17 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use governor::clock::{Clock, DefaultClock};
+use governor::clock::{Clock, DefaultClock, Reference};
 use governor::middleware::{StateInformationMiddleware, StateSnapshot};
+use governor::nanos::Nanos;
 use governor::{Quota as Gcra, RateLimiter};
 
+use self::share::Ledger;
 use self::store::{Slot, Slots};
 use crate::error::{Detail, Fault, Kind, Quota};
 use crate::units::Rate;
+
+pub use self::share::Spending;
 
 /// `None` is no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -80,12 +86,19 @@ pub struct Limiter<C: Clock = DefaultClock> {
     addresses: Option<Buckets<C>>,
     keys: Option<Buckets<C>>,
     names: RandomState,
+    /// What others shall know; `None` where there are no others.
+    ledger: Option<Ledger>,
 }
 
 #[derive(Debug)]
 struct Buckets<C: Clock> {
     limiter: RateLimiter<Slot, Slots, C, StateInformationMiddleware>,
+    /// The limiter's.
+    slots: Slots,
     clock: C,
+    /// What the limiter counts its time from.
+    since: C::Instant,
+    period: Duration,
     name: &'static str,
     burst: NonZeroU32,
     /// The time in which an empty bucket fills.
@@ -113,14 +126,21 @@ impl<C: Clock + Clone> Limiter<C> {
             addresses: buckets("address", config.per_address),
             keys: buckets("key", config.per_key),
             names: RandomState::new(),
+            ledger: None,
         }
+    }
+
+    /// Writes down what is spent, for other nodes: [`Limiter::spending`].
+    #[must_use]
+    pub fn shared(self) -> Self {
+        Self { ledger: Some(Ledger::new()), ..self }
     }
 
     /// The bucket of the key if there is one, else of the address.
     pub fn account(&self, caller: Caller<'_>) -> Account {
         match caller.key {
-            // A hash that nobody outside can aim at, instead of an allocation for each request.
-            Some(key) => Account { kind: AccountKind::Key, slot: Slot::key(self.names.hash_one(key)) },
+            // A hash that nobody can aim at, instead of an allocation for each request.
+            Some(key) => Account { kind: AccountKind::Key, slot: Slot::key(self.name(key)) },
             None => Account { kind: AccountKind::Address, slot: Slot::address(caller.address) },
         }
     }
@@ -130,7 +150,11 @@ impl<C: Clock + Clone> Limiter<C> {
         let (Some(buckets), Some(tokens)) = (self.buckets(account), NonZeroU32::new(tokens)) else {
             return Ok(None);
         };
-        buckets.take(account, tokens).map(Some)
+        let quota = buckets.take(account, tokens)?;
+        if let Some(ledger) = &self.ledger {
+            ledger.add(account.slot, tokens.min(buckets.burst).get(), buckets.burst.get());
+        }
+        Ok(Some(quota))
     }
 
     /// Takes tokens for work that a request has caused. Work that is dearer than a burst would never be let through,
@@ -157,6 +181,15 @@ impl<C: Clock + Clone> Limiter<C> {
         self.len() == 0
     }
 
+    fn name(&self, key: &str) -> u64 {
+        if self.ledger.is_none() {
+            return self.names.hash_one(key);
+        }
+        // The same on all nodes.
+        let hash = blake3::hash(key.as_bytes());
+        hash.as_bytes().first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
+    }
+
     fn buckets(&self, account: Account) -> Option<&Buckets<C>> {
         match account.kind {
             AccountKind::Address => self.addresses.as_ref(),
@@ -179,8 +212,10 @@ impl<C: Clock + Clone> Buckets<C> {
         let seconds = window.as_secs_f64().ceil().max(1.0);
         // `with_period` has an answer for every period that is not zero.
         let quota = Gcra::with_period(period).unwrap_or(Gcra::per_second(NonZeroU32::MIN)).allow_burst(burst);
-        let limiter = RateLimiter::new(quota, Slots::new(most), clock.clone());
-        Self { limiter, clock, name, burst, window, quota: (seconds / period.as_secs_f64()).round() as u64 }
+        let (slots, since) = (Slots::new(most), clock.now());
+        let limiter = RateLimiter::new(quota, slots.clone(), clock.clone());
+        let quota = (seconds / period.as_secs_f64()).round() as u64;
+        Self { limiter, slots, clock, since, period, name, burst, window, quota }
     }
 
     fn take(&self, account: Account, tokens: NonZeroU32) -> Result<Quota, LimitError> {
@@ -202,6 +237,23 @@ impl<C: Clock + Clone> Buckets<C> {
                 AccountKind::Key => LimitError::Key { account, quota, retry_after_s },
             }
         })
+    }
+
+    /// The time in which so many tokens come in.
+    fn comes_in(&self, tokens: u64) -> Duration {
+        self.period.saturating_mul(u32::try_from(tokens).unwrap_or(u32::MAX))
+    }
+
+    /// As far as a bucket may be from full: empty, and in debt by as much again for what was taken elsewhere at the same
+    /// time.
+    fn deepest(&self) -> Duration {
+        self.window.saturating_mul(2)
+    }
+
+    /// The bucket is at least so far from full.
+    fn owe(&self, slot: Slot, missing: Duration) {
+        let missing = Nanos::from(missing.min(self.deepest()));
+        self.slots.advance(slot, self.clock.now().duration_since(self.since) + missing);
     }
 
     fn quota(&self, left: u32) -> Quota {

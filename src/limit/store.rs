@@ -2,6 +2,7 @@
 //! made up.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use governor::nanos::Nanos;
@@ -37,6 +38,18 @@ impl Slot {
         Self::Key(hash)
     }
 
+    /// For other nodes.
+    pub(super) fn name(self) -> String {
+        match self {
+            Self::V4(bits) => format!("4:{bits:x}"),
+            Self::V6(bits) => format!("6:{bits:x}"),
+            Self::Key(hash) => format!("k:{hash:x}"),
+            Self::V4Block(bits) => format!("4b:{bits:x}"),
+            Self::V6Block(bits) => format!("6b:{bits:x}"),
+            Self::Rest => "rest".to_owned(),
+        }
+    }
+
     fn coarser(self) -> Self {
         match self {
             Self::V4(bits) => Self::V4Block(bits >> 8),
@@ -46,8 +59,12 @@ impl Slot {
     }
 }
 
+/// Clones are the same map.
+#[derive(Debug, Clone)]
+pub(super) struct Slots(Arc<Map>);
+
 #[derive(Debug)]
-pub(super) struct Slots {
+struct Map {
     map: DashMapStateStore<Slot>,
     /// Counted here because the map has to lock each of its parts to tell.
     count: AtomicUsize,
@@ -56,9 +73,21 @@ pub(super) struct Slots {
 
 impl Slots {
     pub(super) fn new(most: usize) -> Self {
-        Self { map: DashMapStateStore::default(), count: AtomicUsize::new(0), most }
+        Self(Arc::new(Map { map: DashMapStateStore::default(), count: AtomicUsize::new(0), most }))
     }
 
+    /// The bucket will not be full before `full`, if it would have been.
+    pub(super) fn advance(&self, slot: Slot, full: Nanos) {
+        let later = |held: Option<Nanos>| match held {
+            Some(held) if held >= full => Err(()),
+            _ => Ok(((), full)),
+        };
+        // An error only says that nothing had to be done.
+        let _ = self.measure_and_replace(&slot, later);
+    }
+}
+
+impl Map {
     /// A tenth more room for the shared ones.
     fn has_room(&self, slot: Slot) -> bool {
         let count = self.count.load(Relaxed);
@@ -79,12 +108,13 @@ impl StateStore for Slots {
     {
         let mut slot = *key;
         loop {
-            if let Some(state) = self.map.get(&slot) {
+            let Map { map, count, .. } = &*self.0;
+            if let Some(state) = map.get(&slot) {
                 return state.measure_and_replace(&NotKeyed::NonKey, f);
             }
-            if self.has_room(slot) {
-                let state = self.map.entry(slot).or_insert_with(|| {
-                    self.count.fetch_add(1, Relaxed);
+            if self.0.has_room(slot) {
+                let state = map.entry(slot).or_insert_with(|| {
+                    count.fetch_add(1, Relaxed);
                     InMemoryState::default()
                 });
                 return state.measure_and_replace(&NotKeyed::NonKey, f);
@@ -96,19 +126,19 @@ impl StateStore for Slots {
 
 impl ShrinkableKeyedStateStore<Slot> for Slots {
     fn retain_recent(&self, drop_below: Nanos) {
-        self.map.retain_recent(drop_below);
-        self.count.store(self.map.len(), Relaxed);
+        self.0.map.retain_recent(drop_below);
+        self.0.count.store(self.0.map.len(), Relaxed);
     }
 
     fn shrink_to_fit(&self) {
-        ShrinkableKeyedStateStore::shrink_to_fit(&self.map);
+        ShrinkableKeyedStateStore::shrink_to_fit(&self.0.map);
     }
 
     fn len(&self) -> usize {
-        self.map.len()
+        self.0.map.len()
     }
 
     fn is_empty(&self) -> bool {
-        self.map.is_empty()
+        self.0.map.is_empty()
     }
 }

@@ -151,3 +151,85 @@ fn extreme_rates_are_taken_as_near_as_they_can_be() {
         let _ = limiter.charge(one, u32::MAX);
     }
 }
+
+/// What Redis does, for buckets of which nobody else knows.
+#[derive(Default)]
+struct Sum(std::collections::HashMap<String, Duration>);
+
+impl Sum {
+    fn add<C: Clock + Clone>(&mut self, node: &Limiter<C>) {
+        let spending = node.spending();
+        let missing: Vec<_> = spending
+            .spent
+            .iter()
+            .map(|spent| {
+                let sum = self.0.entry(spent.bucket.clone()).or_default();
+                *sum = (*sum + spent.takes).min(spent.most);
+                Some(*sum)
+            })
+            .collect();
+        node.learn(&spending, &missing);
+    }
+}
+
+#[test]
+fn what_was_spent_elsewhere_is_missing_here() {
+    let clock = FakeRelativeClock::default();
+    let config = Config { per_address: limit("10/s", 20), per_key: limit("1/s", 4) };
+    let node = || Limiter::with_clock(&config, &clock, 100).shared();
+    let (here, there) = (node(), node());
+    let one = |node: &Limiter<_>| address(node, "192.0.2.1");
+    let mut sum = Sum::default();
+    here.check(one(&here), 15).unwrap();
+    sum.add(&here);
+    // Who has not asked there yet is known there after his first request.
+    assert_eq!(there.check(one(&there), 1).unwrap().unwrap().left, 19);
+    sum.add(&there);
+    assert_eq!(there.check(one(&there), 1).unwrap().unwrap().left, 3);
+    // Others and keys are not touched.
+    assert_eq!(there.check(address(&there, "192.0.2.2"), 1).unwrap().unwrap().left, 19);
+    assert_eq!(there.check(key(&there, "a"), 1).unwrap().unwrap().left, 3);
+    assert_eq!(key(&here, "a"), key(&there, "a"), "by the same name on all nodes");
+
+    // At the same time on both: too much was let through, and is paid back before anything else is.
+    let two = |node: &Limiter<_>| address(node, "192.0.2.3");
+    here.check(two(&here), 20).unwrap();
+    there.check(two(&there), 20).unwrap();
+    sum.add(&here);
+    sum.add(&there);
+    clock.advance(Duration::from_millis(1999));
+    assert!(there.check(two(&there), 1).is_err());
+    clock.advance(Duration::from_millis(101));
+    assert!(there.check(two(&there), 1).is_ok());
+}
+
+#[test]
+fn nobody_owes_more_than_a_burst() {
+    let (limiter, clock) = limiter(Config { per_address: limit("10/s", 20), per_key: None });
+    let limiter = limiter.shared();
+    let one = address(&limiter, "192.0.2.1");
+    limiter.check(one, 1).unwrap();
+    let spending = limiter.spending();
+    limiter.learn(&spending, &[Some(Duration::from_secs(1_000_000))]);
+    let wait = limiter.check(one, 1).unwrap_err().detail().retry_after.unwrap();
+    assert!(wait <= 3, "{wait}");
+    clock.advance(Duration::from_secs(wait));
+    assert!(limiter.check(one, 1).is_ok());
+    // Without an answer everything is as if there were no others.
+    let spending = limiter.spending();
+    limiter.learn(&spending, &[None]);
+    clock.advance(Duration::from_secs(60));
+    assert_eq!(limiter.check(one, 1).unwrap().unwrap().left, 19);
+}
+
+#[test]
+fn what_is_to_be_told_is_bounded() {
+    let config = Config { per_address: limit("1/s", 1000), per_key: None };
+    let limiter = Limiter::with_clock(&config, &FakeRelativeClock::default(), 100_000).shared();
+    for n in 0..60_000 {
+        let _ = limiter.check(address(&limiter, &std::net::Ipv4Addr::from_bits(n * 7919).to_string()), 1);
+    }
+    let told = limiter.spending().spent.len();
+    assert!((16_000..=32_000).contains(&told), "{told}");
+    assert!(limiter.spending().spent.is_empty());
+}

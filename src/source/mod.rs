@@ -28,8 +28,10 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use lru::LruCache;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::error::Fault as _;
 use crate::storage::fs::Root;
 use crate::storage::{Bounds, Scheme};
+use crate::telemetry::metrics::Metrics;
 
 pub use crate::units::Policy;
 pub use config::{CacheControl, Config};
@@ -77,6 +79,7 @@ struct Inner {
     asked: AtomicU64,
     /// Where what is known survives a restart.
     ledger: OnceLock<Arc<dyn Ledger>>,
+    metrics: OnceLock<Arc<Metrics>>,
 }
 
 enum Store {
@@ -115,10 +118,13 @@ impl Sources {
         self.all.values()
     }
 
-    /// Writes down what sources over a network say, from now on. The first ledger stays.
-    pub fn note_in(&self, ledger: &Arc<dyn Ledger>) {
-        for source in self.iter().filter(|source| source.is_remote()) {
-            let _ = source.inner.ledger.set(Arc::clone(ledger));
+    /// Counts from now on how sources fail, and writes down what those over a network say. The first call counts.
+    pub fn note_in(&self, ledger: &Arc<dyn Ledger>, metrics: &Arc<Metrics>) {
+        for source in self.iter() {
+            let _ = source.inner.metrics.set(Arc::clone(metrics));
+            if source.is_remote() {
+                let _ = source.inner.ledger.set(Arc::clone(ledger));
+            }
         }
     }
 }
@@ -139,6 +145,7 @@ impl Source {
                 down: Mutex::default(),
                 asked: AtomicU64::new(0),
                 ledger: OnceLock::new(),
+                metrics: OnceLock::new(),
             }),
         })
     }
@@ -440,6 +447,9 @@ impl Source {
     fn note_failure(&self, path: &SourcePath, error: &SourceError) {
         if !error.is_failure() {
             return;
+        }
+        if let Some(metrics) = self.inner.metrics.get() {
+            metrics.source_error(self.name(), error.code());
         }
         self.slot(path).fail(error.clone());
         // One server behind all paths, but not behind all URLs.

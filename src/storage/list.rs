@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use futures_util::TryStreamExt;
 use opendal::EntryMode;
 
-use super::{ObjectKey, Storage, StorageError};
+use super::{KEPT, ObjectKey, Storage, StorageError};
 
 /// What was found beneath one of the 256 top folders.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -53,7 +53,7 @@ impl Storage {
         Ok(written.map(|at| SystemTime::now().duration_since(at).unwrap_or_default()))
     }
 
-    /// Half-written files that nothing was added to for so long. Those that are kept for later have owners elsewhere.
+    /// Half-written files that nothing was added to for so long. Parts of uploads that go on have rows.
     pub async fn abandoned(&self, age: Duration) -> Vec<String> {
         let mut found = Vec::new();
         let Ok(mut entries) = tokio::fs::read_dir(self.temporary_dir()).await else { return found };
@@ -67,16 +67,4 @@ impl Storage {
         }
         found
     }
-
-    /// Files that were kept for later, by name.
-    pub async fn kept(&self) -> Vec<String> {
-        let mut found = Vec::new();
-        let Ok(mut entries) = tokio::fs::read_dir(self.temporary_dir()).await else { return found };
-        while let Ok(Some(entry)) = entries.next_entry().await {
-            found.extend(entry.file_name().into_string().ok().filter(|name| name.starts_with(KEPT)));
-        }
-        found
-    }
 }
-
-const KEPT: &str = "kept-";

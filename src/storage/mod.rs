@@ -8,6 +8,7 @@ pub mod fs;
 mod key;
 mod list;
 mod owned;
+mod pieces;
 mod presign;
 mod probe;
 mod remote;
@@ -36,6 +37,7 @@ pub use error::StorageError;
 pub use key::{ContentHash, KeyError, Md5, ObjectKey};
 pub use list::Listed;
 pub use owned::{Credential, OWNED, OwnedScheme, Settings, SettingsError};
+pub use pieces::PieceKey;
 pub use presign::Presigned;
 pub use probe::{Problem, Step, Trouble};
 pub use remote::{Bounds, Reach, Remote};
@@ -426,6 +428,8 @@ fn spool(data_dir: &Path) -> Arc<Path> {
 }
 
 const TEMPORARY: &str = ".temporary";
+/// What begins so is there on purpose; who put it there removes it.
+const KEPT: &str = "kept-";
 const ABANDONED: Duration = Duration::from_secs(24 * 3600);
 /// OpenDAL's fs takes a hop through the blocking pool for every write.
 const WRITE_PIECE: usize = 1 << 20;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::{StreamExt, TryStreamExt};
 
 use super::presign::Presigned;
-use super::{ByteStream, KeyError, ObjectKey, Scheme, Storage, StorageError, TEMPORARY};
+use super::{ByteStream, KEPT, KeyError, ObjectKey, PieceKey, Scheme, Storage, StorageError, TEMPORARY};
 
 /// The name of an object that has no key yet; random, so that nobody meets somebody else's.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -35,7 +35,7 @@ impl FromStr for StagedKey {
 
     fn from_str(text: &str) -> Result<Self, KeyError> {
         let hex = |c: u8| c.is_ascii_digit() || (b'a'..=b'f').contains(&c);
-        if text.len() == 32 && text.bytes().all(hex) {
+        if text.len() == 32 && text.bytes().all(hex) || text.parse::<PieceKey>().is_ok() {
             return Ok(Self(text.to_owned()));
         }
         Err(KeyError::new(text, "the name of an object on its way in"))
@@ -52,6 +52,12 @@ impl Storage {
     /// A name for an object that somebody else will bring by [`Storage::presign_put`].
     pub fn staged_key(&self) -> Result<StagedKey, StorageError> {
         StagedKey::random().map_err(|error| StorageError::from_io(&self.name, error))
+    }
+
+    /// The same for one that waits until somebody says that it is there: it is swept with its upload and not by its age.
+    pub fn staged_key_for(&self, upload: &str) -> Result<StagedKey, StorageError> {
+        let key = PieceKey::random(upload, 0).map_err(|error| StorageError::from_io(&self.name, error))?;
+        Ok(StagedKey(key.to_string()))
     }
 
     /// Whether [`Storage::presign_put`] works here.
@@ -120,7 +126,8 @@ impl Storage {
         self.dal.delete(&key.path()).await.map_err(|error| self.staged_failed(key, error))
     }
 
-    /// Removes what nobody finished: temporary objects older than `age`. Returns how many went.
+    /// Removes what nobody finished: temporary objects older than `age`, but for parts of uploads that go on. Returns how
+    /// many went.
     pub async fn sweep_staged(&self, age: Duration, now: i64) -> Result<u64, StorageError> {
         let before = now.saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
         let failed = |error| StorageError::from_dal(&self.name, TEMPORARY, error);
@@ -131,7 +138,7 @@ impl Storage {
         };
         let mut swept = 0;
         while let Some(entry) = entries.try_next().await.map_err(failed)? {
-            if entry.metadata().is_dir() {
+            if entry.metadata().is_dir() || entry.name().starts_with(KEPT) {
                 continue;
             }
             let known = entry.metadata().last_modified();

@@ -3,18 +3,18 @@
 //! known that the store lacks it.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::TryStreamExt;
+use futures_util::{StreamExt, TryStreamExt};
 use md5::{Digest, Md5 as Md5Hasher};
 use sha2::Sha256;
 
 use super::fs::{self, OpenFile};
-use super::{ContentHash, Md5, ObjectKey, Storage, StorageError, sync_folders};
+use super::{ByteStream, ContentHash, Md5, ObjectKey, Storage, StorageError, sync_folders};
 
 /// A file that is nobody's yet. Dropped before [`Temporary::promote`] or [`Temporary::keep`] it is removed.
 pub struct Temporary {
@@ -26,7 +26,7 @@ pub struct Temporary {
     /// Written together: each write is a hop to another thread.
     pending: Vec<Bytes>,
     pending_len: usize,
-    /// `None` = the file was taken up again, and is read once more in the end.
+    /// `None` = it is a part of something, and read once more if it is asked what it is.
     hashes: Option<Box<Hashes>>,
     /// Whether the file stays when this is dropped.
     kept: bool,
@@ -56,32 +56,25 @@ impl Storage {
         self.begin_as(&format!("{:032x}", u128::from_ne_bytes(random))).await
     }
 
-    /// The same under a name by which [`Storage::resume`] finds it again. Names that begin with `kept-` are left alone
-    /// when half-written files are swept.
-    pub async fn begin_as(&self, name: &str) -> Result<Temporary, StorageError> {
+    /// The same under a name. Names that begin with `kept-` are left alone when half-written files are swept.
+    pub(super) async fn begin_as(&self, name: &str) -> Result<Temporary, StorageError> {
         let path = self.temporary_dir().join(name);
         let (file, path) = self.blocking(move || Ok((create(&path)?, path))).await?;
-        Ok(self.temporary(file, path, 0, Some(Box::default())))
+        let (storage, file) = (self.clone(), Arc::new(file));
+        let hashes = Some(Box::default());
+        Ok(Temporary {
+            storage,
+            file,
+            path,
+            len: 0,
+            pending: Vec::new(),
+            pending_len: 0,
+            hashes,
+            kept: false,
+        })
     }
 
-    /// A file that was kept, of which the first `len` bytes count.
-    pub async fn resume(&self, name: &str, len: u64) -> Result<Temporary, StorageError> {
-        let path = self.temporary_dir().join(name);
-        let opened = self.blocking(move || {
-            let mut file = OpenOptions::new().read(true).write(true).open(&path)?;
-            if file.metadata()?.len() < len {
-                return Err(io::Error::other("a kept upload is shorter than was promised"));
-            }
-            file.set_len(len)?;
-            file.seek(SeekFrom::Start(len))?;
-            Ok((file, path))
-        });
-        let (file, path) = opened.await?;
-        let hashes = (len == 0).then(Box::default);
-        Ok(self.temporary(file, path, len, hashes))
-    }
-
-    /// Removes a file that was kept; none is no error.
+    /// Removes a half-written file; none is no error.
     pub async fn discard(&self, name: &str) -> Result<(), StorageError> {
         let path = self.temporary_dir().join(name);
         self.blocking(move || match std::fs::remove_file(path) {
@@ -89,11 +82,6 @@ impl Storage {
             _ => Ok(()),
         })
         .await
-    }
-
-    fn temporary(&self, file: File, path: PathBuf, len: u64, hashes: Option<Box<Hashes>>) -> Temporary {
-        let (storage, file) = (self.clone(), Arc::new(file));
-        Temporary { storage, file, path, len, pending: Vec::new(), pending_len: 0, hashes, kept: false }
     }
 
     async fn blocking<T: Send + 'static>(
@@ -161,6 +149,14 @@ impl Temporary {
         self.storage.blocking(move || Ok(work(&file))).await
     }
 
+    /// The bytes so far, in pieces.
+    pub async fn stream(&mut self) -> Result<ByteStream, StorageError> {
+        self.flush().await?;
+        let (storage, len) = (self.storage.clone(), self.len);
+        let pieces = OpenFile::of(Arc::clone(&self.file), len).stream(0..len);
+        Ok(pieces.map_err(move |error| StorageError::from_fs(storage.name(), "", error)).boxed())
+    }
+
     /// Makes it the object of that key, unless there is one already. It must have been finished.
     pub async fn promote(mut self, key: &ObjectKey, digests: &Digests) -> Result<(), StorageError> {
         let storage = self.storage.clone();
@@ -190,19 +186,21 @@ impl Temporary {
         Ok(())
     }
 
-    /// Leaves the file for [`Storage::resume`], with all of its bytes on the disk.
-    pub async fn keep(mut self) -> Result<u64, StorageError> {
+    /// Leaves the file where it is, with all of its bytes on the disk.
+    pub(super) async fn keep(mut self) -> Result<u64, StorageError> {
         self.sync().await?;
         self.kept = true;
         Ok(self.len)
     }
 
-    /// Whether a drop leaves the file as it is: for an upload that goes on later, whatever ends this part of it.
-    pub fn set_kept(&mut self, kept: bool) {
-        self.kept = kept;
+    /// For a file that is only a part of something: what it is nobody will ask.
+    #[must_use]
+    pub(super) fn unhashed(mut self) -> Self {
+        self.hashes = None;
+        self
     }
 
-    async fn flush(&mut self) -> Result<(), StorageError> {
+    pub(super) async fn flush(&mut self) -> Result<(), StorageError> {
         let pieces = std::mem::take(&mut self.pending);
         self.pending_len = 0;
         if pieces.is_empty() {

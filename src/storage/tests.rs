@@ -166,26 +166,43 @@ async fn what_is_not_right_or_not_listed_says_so() {
 }
 
 #[tokio::test]
-async fn a_temporary_file_that_is_kept_goes_on_where_it_was_and_others_go() {
+async fn a_file_comes_in_parts_that_are_found_again_and_go_together() {
     let dir = tempfile::tempdir().unwrap();
     let content: Vec<u8> = (0..2_300_000u32).map(|i| (i % 239) as u8).collect();
-    let (hash, key, bytes) = object(&content);
+    let bytes = Bytes::from(content);
+    let (upload, other) = ("0".repeat(32), "1".repeat(32));
     for storage in [local(dir.path()).await, memory().await] {
-        let mut file = storage.begin_as("kept-1").await.unwrap();
-        file.write(bytes.slice(..1_500_000)).await.unwrap();
-        assert_eq!(file.keep().await.unwrap(), 1_500_000);
-        // What came after the place that was promised is written again.
-        let mut file = storage.resume("kept-1", 1_200_000).await.unwrap();
-        file.write(bytes.slice(1_200_000..)).await.unwrap();
-        let digests = file.finish().await.unwrap();
-        assert_eq!((digests.sha256, digests.bytes), (hash, 2_300_000));
-        file.promote(&key, &digests).await.unwrap();
-        assert_eq!(storage.read(&key, u64::MAX).await.unwrap(), bytes);
-        assert!(storage.resume("kept-1", 9).await.is_err());
+        let piece = async |upload: &str, at: u64, bytes: Bytes| {
+            let (key, mut file) = storage.begin_piece(upload, at).await.unwrap();
+            file.write(bytes.clone()).await.unwrap();
+            assert_eq!(storage.keep_piece(&key, file).await.unwrap(), bytes.len() as u64);
+            key
+        };
+        let first = piece(&upload, 0, bytes.slice(..1_500_000)).await;
+        let second = piece(&upload, 1_500_000, bytes.slice(1_500_000..)).await;
+        piece(&upload, 1_500_000, bytes.slice(1_500_000..1_600_000)).await;
+        let foreign = piece(&other, 0, bytes.slice(..10)).await;
+        let mut whole = storage.begin().await.unwrap();
+        for (key, len) in [(&first, 1_500_000), (&second, 800_000)] {
+            let mut pieces = storage.piece_stream(key, len).await.unwrap();
+            while let Some(piece) = pieces.try_next().await.unwrap() {
+                whole.write(piece).await.unwrap();
+            }
+        }
+        let (hash, _, _) = object(&bytes);
+        assert_eq!(whole.finish().await.unwrap().sha256, hash);
 
-        let mut dropped = storage.begin().await.unwrap();
+        // Half-written files go with their process; parts stay until their upload goes.
+        let (_, mut dropped) = storage.begin_piece(&upload, 5).await.unwrap();
         dropped.write(bytes.clone()).await.unwrap();
-        drop(dropped);
+        drop((dropped, whole));
         assert_eq!(storage.abandoned(Duration::ZERO).await, Vec::<String>::new());
+        assert_eq!(storage.discard_pieces(&upload).await.unwrap(), 3);
+        assert_eq!(storage.discard_pieces(&upload).await.unwrap(), 0);
+        let gone = async { storage.piece_stream(&first, 9).await?.try_next().await };
+        assert!(gone.await.is_err());
+        let mut there = storage.piece_stream(&foreign, 10).await.unwrap();
+        assert_eq!(there.try_next().await.unwrap().unwrap(), bytes.slice(..10));
+        storage.discard_piece(&foreign).await.unwrap();
     }
 }

@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text};
@@ -12,10 +13,15 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use super::process::Process;
+
 /// Every metric of the server. Built once, shared as `Arc<Metrics>`.
-#[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
+    /// What looks at its own state before it is written.
+    before: Mutex<Vec<Before>>,
+    source_errors: Family<SourceError, Counter>,
+    cache_memory_bytes: Gauge,
     requests: Family<RouteStatus, Counter>,
     cache: [Counter; CacheTier::ALL.len()],
     cache_skipped: Family<Reason, Counter>,
@@ -33,7 +39,11 @@ pub struct Metrics {
     queue_seconds: Gauge<f64, AtomicU64>,
     jobs: Family<JobState, Counter>,
     jobs_queued: Family<JobState, Gauge>,
+    cluster_up: Family<Means, Gauge>,
+    cluster_messages: Family<Direction, Counter>,
 }
+
+type Before = Box<dyn Fn(&Metrics) + Send + Sync>;
 
 /// Where an answer came from: label `tier` of `pixedge_cache_total`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -88,7 +98,9 @@ impl Metrics {
     pub const CONTENT_TYPE: &'static str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
     pub fn new() -> Self {
-        let mut registry = Registry::with_prefix("pixedge");
+        let mut root = Registry::default();
+        root.register_collector(Box::new(Process));
+        let registry = root.sub_registry_with_prefix("pixedge");
         let requests = Family::default();
         registry.register("requests", "Answered requests by route and status", requests.clone());
         let tiers = Family::<Tier, Counter>::default();
@@ -150,8 +162,31 @@ impl Metrics {
             "Jobs that wait, are in work or failed for good, by kind",
             jobs_queued.clone(),
         );
+        let source_errors = Family::default();
+        registry.register(
+            "source_errors",
+            "Failed questions to sources, by source and what went wrong",
+            source_errors.clone(),
+        );
+        let cache_memory_bytes = Gauge::default();
+        registry.register("cache_memory_bytes", "Results in memory", cache_memory_bytes.clone());
+        let build = Family::<Version, Gauge>::default();
+        build.get_or_create(&Version { version: env!("CARGO_PKG_VERSION") }).set(1);
+        registry.register("build_info", "Which version runs", build);
+        // Without Redis neither is there, so that an alarm on 0 is not one for a single node.
+        let cluster_up = Family::default();
+        registry.register("cluster_up", "1 while Redis answers", cluster_up.clone());
+        let cluster_messages = Family::default();
+        registry.register(
+            "cluster_messages",
+            "Messages to and from other nodes, by direction",
+            cluster_messages.clone(),
+        );
         Self {
-            registry,
+            registry: root,
+            before: Mutex::default(),
+            source_errors,
+            cache_memory_bytes,
             requests,
             cache,
             cache_skipped,
@@ -169,11 +204,21 @@ impl Metrics {
             queue_seconds,
             jobs,
             jobs_queued,
+            cluster_up,
+            cluster_messages,
         }
+    }
+
+    /// Calls this before each exposition, for what is cheaper to look at than to count.
+    pub fn before_encode(&self, look: impl Fn(&Self) + Send + Sync + 'static) {
+        self.before.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(look));
     }
 
     /// Everything in OpenMetrics text.
     pub fn encode(&self) -> String {
+        for look in &*self.before.lock().unwrap_or_else(PoisonError::into_inner) {
+            look(self);
+        }
         let mut out = String::with_capacity(8 * 1024);
         if text::encode(&mut out, &self.registry).is_err() {
             // Writing into a String cannot fail; a half-written exposition must not look like a whole one.
@@ -203,6 +248,15 @@ impl Metrics {
     /// `source` is the name from the configuration.
     pub fn source_read(&self, source: &str) {
         self.source_reads.get_or_create(&SourceName { source: source.to_owned() }).inc();
+    }
+
+    /// `error` is the stable word for what went wrong.
+    pub fn source_error(&self, source: &str, error: &'static str) {
+        self.source_errors.get_or_create(&SourceError { source: source.to_owned(), error }).inc();
+    }
+
+    pub fn cache_memory(&self, bytes: usize) {
+        self.cache_memory_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
     pub fn decode(&self, format: &'static str) {
@@ -258,12 +312,39 @@ impl Metrics {
         let gauge = self.jobs_queued.get_or_create(&JobState { kind, state });
         gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
+
+    /// Whether Redis answers; never called where none is configured.
+    pub fn cluster_up(&self, up: bool) {
+        self.cluster_up.get_or_create(&Means { by: "redis" }).set(i64::from(up));
+    }
+
+    /// `sent` or `received`.
+    pub fn cluster_message(&self, direction: &'static str) {
+        self.cluster_messages.get_or_create(&Direction { direction }).inc();
+    }
+}
+
+impl std::fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
 }
 
 impl Default for Metrics {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// By what nodes reach each other.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Means {
+    by: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Direction {
+    direction: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -285,6 +366,17 @@ struct Reason {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct SourceName {
     source: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SourceError {
+    source: String,
+    error: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Version {
+    version: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -340,6 +432,8 @@ mod tests {
         metrics.encoded("avif");
         metrics.bitmap_cache(true);
         metrics.original(false);
+        metrics.source_error("photos", "source_timeout");
+        metrics.before_encode(|metrics| metrics.cache_memory(77));
         metrics.refused("queue");
         metrics.panic();
         metrics.stage(Stage::Decode, Duration::from_millis(3));
@@ -362,6 +456,9 @@ mod tests {
             "pixedge_bitmap_cache_total{hit=\"true\"} 1",
             "pixedge_bitmap_cache_total{hit=\"false\"} 0",
             "pixedge_originals_total{hit=\"false\"} 1",
+            "pixedge_source_errors_total{source=\"photos\",error=\"source_timeout\"} 1",
+            "pixedge_cache_memory_bytes 77",
+            concat!("pixedge_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
             "pixedge_refused_total{reason=\"queue\"} 1",
             "pixedge_panics_total 1",
             "pixedge_stage_seconds_bucket{le=\"0.004\",stage=\"decode\"} 1",

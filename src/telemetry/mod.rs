@@ -1,5 +1,7 @@
-//! Logs, metric names, request ids.
+//! Logs, metrics, traces.
 
 pub mod logging;
 pub mod mask;
 pub mod metrics;
+pub mod process;
+pub mod traces;

@@ -40,6 +40,31 @@ pub enum UploadError {
     TicketUsed,
     #[error("this upload URL has expired")]
     TicketExpired,
+    #[error("there is no such upload")]
+    NoUpload,
+    #[error("this upload has expired; begin it anew")]
+    UploadExpired,
+    #[error("the upload stands at {received} bytes, and the next part must begin there")]
+    Offset { received: u64 },
+    #[error("the bytes do not have the checksum that came with them")]
+    Checksum,
+    #[error("the body did not arrive whole")]
+    Torn,
+    /// The storage gave back other bytes than it took.
+    #[error("what was received of this upload is lost; begin it anew")]
+    Lost,
+    #[error("the upload is in too many parts; begin it anew, with larger ones")]
+    TooManyPieces,
+    #[error("where these pictures are kept nobody else can put them; send them here")]
+    NoPresigning,
+    #[error("nothing has arrived at the URL of this upload")]
+    NotArrived,
+    #[error("the upload was completed")]
+    Completed,
+    #[error("the upload is being completed")]
+    Completing,
+    #[error("{announced} bytes were announced, and {found} arrived")]
+    OtherLength { announced: u64, found: u64 },
     #[error("types: {0}")]
     Types(String),
     #[error("no randomness: {0}")]
@@ -68,11 +93,25 @@ impl UploadError {
             | Self::Unmeasured { .. }
             | Self::TooManyBytes { .. }
             | Self::Type { .. }
+            | Self::OtherLength { .. }
             | Self::Id(_)
             | Self::Storage(StorageError::Changed) => true,
             Self::File(error) => !matches!(error, FsError::Root { .. }),
             _ => false,
         }
+    }
+}
+
+impl UploadError {
+    /// Whether no further try can bring the same upload to a good end.
+    pub(super) fn ends_upload(&self) -> bool {
+        self.is_about_the_file()
+            || matches!(
+                self,
+                Self::Lost
+                    | Self::Storage(StorageError::Missing { .. })
+                    | Self::Library(LibraryError::Missing { .. } | LibraryError::NotFound { .. })
+            )
     }
 }
 
@@ -87,9 +126,20 @@ impl Fault for UploadError {
                 Kind::NotFound => Kind::BadRequest,
                 kind => kind,
             },
-            Self::UnderWay | Self::TicketUsed => Kind::Conflict,
+            Self::UnderWay
+            | Self::TicketUsed
+            | Self::Offset { .. }
+            | Self::NotArrived
+            | Self::Completed
+            | Self::Completing => Kind::Conflict,
             Self::BadTicket => Kind::Forbidden,
-            Self::TicketExpired => Kind::Expired,
+            Self::TicketExpired | Self::UploadExpired | Self::Lost => Kind::Expired,
+            Self::NoUpload => Kind::NotFound,
+            Self::Checksum => Kind::ChecksumMismatch,
+            Self::Torn => Kind::BadRequest,
+            Self::TooManyPieces | Self::NoPresigning => Kind::Unprocessable,
+            Self::OtherLength { announced, found } if found > announced => Kind::TooLarge,
+            Self::OtherLength { .. } => Kind::Unprocessable,
             Self::Db(error) => error.kind(),
             Self::Id(_) => Kind::BadRequest,
             Self::TooManyBytes { .. } => Kind::TooLarge,
@@ -115,7 +165,18 @@ impl Fault for UploadError {
             Self::UnderWay => "upload_under_way",
             Self::BadTicket => "bad_ticket",
             Self::TicketUsed => "ticket_used",
-            Self::TicketExpired => "expired",
+            Self::TicketExpired | Self::UploadExpired => "expired",
+            Self::NoUpload => "not_found",
+            Self::Offset { .. } => "upload_offset",
+            Self::Checksum => "checksum_mismatch",
+            Self::Torn => "bad_body",
+            Self::Lost => "upload_lost",
+            Self::TooManyPieces => "too_many_parts",
+            Self::NoPresigning => "no_presigning",
+            Self::NotArrived => "upload_missing",
+            Self::Completed => "upload_completed",
+            Self::Completing => "upload_under_way",
+            Self::OtherLength { .. } => "other_length",
             Self::Db(error) => error.code(),
             Self::TooManyBytes { .. } => "too_many_bytes",
             Self::Type { .. } => "type_not_allowed",
@@ -145,7 +206,7 @@ impl Fault for UploadError {
             Self::Storage(error) => error.detail(),
             Self::Library(error) => error.detail(),
             Self::Db(error) => error.detail(),
-            Self::UnderWay => Detail { retry_after: Some(5), ..Detail::default() },
+            Self::UnderWay | Self::Completing => Detail { retry_after: Some(5), ..Detail::default() },
             _ => Detail::default(),
         }
     }

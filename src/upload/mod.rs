@@ -2,11 +2,13 @@
 //! kept, stored once per content, recorded. An object is announced before it appears and appears before its row is
 //! written, so whatever dies in between leaves no row without its bytes.
 
+mod direct;
 mod error;
 mod fetch;
 mod import;
 mod naming;
 mod once;
+mod resumable;
 mod session;
 mod store;
 mod ticket;
@@ -23,10 +25,12 @@ use crate::db::{Db, now_ms};
 use crate::library::{self, Filing, Image, ImageId, Library, NewImage, Sameness, Visibility};
 use crate::net::Client;
 
+pub use direct::Direct;
 pub use error::UploadError;
 pub use import::{Imported, Outcome, Summary};
 pub use naming::{Naming, Pattern};
 pub use once::{Attempt, Seen};
+pub use resumable::{Checksum, Progress, Received};
 pub use session::Session;
 pub use ticket::{Claim, Grant};
 pub use types::Types;
@@ -42,6 +46,8 @@ pub struct Config {
     pub visibility: Visibility,
     /// When an image ends that says nothing about it; `None` = never.
     pub expire_after: Option<Duration>,
+    /// How long an upload in several requests may take.
+    pub unfinished_for: Duration,
 }
 
 /// The use cases of taking pictures in; cheap to clone.
@@ -143,6 +149,7 @@ impl Default for Config {
             naming: Naming::Random,
             visibility: Visibility::Public,
             expire_after: None,
+            unfinished_for: Duration::from_secs(86_400),
         }
     }
 }
@@ -165,7 +172,7 @@ impl Uploads {
     /// Forgets what ended long ago. For a job that runs now and then.
     pub async fn sweep(&self, now: i64) -> Result<u64, UploadError> {
         // An old ticket says for a while yet that it has expired.
-        Ok(store::sweep(&self.db, now, now - 30 * DAY).await?)
+        Ok(store::sweep(&self.db, now, now - 30 * DAY).await? + self.sweep_pending(now).await?)
     }
 
     pub fn library(&self) -> &Library {

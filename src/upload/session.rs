@@ -24,7 +24,7 @@ pub struct Session {
     digests: Option<Digests>,
 }
 
-/// A file that is in the storage now, and what it is.
+/// What a file is, and where it is in the storage or will be.
 pub(super) struct Checked {
     pub(super) header: Header,
     pub(super) stored: Stored,
@@ -52,7 +52,7 @@ impl Uploads {
     }
 
     /// The operator's own files need only be such as can be read again.
-    fn limit(&self, owner: Owner, wish: &Wish) -> u64 {
+    pub(super) fn limit(&self, owner: Owner, wish: &Wish) -> u64 {
         let most = if owner.pk.is_none() { self.config.limits.max_bytes } else { self.config.max_bytes };
         wish.max_bytes.unwrap_or(u64::MAX).min(most)
     }
@@ -124,23 +124,9 @@ impl Session {
     pub async fn finish(mut self) -> Result<Uploaded, UploadError> {
         let digests = self.seal().await?;
         let Self { uploads, owner, wish, file, mut room, .. } = self;
-        let checked = uploads.store(file, digests, &wish).await?;
-        let now = now_ms();
-        let extension = checked.header.format.extension();
-        let new = NewImage {
-            id: wish.id.clone(),
-            name: wish.name.clone(),
-            shape: shape(&checked.header),
-            stored: checked.stored,
-            visibility: wish.visibility.unwrap_or(uploads.config.visibility),
-            owner: owner.pk,
-            expires_at: wish.expires.at(uploads.config.expire_after, now),
-            stored_name: uploads.config.naming.name(&wish.name, &digests, extension, now),
-            exif: checked.exif,
-        };
-        let (image, duplicate) = uploads.library.admit(&new, wish.same, &wish.filing, &mut room, now).await?;
+        let done = uploads.record(owner, &wish, file, digests, &mut room).await?;
         room.release().await?;
-        Ok(Uploaded { image, duplicate })
+        Ok(done)
     }
 
     /// Puts the content under an image that exists, in place of what it shows now.
@@ -182,6 +168,45 @@ impl Session {
 }
 
 impl Uploads {
+    /// Checks a file all of whose bytes have come, stores it and records it. On return it is safe.
+    pub(super) async fn record(
+        &self,
+        owner: Owner,
+        wish: &Wish,
+        file: Temporary,
+        digests: Digests,
+        room: &mut Reservation,
+    ) -> Result<Uploaded, UploadError> {
+        let checked = self.store(file, digests, wish).await?;
+        self.admit(owner, wish, checked, room).await
+    }
+
+    /// Records what is in the storage.
+    pub(super) async fn admit(
+        &self,
+        owner: Owner,
+        wish: &Wish,
+        checked: Checked,
+        room: &mut Reservation,
+    ) -> Result<Uploaded, UploadError> {
+        let (now, stored) = (now_ms(), checked.stored);
+        let digests = Digests { sha256: stored.sha256, md5: stored.md5, bytes: stored.bytes };
+        let extension = checked.header.format.extension();
+        let new = NewImage {
+            id: wish.id.clone(),
+            name: wish.name.clone(),
+            shape: shape(&checked.header),
+            stored,
+            visibility: wish.visibility.unwrap_or(self.config.visibility),
+            owner: owner.pk,
+            expires_at: wish.expires.at(self.config.expire_after, now),
+            stored_name: self.config.naming.name(&wish.name, &digests, extension, now),
+            exif: checked.exif,
+        };
+        let (image, duplicate) = self.library.admit(&new, wish.same, &wish.filing, room, now).await?;
+        Ok(Uploaded { image, duplicate })
+    }
+
     /// From a temporary file to an object that is announced and there; nobody needs it yet.
     pub(super) async fn store(
         &self,
@@ -190,22 +215,38 @@ impl Uploads {
         wish: &Wish,
     ) -> Result<Checked, UploadError> {
         let crash = self.library.storages().crash();
-        let (limits, len) = (self.config.limits, digests.bytes);
-        let (header, exif) = file.inspect(move |file| inspect(file, len, &limits)).await??;
+        let checked = self.check(&file, digests, wish).await?;
+        self.announce(&checked.stored).await?;
+        crash.hit("upload.announced");
+        file.promote(&checked.stored.key, &digests).await?;
+        crash.hit("upload.promoted");
+        Ok(checked)
+    }
+
+    /// What a file is that is on the disk, if it is one that is taken here.
+    pub(super) async fn check(
+        &self,
+        file: &Temporary,
+        digests: Digests,
+        wish: &Wish,
+    ) -> Result<Checked, UploadError> {
+        let (limits, Digests { sha256, md5, bytes }) = (self.config.limits, digests);
+        let (header, exif) = file.inspect(move |file| inspect(file, bytes, &limits)).await??;
         let allowed = &self.config.types;
         if !allowed.contains(header.format)
             || wish.types.as_ref().is_some_and(|types| !types.contains(header.format))
         {
             return Err(UploadError::Type { format: header.format });
         }
-        let key = ObjectKey::for_content(&digests.sha256, header.format.extension());
-        let storage = file.storage().to_owned();
-        self.library.announce(&storage, &key, &digests.sha256, len, now_ms()).await?;
-        crash.hit("upload.announced");
-        file.promote(&key, &digests).await?;
-        crash.hit("upload.promoted");
-        let stored = Stored { storage, key, sha256: digests.sha256, md5: digests.md5, bytes: len };
+        let key = ObjectKey::for_content(&sha256, header.format.extension());
+        let stored = Stored { storage: file.storage().to_owned(), key, sha256, md5, bytes };
         Ok(Checked { header, stored, exif })
+    }
+
+    /// Says that this object is about to appear.
+    pub(super) async fn announce(&self, stored: &Stored) -> Result<(), UploadError> {
+        let Stored { storage, key, sha256, bytes, .. } = stored;
+        Ok(self.library.announce(storage, key, sha256, *bytes, now_ms()).await?)
     }
 }
 

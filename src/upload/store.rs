@@ -1,5 +1,7 @@
 //! The statements about uploads that outlive a request.
 
+pub(super) mod pending;
+
 use crate::db::{Db, DbError, Row, Value};
 
 /// An answer that was given, or will be.

@@ -10,7 +10,7 @@ use crate::error::Fault;
 use crate::library::{Page, SweepPlan, Swept};
 use crate::storage::{ContentHash, LOCAL, ObjectKey, Storages};
 
-async fn uploads(data_dir: &Path) -> Uploads {
+pub(super) async fn uploads(data_dir: &Path) -> Uploads {
     let db = crate::db::testing::open(data_dir).await;
     let storages = Storages::open(&BTreeMap::new(), LOCAL, data_dir, data_dir).await.unwrap();
     let library = Library::new(db, storages).await.unwrap();
@@ -18,7 +18,7 @@ async fn uploads(data_dir: &Path) -> Uploads {
 }
 
 /// A PNG of one grey; different sides make different files.
-fn png(width: u32, height: u32) -> Vec<u8> {
+pub(super) fn png(width: u32, height: u32) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, width, height);
     encoder.set_color(png::ColorType::Grayscale);
@@ -56,7 +56,7 @@ fn named(name: &str) -> Wish {
     Wish { same: Sameness::ContentAndName, ..Wish::named(name) }
 }
 
-fn of(pk: i64, bytes: Option<u64>, files: Option<u64>) -> Owner {
+pub(super) fn of(pk: i64, bytes: Option<u64>, files: Option<u64>) -> Owner {
     Owner { pk: Some(pk), quota: library::Quota { bytes, files } }
 }
 

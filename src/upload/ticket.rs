@@ -54,18 +54,13 @@ impl Uploads {
         if !grant.types.is_empty() {
             Types::parse(&grant.types).map_err(UploadError::Types)?;
         }
-        let kept = Kept {
-            name: grant.name.clone(),
-            types: grant.types.clone(),
-            visibility: grant.visibility.map(|visibility| visibility.to_string()),
-            never_expires: grant.expires == Expires::Never,
-            expires_at: match grant.expires {
-                Expires::At(at) => Some(at),
-                _ => None,
-            },
-            album: grant.filing.album.clone(),
-            tags: grant.filing.tags.iter().map(|tag| tag.as_str().to_owned()).collect(),
+        let wish = Wish {
+            visibility: grant.visibility,
+            expires: grant.expires,
+            filing: grant.filing.clone(),
+            ..Wish::named(grant.name.as_deref().unwrap_or_default())
         };
+        let kept = Kept { name: grant.name.clone(), ..Kept::of(&wish, &grant.types) };
         let mut secret = [0; 24];
         getrandom::fill(&mut secret).map_err(|error| UploadError::Random(error.to_string()))?;
         let token = URL_SAFE_NO_PAD.encode(secret);
@@ -131,6 +126,22 @@ impl Drop for Claim {
 }
 
 impl Kept {
+    /// `types` are words for the types that the wish has.
+    pub(super) fn of(wish: &Wish, types: &[String]) -> Self {
+        Self {
+            name: Some(wish.name.clone()),
+            types: types.to_vec(),
+            visibility: wish.visibility.map(|visibility| visibility.to_string()),
+            never_expires: wish.expires == Expires::Never,
+            expires_at: match wish.expires {
+                Expires::At(at) => Some(at),
+                _ => None,
+            },
+            album: wish.filing.album.clone(),
+            tags: wish.filing.tags.iter().map(|tag| tag.as_str().to_owned()).collect(),
+        }
+    }
+
     pub(super) fn text(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
     }

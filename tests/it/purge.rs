@@ -132,6 +132,55 @@ fn the_command_reaches_a_running_server_within_a_second_and_survives_a_restart()
 }
 
 #[test]
+fn caches_in_front_are_told_until_they_understand() {
+    use crate::support::web::{Web, answer};
+    // One that is busy at first, one that refuses, one that does not have it.
+    let told = std::sync::atomic::AtomicU32::new(0);
+    let busy = Web::start(move |request| {
+        let is_first = told.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0;
+        answer(request, if is_first { "503 Service Unavailable" } else { "204 No Content" }, &[], b"")
+    });
+    let refusing = Web::start(|request| answer(request, "403 Forbidden", &[], b""));
+    let without = Web::start(|request| answer(request, "404 Not Found", &[], b""));
+    let home = Home::demo_with(&format!(
+        "auth: {{ admin_key_file: admin.txt }}\njobs: {{ backoff: 10ms, poll: 100ms }}\npurge_hooks:\n  \
+         busy: {{ url: '{}/purge?site=1', token_file: token.txt }}\n  refusing: {{ url: '{}' }}\n  \
+         without: {{ url: '{}', method: PURGE }}\n",
+        busy.url(),
+        refusing.url(),
+        without.url(),
+    ));
+    std::fs::write(home.path().join("admin.txt"), KEY).unwrap();
+    std::fs::write(home.path().join("token.txt"), "open-sesame").unwrap();
+    let server = home.start();
+    let reply = server.post("/v1/purge", &[BEARER, JSON], "{\"image\":\"demo\"}");
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    let counted = |state: &str| {
+        let name = format!("pixedge_jobs_total{{kind=\"purge-hook\",state=\"{state}\"}}");
+        server.metrics().get(&name).copied().unwrap_or(0.0)
+    };
+    let since = Instant::now();
+    while (counted("completed"), counted("retried"), counted("failed")) != (2.0, 1.0, 1.0) {
+        assert!(since.elapsed() < Duration::from_secs(20), "{}", server.log());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let requests = busy.requests();
+    assert_eq!((requests.len(), refusing.requests().len(), without.requests().len()), (2, 1, 1));
+    for request in &requests {
+        assert_eq!((&*request.method, &*request.target), ("POST", "/purge?site=1"));
+        let header = |name: &str| request.headers.get(name).map(String::as_str);
+        assert_eq!(header("authorization"), Some("Bearer open-sesame"));
+        assert_eq!((header("cache-tag"), header("surrogate-key")), (Some("demo"), Some("demo")));
+        let said: serde_json::Value = serde_json::from_slice(&request.body).unwrap();
+        let expected =
+            serde_json::json!({"purged": "image", "name": "demo", "generation": 1, "cache_tags": ["demo"]});
+        assert_eq!(said, expected);
+    }
+    assert_eq!(without.requests()[0].method, "PURGE");
+    assert!(!server.log().contains("open-sesame"));
+}
+
+#[test]
 fn only_the_operator_purges_and_wrong_wishes_say_what_is_wrong() {
     let shop = start();
     let all = "{\"all\":true}";

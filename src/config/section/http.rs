@@ -33,6 +33,8 @@ pub struct Http {
     /// Origins whose scripts may call the API under `/v1`; `*` is every one. Credentials are never sent along by a
     /// browser itself, so this decides who may read, not who is signed in.
     pub api_cors: Vec<String>,
+    /// Whether answers say in `Server-Timing` how long each step of making them took.
+    pub server_timing: bool,
     /// Query keys that are ignored instead of refused; a `*` at the end stands for any rest.
     pub ignore_query: Vec<String>,
 }
@@ -50,6 +52,7 @@ impl Default for Http {
             allow: Vec::new(),
             deny: Vec::new(),
             api_cors: Vec::new(),
+            server_timing: true,
             ignore_query: Vec::new(),
         }
     }

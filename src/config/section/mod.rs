@@ -22,9 +22,11 @@ pub(super) mod limits;
 pub(super) mod log;
 pub(super) mod mail;
 pub(super) mod presets;
+pub(super) mod purge_hooks;
 pub(super) mod redis;
 pub(super) mod source;
 pub(super) mod storage;
+pub(super) mod traces;
 pub(super) mod uploads;
 pub(super) mod user_storages;
 

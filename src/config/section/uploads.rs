@@ -1,12 +1,13 @@
 //! What may be uploaded, and what is made of it at once.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Deserialize;
 
 use super::presets::validate_specs;
 use crate::net::{HostPattern, PatternError};
-use crate::units::{ByteSize, Cidr};
+use crate::units::{ByteSize, Cidr, Span};
 use crate::upload::{Naming, Types};
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -22,6 +23,8 @@ pub struct Uploads {
     pub allow_addresses: Vec<Cidr>,
     /// What a picture's stored name is made of: `random`, `md5`, `base64` or a pattern.
     pub naming: String,
+    /// How long an upload in several requests (tus) may take; what came of it is removed after that.
+    pub unfinished_for: Span,
     /// Variants that are made right after an upload: a name and a spec each.
     pub derivatives: BTreeMap<String, String>,
 }
@@ -35,6 +38,7 @@ impl Default for Uploads {
             hosts: None,
             allow_addresses: Vec::new(),
             naming: "random".to_owned(),
+            unfinished_for: Span(Duration::from_secs(86_400)),
             derivatives: derivatives.map(|(name, spec)| (name.to_owned(), spec.to_owned())).into(),
         }
     }
@@ -59,9 +63,14 @@ impl Uploads {
         if self.max_bytes.0 == 0 {
             return Err("`uploads.max_bytes`: 0 refuses every file; give a size like `32MB`".to_owned());
         }
+        if !(MINUTE..=30 * 24 * 60 * MINUTE).contains(&self.unfinished_for.0) {
+            return Err("`uploads.unfinished_for`: give a span from `1m` to `30d`, as `24h`".to_owned());
+        }
         self.types().map_err(|text| format!("`uploads.types`: {text}"))?;
         self.hosts().map_err(|text| format!("`uploads.hosts`: {text}"))?;
         self.naming().map_err(|text| format!("`uploads.naming`: {text}"))?;
         validate_specs("uploads.derivatives", &self.derivatives)
     }
 }
+
+const MINUTE: Duration = Duration::from_secs(60);

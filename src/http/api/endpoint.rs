@@ -20,7 +20,9 @@ pub(super) struct Endpoint {
     pub(super) summary: &'static str,
     needs: Needs,
     pub(super) query: Option<SchemaOf>,
+    pub(super) headers: &'static [Header],
     pub(super) takes: Takes,
+    pub(super) body_required: bool,
     pub(super) gives: [Option<Gives>; 3],
     open: bool,
     run: Run,
@@ -43,6 +45,16 @@ pub(super) enum Takes {
     Json(SchemaOf),
     /// Something else, by its media types; JSON too where a schema is given.
     Media(&'static [&'static str], Option<SchemaOf>),
+}
+
+/// A header that a request brings, beside those that everybody knows.
+#[derive(Clone, Copy)]
+pub(super) struct Header {
+    pub(super) name: &'static str,
+    pub(super) required: bool,
+    pub(super) what: &'static str,
+    /// A regular expression that its values fit.
+    pub(super) pattern: &'static str,
 }
 
 /// A success.
@@ -93,6 +105,15 @@ impl Endpoint {
         Self::new(|| Method::DELETE, path, name, summary, run)
     }
 
+    pub(super) const fn options(
+        path: &'static str,
+        name: &'static str,
+        summary: &'static str,
+        run: Run,
+    ) -> Self {
+        Self::new(|| Method::OPTIONS, path, name, summary, run)
+    }
+
     const fn new(
         method: fn() -> Method,
         path: &'static str,
@@ -108,7 +129,9 @@ impl Endpoint {
             summary,
             needs: Needs::Account,
             query: None,
+            headers: &[],
             takes: Takes::Nothing,
+            body_required: true,
             gives,
             open: false,
             run,
@@ -141,6 +164,18 @@ impl Endpoint {
     /// The body is of one of these types, or JSON that fits `T`.
     pub(super) const fn media_or_json<T: JsonSchema>(mut self, types: &'static [&'static str]) -> Self {
         self.takes = Takes::Media(types, Some(schema_of::<T>));
+        self
+    }
+
+    /// There may be no body.
+    pub(super) const fn body_optional(mut self) -> Self {
+        self.body_required = false;
+        self
+    }
+
+    /// Headers that the handler reads, for the description.
+    pub(super) const fn headers(mut self, headers: &'static [Header]) -> Self {
+        self.headers = headers;
         self
     }
 

@@ -10,6 +10,7 @@ mod admin;
 mod albums;
 mod answer;
 mod call;
+mod direct;
 mod endpoint;
 mod image;
 mod images;
@@ -23,6 +24,7 @@ mod statistics;
 mod storages;
 mod tasks;
 mod time;
+mod tus;
 mod uploads;
 mod versions;
 
@@ -30,7 +32,8 @@ use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 use http::header::{
-    AUTHORIZATION, CACHE_CONTROL, CONNECTION, HeaderMap, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION,
+    CACHE_CONTROL, CONNECTION, HeaderMap, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use http::request::Parts as Head;
 use http::{HeaderValue, Method, Response, StatusCode};
@@ -71,6 +74,8 @@ const SUBJECTS: &[&[Endpoint]] = &[
     images::ENDPOINTS,
     uploads::ENDPOINTS,
     signed::ENDPOINTS,
+    direct::ENDPOINTS,
+    tus::ENDPOINTS,
     versions::ENDPOINTS,
     albums::ENDPOINTS,
     shares::ENDPOINTS,
@@ -95,7 +100,7 @@ pub(super) struct Origin {
 /// Answers one request. The label for metrics comes along: the endpoint's own path, never what somebody typed.
 pub(super) async fn answer(
     parts: &Arc<Parts>,
-    head: Head,
+    mut head: Head,
     body: Body,
     origin: Origin,
 ) -> (&'static str, Response<Body>) {
@@ -103,14 +108,16 @@ pub(super) async fn answer(
     let allow_origin = api.cors.answer(&head.headers);
     let asked = Asked { allow_origin, ..origin.asked };
     let path = head.uri.path().to_owned();
+    head.method = tus::method(&head);
     let here: Vec<_> = endpoints().filter_map(|e| Some((e, e.path_values(&path)?))).collect();
     let Some(&(first, _)) = here.first() else {
         let known: Vec<&str> = endpoints().map(Endpoint::path).collect();
         return ("none", no_route(&path, &known, &asked));
     };
     let allowed = methods(here.iter().map(|(endpoint, _)| endpoint.method()));
+    let is_preflight = head.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
     if head.method == Method::OPTIONS
-        && !here.iter().any(|(endpoint, _)| endpoint.method() == Method::OPTIONS)
+        && (is_preflight || !here.iter().any(|(endpoint, _)| endpoint.method() == Method::OPTIONS))
     {
         let open = here.iter().any(|(endpoint, _)| endpoint.is_open());
         let cors = if open { &Cors::Any } else { &api.cors };
@@ -145,6 +152,7 @@ pub(super) async fn answer(
         }
     };
     finish(&mut response);
+    tus::finish(endpoint.path(), &mut response);
     if is_head {
         *response.body_mut() = Body::empty();
     }
@@ -199,10 +207,18 @@ fn finish(response: &mut Response<Body>) {
     let headers = response.headers_mut();
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if headers.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) {
+        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
+    }
     if unauthorized {
         headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
 }
+
+/// What scripts of other origins may read beside the few that they always may.
+const EXPOSED: &str = "idempotent-replayed, location, pixedge-image, ratelimit, ratelimit-policy, retry-after, \
+                       tus-checksum-algorithm, tus-extension, tus-max-size, tus-resumable, tus-version, upload-expires, \
+                       upload-length, upload-metadata, upload-offset, x-request-id";
 
 /// The value of `Allow`.
 fn methods(of: impl Iterator<Item = Method>) -> String {

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::answer::ok;
 use super::call::{Call, Refused};
-use super::endpoint::{Endpoint, Gives, Needs, Takes};
+use super::endpoint::{Endpoint, Gives, Header, Needs, Takes};
 use super::endpoints;
 use super::schema::generator;
 use crate::delivery::body::Body;
@@ -42,6 +42,7 @@ pub(super) fn document(public_url: &str) -> Value {
         if let Some(query) = endpoint.query {
             parameters.extend(query_parameters(&query(&mut generator).into(), generator.definitions()));
         }
+        parameters.extend(endpoint.headers.iter().map(header_parameter));
         operation.insert("parameters".into(), parameters.into());
         let media = |schema: Value| json!({ "schema": schema });
         let mut content = Map::new();
@@ -60,7 +61,10 @@ pub(super) fn document(public_url: &str) -> Value {
             }
         }
         if !content.is_empty() {
-            operation.insert("requestBody".into(), json!({ "required": true, "content": content }));
+            operation.insert(
+                "requestBody".into(),
+                json!({ "required": endpoint.body_required, "content": content }),
+            );
         }
         let mut responses = Map::new();
         for Gives { status, what, schema } in endpoint.gives.into_iter().flatten() {
@@ -120,6 +124,12 @@ fn path_parameters(path: &str) -> Vec<Value> {
             json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string", "minLength": 1 } })
         })
         .collect()
+}
+
+fn header_parameter(header: &Header) -> Value {
+    let Header { name, required, what, pattern } = header;
+    let schema = json!({ "type": "string", "pattern": pattern });
+    json!({ "name": name, "in": "header", "required": required, "description": what, "schema": schema })
 }
 
 /// The fields of a type, each as a parameter of the query.

@@ -83,7 +83,7 @@ struct Upload {
 
 /// What is to be recorded beside the bytes.
 #[derive(Deserialize, JsonSchema, Default)]
-struct About {
+pub(super) struct About {
     /// Instead of what the file is called.
     #[schemars(length(min = 1, max = 255))]
     name: Option<String>,
@@ -107,14 +107,14 @@ struct About {
 /// The texts of a form.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Texts {
+pub(super) struct Texts {
     #[serde(flatten)]
-    about: About,
+    pub(super) about: About,
 }
 
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Pictures {
-    images: Vec<ImageAnswer>,
+    pub(super) images: Vec<ImageAnswer>,
     /// Files of a form that were not taken, where others were.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<NotTaken>,
@@ -327,7 +327,7 @@ pub(super) fn owner(user: &User) -> Owner {
 
 impl About {
     /// The album is looked for now: nobody should send much in vain.
-    async fn wish(&self, desk: &Desk) -> Result<Wish, Refused> {
+    pub(super) async fn wish(&self, desk: &Desk) -> Result<Wish, Refused> {
         let expires = match (self.never_expires, self.expires_in, self.expires_at) {
             (false, None, None) => Expires::Usual,
             (true, None, None) => Expires::Never,
@@ -357,7 +357,7 @@ impl About {
 }
 
 /// The texts of a form as JSON: each of the type that its field has.
-fn form_fields(schemas: &Schemas, texts: Vec<(String, String)>) -> Value {
+pub(super) fn form_fields(schemas: &Schemas, texts: Vec<(String, String)>) -> Value {
     let mut fields = Map::new();
     let mut tags = Vec::new();
     for (key, text) in texts {

@@ -138,6 +138,7 @@ pub(in crate::library) async fn set_default(
 
 /// Tells other processes; before the change itself, so that the numbers follow the order of the commits.
 pub(in crate::library) async fn changed(tx: &mut Tx) -> Result<(), DbError> {
+    tx.tell_others();
     let sql = "UPDATE counters SET value = value + 1 WHERE name = 'storage_changes'";
     tx.execute(sql, &[]).await.map(|_| ())
 }

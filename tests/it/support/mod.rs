@@ -6,6 +6,7 @@ pub mod daemons;
 pub mod engines;
 pub mod nginx;
 pub mod pictures;
+pub mod redis;
 pub mod shared;
 pub mod web;
 pub mod wire;

@@ -1,7 +1,7 @@
 //! A web server within the test, which answers as the test says: whole, cut off, redirected, with or without validators.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -26,6 +26,8 @@ pub struct Request {
     pub target: String,
     /// Names in lower case.
     pub headers: BTreeMap<String, String>,
+    /// As long as `Content-Length` says.
+    pub body: Vec<u8>,
 }
 
 impl Web {
@@ -71,17 +73,21 @@ impl Web {
 
 impl Inner {
     fn serve(&self, stream: &TcpStream) -> Option<()> {
-        let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
+        let mut reader = BufReader::new(stream);
+        let mut lines = reader.by_ref().lines().map_while(Result::ok);
         let first = lines.next()?;
         let mut words = first.split(' ');
         let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
-        let headers = lines
+        let headers: BTreeMap<String, String> = lines
             .take_while(|line| !line.is_empty())
             .filter_map(|line| {
                 line.split_once(": ").map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
             })
             .collect();
-        let request = Request { method, target, headers };
+        let length = headers.get("content-length").map_or(0, |length| length.parse().unwrap());
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body).ok()?;
+        let request = Request { method, target, headers, body };
         self.requests.lock().unwrap().push(request.clone());
         let answer = (self.answer)(&request);
         let mut stream = stream;
