@@ -5,6 +5,7 @@ mod background;
 mod commands;
 pub mod jobs;
 mod rooms;
+mod seed;
 mod traces;
 
 use std::io;
@@ -19,6 +20,7 @@ use tokio::net::TcpListener;
 
 pub use self::commands::{accounts, backup, check, pictures, purger, restore, sweep, tell_servers, uploads};
 pub use self::rooms::{codec_limits, keys, logging, presets};
+pub use self::seed::seed;
 
 use self::background::{keep_together, stop_signal, sweep_limits, sweep_uploads, write_down, written_down};
 use self::rooms::{

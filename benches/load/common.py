@@ -21,7 +21,7 @@ def get(number, path):
 class Server:
     """pixedge over a folder source `pics` that may be asked for everything, in a folder of its own."""
 
-    def __init__(self, binary, config="", copies=()):
+    def __init__(self, binary, config="", copies=(), demo=False):
         self.work = pathlib.Path(tempfile.mkdtemp())
         (self.work / "pics").mkdir()
         for name, photo in copies:
@@ -31,7 +31,7 @@ class Server:
             "limits: { per_address: null, per_key: null }\n" + config)
         self.port = port()
         self.process = subprocess.Popen(
-            [binary, "serve", "--config", self.work / "config.yaml", "--listen", f"127.0.0.1:{self.port}"],
+            [binary, "serve", "--config", self.work / "config.yaml", "--listen", f"127.0.0.1:{self.port}", *(["--demo"] if demo else [])],
             stdout=subprocess.DEVNULL, stderr=(self.work / "log").open("w"))
         for _ in range(400):
             try:

@@ -221,5 +221,8 @@ pub(super) async fn end_sessions(tx: &mut Tx, user: i64, now: i64) -> Result<(),
 }
 
 fn is_of(user: &User, claims: &AccessClaims) -> bool {
-    user.id == claims.sub && user.generation == claims.generation && user.disabled_at.is_none()
+    user.id == claims.sub
+        && user.pk == claims.user_id
+        && user.generation == claims.generation
+        && user.disabled_at.is_none()
 }

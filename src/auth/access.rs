@@ -15,8 +15,10 @@ use crate::units::Secret;
 #[derive(Clone)]
 pub struct AccessKey([u8; 32]);
 
-/// What an access token says. Times are Unix seconds.
+/// What an access token says. Times are Unix seconds. A token that says anything else, of an audience for example, was
+/// meant for somebody else.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct AccessClaims {
     pub iss: String,
     /// The public id of the account.
@@ -178,6 +180,8 @@ mod tests {
             forged(r#"{"alg":"HS256","typ":"JWT","kid":"../../dev/null"}"#, &payload),
             forged(r#"{"alg":"HS256"}"#, &payload),
             forged(HEADER, &payload.replace("\"iss\":\"pixedge\"", "\"iss\":\"someone\"")),
+            forged(HEADER, &payload.replacen('{', r#"{"aud":"someone","#, 1)),
+            forged(HEADER, &payload.replacen('{', r#"{"nbf":1900000000,"#, 1)),
             forged(HEADER, "{}"),
             forged(HEADER, "not json"),
             good.replacen(

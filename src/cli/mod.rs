@@ -4,6 +4,7 @@
 mod backup;
 mod cache;
 mod check;
+mod dev;
 mod explain;
 mod import;
 mod render;
@@ -147,6 +148,9 @@ enum Command {
         #[arg(long, conflicts_with = "dry_run")]
         if_due: bool,
     },
+    /// What helps to try the server out
+    #[command(subcommand, hide = true)]
+    Dev(dev::Command),
     /// Handles one SVG for the server that starts it
     #[command(name = svg::COMMAND, hide = true)]
     SvgProcess,
@@ -198,6 +202,7 @@ pub fn run() -> ExitCode {
         Command::Cleanup { dry_run, .. } => {
             config(&cli.place, None).and_then(|config| worker::clean_up(&config, *dry_run))
         }
+        Command::Dev(command) => config(&cli.place, None).and_then(|config| dev::run(&config, command)),
         Command::SvgProcess => svg::serve().map_err(Failure::from),
         Command::Explain { spec } => config(&cli.place, None).and_then(|config| explain::run(&config, spec)),
     };

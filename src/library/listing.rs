@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use super::store::list::Part;
 use super::words::{TagName, wanted};
 use super::{Image, Library, LibraryError, Visibility, store};
 
@@ -95,7 +96,7 @@ pub struct Listed {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Total {
     pub count: u64,
-    /// Otherwise there are more: what is filtered is counted up to 10,000.
+    /// Otherwise there are as many at least: what is filtered is counted up to 10,000, among 20,000 candidates.
     pub exact: bool,
 }
 
@@ -109,6 +110,8 @@ pub struct Labels {
 
 pub const LONGEST_PAGE: u32 = 500;
 pub(super) const MOST_COUNTED: u64 = 10_000;
+/// How many a count looks at.
+pub(super) const MOST_EXAMINED: u64 = 20_000;
 
 impl Default for Listing {
     fn default() -> Self {
@@ -127,26 +130,39 @@ impl Library {
     /// One page of a list.
     pub async fn page(&self, listing: &Listing, now: i64) -> Result<Listed, LibraryError> {
         listing.check()?;
+        match self.parts(listing).await? {
+            Some(parts) => store::list::page(&self.db, listing, parts, now).await,
+            None => Ok(Listed::nothing()),
+        }
+    }
+
+    /// What has to hold, each with how many meet it; `None` = nothing does.
+    pub(super) async fn parts(&self, listing: &Listing) -> Result<Option<Vec<Part>>, LibraryError> {
         let db = &self.db;
         let mut parts = Vec::new();
         let filter = &listing.filter;
         if let (Some(query), Reach::Owner(owner)) = (&filter.query, listing.reach) {
             for wanted in wanted(query)? {
-                parts.push(store::list::Part::of_term(db, owner, wanted).await?);
+                parts.push(Part::of_term(db, owner, wanted).await?);
             }
         }
         if let (Some(tag), Reach::Owner(owner)) = (&filter.tag, listing.reach) {
             let name = TagName::new(tag)?;
             // A tag that nobody has used is on no image.
-            let Some(tag) = store::tags::find(db, owner, name.as_str()).await? else {
-                return Ok(Listed::nothing());
-            };
-            parts.push(store::list::Part::of_tag(&tag));
+            let Some(tag) = store::tags::find(db, owner, name.as_str()).await? else { return Ok(None) };
+            parts.push(Part::of_tag(&tag));
         }
         if let Some(id) = &filter.album {
-            parts.push(store::list::Part::of_album(&self.album(listing.reach, id).await?));
+            parts.push(Part::of_album(&self.album(listing.reach, id).await?));
         }
-        store::list::page(db, listing, parts, now).await
+        if listing.trash {
+            // What labels count of their own is what is not in the trash.
+            for part in &mut parts {
+                *part = part.again(db).await?;
+            }
+        }
+        parts.extend(Part::of_columns(db, listing.reach, listing.trash, filter).await?);
+        Ok(Some(parts))
     }
 
     /// Tags and albums of images, by their keys.

@@ -5,6 +5,7 @@ pub(super) mod counts;
 pub(super) mod list;
 pub(super) mod objects;
 pub(super) mod owned;
+pub(super) mod seed;
 pub(super) mod shares;
 pub(super) mod tags;
 pub(super) mod terms;

@@ -3,122 +3,53 @@
 
 use std::collections::HashMap;
 
-use super::super::listing::{At, Cursor, Filter, Listed, Listing, MOST_COUNTED, Reach, Sort, Start, Total};
-use super::super::words::Wanted;
+use super::super::listing::{At, Cursor, Listed, Listing, MOST_COUNTED, Reach, Sort, Start, Total};
 use super::super::{Image, LibraryError};
-use super::albums::AlbumRow;
-use super::tags::TagRow;
 use super::{COLUMNS, counts, image};
 use crate::db::{Db, DbError, Query, Value};
 
-/// A condition that another table answers, and how many images about meet it.
+mod parts;
+
+pub(in crate::library) use parts::Part;
+use parts::{Kind, Which, fewest, lead};
+
+/// Images whose time is over and which the clean-up has yet to reach: they are in no list.
 #[derive(Debug, Clone)]
-pub(in crate::library) struct Part {
-    kind: Kind,
-    count: u64,
+pub(in crate::library) enum Expired {
+    /// All of them. To leave out a few keys costs nothing, whereas to ask each row for its expiry reads the rows.
+    Keys(Vec<i64>),
+    /// So many that each row has to be asked: up to this time.
+    Upto(i64),
 }
 
-#[derive(Debug, Clone)]
-enum Kind {
-    Term { owner: i64, term: String },
-    Prefix { owner: i64, begin: String },
-    Tag(i64),
-    Album(i64),
-}
-
-impl Part {
-    pub(in crate::library) async fn of_term(db: &Db, owner: i64, wanted: Wanted) -> Result<Self, DbError> {
-        let kind = match wanted {
-            Wanted::Term(term) => Kind::Term { owner, term },
-            Wanted::Prefix(begin) => Kind::Prefix { owner, begin },
+impl Expired {
+    async fn read(db: &Db, listing: &Listing, now: i64) -> Result<Self, DbError> {
+        if listing.trash {
+            return Ok(Self::Keys(Vec::new()));
+        }
+        let query =
+            Query::new("SELECT pk FROM images WHERE trashed = 0 AND expires_at <= ?").push("", [now.into()]);
+        let query = match listing.reach {
+            Reach::Owner(owner) => query.push(" AND owner = ?", [owner.into()]),
+            Reach::Everybody => query,
         };
-        let counted =
-            Query::new("SELECT COUNT(*) AS found FROM (SELECT image_pk FROM image_terms WHERE owner = ?");
-        let counted = kind.of_words(counted, [owner.into()]).push(" LIMIT ?) AS counted", [most()]);
-        let count = db.row_of(&counted).await?.map_or(Ok(0), |row| row.narrow("found"))?;
-        Ok(Self { kind, count })
+        let rows = db.rows_of(&query.push(" LIMIT ?", [Value::Int(MOST_LEFT_OUT as i64 + 1)])).await?;
+        let keys = rows.iter().map(|row| row.int("pk")).collect::<Result<Vec<_>, _>>()?;
+        Ok(if keys.len() > MOST_LEFT_OUT { Self::Upto(now) } else { Self::Keys(keys) })
     }
 
-    pub(in crate::library) fn of_tag(tag: &TagRow) -> Self {
-        Self { kind: Kind::Tag(tag.pk), count: tag.images }
-    }
-
-    pub(in crate::library) fn of_album(album: &AlbumRow) -> Self {
-        Self { kind: Kind::Album(album.pk), count: album.images }
-    }
-
-    fn is_few(&self) -> bool {
-        self.count <= MOST_COUNTED
-    }
-
-    /// Whether its own key is in the order of time.
-    fn is_in_time(&self) -> bool {
-        matches!(self.kind, Kind::Term { .. } | Kind::Tag(_))
+    fn left_out(&self, query: Query) -> Query {
+        match self {
+            Self::Keys(keys) if keys.is_empty() => query,
+            Self::Keys(keys) => query.push_list(" AND images.pk NOT IN ", keys.iter().map(|pk| (*pk).into())),
+            Self::Upto(now) => {
+                query.push(" AND (images.expires_at IS NULL OR images.expires_at > ?)", [(*now).into()])
+            }
+        }
     }
 }
 
-impl Kind {
-    /// The condition on `term`, of the two kinds that have one.
-    fn of_words(&self, query: Query, before: impl IntoIterator<Item = Value>) -> Query {
-        let query = query.push("", before);
-        match self {
-            Self::Term { term, .. } => query.push(" AND term = ?", [term.as_str().into()]),
-            Self::Prefix { begin, .. } => {
-                let end = format!("{begin}\u{10ffff}");
-                query.push(" AND term >= ? AND term < ?", [begin.as_str().into(), end.into()])
-            }
-            Self::Tag(_) | Self::Album(_) => query,
-        }
-    }
-
-    /// As what leads the statement.
-    fn leads(&self, query: Query) -> Query {
-        match self {
-            Self::Term { owner, term } => query.push(
-                " FROM image_terms AS led CROSS JOIN images WHERE led.owner = ? AND led.term = ? \
-                 AND images.pk = led.image_pk",
-                [(*owner).into(), term.as_str().into()],
-            ),
-            Self::Tag(pk) => query.push(
-                " FROM image_tags AS led CROSS JOIN images WHERE led.tag_pk = ? AND images.pk = led.image_pk",
-                [(*pk).into()],
-            ),
-            Self::Album(pk) => query.push(
-                " FROM album_images AS led CROSS JOIN images WHERE led.album_pk = ? AND images.pk = led.image_pk",
-                [(*pk).into()],
-            ),
-            // An image may have several such words and is listed once.
-            Self::Prefix { owner, .. } => {
-                let query = query.push(
-                    " FROM images WHERE images.pk IN (SELECT image_pk FROM image_terms WHERE owner = ?",
-                    [],
-                );
-                self.of_words(query, [(*owner).into()]).push(")", [])
-            }
-        }
-    }
-
-    /// As what is looked up for each image.
-    fn holds(&self, query: Query) -> Query {
-        match self {
-            Self::Term { owner, .. } | Self::Prefix { owner, .. } => {
-                let query = query.push(
-                    " AND EXISTS (SELECT 1 FROM image_terms AS had WHERE had.image_pk = images.pk AND had.owner = ?",
-                    [],
-                );
-                self.of_words(query, [(*owner).into()]).push(")", [])
-            }
-            Self::Tag(pk) => query.push(
-                " AND EXISTS (SELECT 1 FROM image_tags AS had WHERE had.image_pk = images.pk AND had.tag_pk = ?)",
-                [(*pk).into()],
-            ),
-            Self::Album(pk) => query.push(
-                " AND EXISTS (SELECT 1 FROM album_images AS had WHERE had.image_pk = images.pk AND had.album_pk = ?)",
-                [(*pk).into()],
-            ),
-        }
-    }
-}
+const MOST_LEFT_OUT: usize = 200;
 
 pub(in crate::library) async fn page(
     db: &Db,
@@ -126,8 +57,9 @@ pub(in crate::library) async fn page(
     parts: Vec<Part>,
     now: i64,
 ) -> Result<Listed, LibraryError> {
-    let total = total(db, listing, &parts, now).await?;
-    let rows = db.rows_of(&keys(listing, &parts, now)).await?;
+    let expired = Expired::read(db, listing, now).await?;
+    let total = total(db, listing, &parts, &expired, now).await?;
+    let rows = db.rows_of(&keys(listing, &parts, &expired)).await?;
     let mut found: Vec<(i64, i64)> =
         rows.iter().map(|row| Ok((row.int("pk")?, row.int("place")?))).collect::<Result<_, DbError>>()?;
     let limit = listing.limit as usize;
@@ -156,18 +88,37 @@ pub(in crate::library) async fn by_pks(db: &Db, pks: &[i64]) -> Result<Vec<Image
 }
 
 /// The keys of a page and of the one image behind it.
-pub(in crate::library) fn keys(listing: &Listing, parts: &[Part], now: i64) -> Query {
+pub(in crate::library) fn keys(listing: &Listing, parts: &[Part], expired: &Expired) -> Query {
     let by_time = matches!(listing.sort, Sort::Newest | Sort::Oldest);
+    let order = match listing.sort {
+        Sort::Newest | Sort::Oldest => Some(Which::Created),
+        Sort::Size => Some(Which::Bytes),
+        Sort::Name | Sort::Views | Sort::Album => None,
+    };
+    let in_order = |part: &Part| order.is_some_and(|order| part.kind.is_before(order));
     let lead = match listing.sort {
         Sort::Album => parts.iter().position(|part| matches!(part.kind, Kind::Album(_))),
+        // One index has all that is asked.
+        _ if parts.len() == 1 && in_order(&parts[0]) => None,
         _ => lead(parts, by_time),
     };
     let led_in_time = by_time && lead.is_some_and(|at| parts[at].is_in_time());
-    let select = match listing.sort {
+    let select = Query::new(match listing.sort {
         Sort::Album => "SELECT images.pk AS pk, led.position AS place",
         _ => "SELECT images.pk AS pk, 0 AS place",
+    });
+    let query = match lead {
+        Some(at) => parts[at].kind.leads(select),
+        None => select.push(" FROM images WHERE 1 = 1", []),
     };
-    let mut query = conditions(Query::new(select), listing, parts, lead, now);
+    let mut query = of_list(query, listing, expired);
+    for (at, part) in parts.iter().enumerate() {
+        query = match lead {
+            Some(lead) if lead == at => query,
+            None if in_order(part) => part.kind.plain(query),
+            _ => part.kind.holds(query, lead.is_some_and(|at| parts[at].is_in_time())),
+        };
+    }
     if let Start::After(cursor) = &listing.start {
         query = after(query, cursor, led_in_time);
     }
@@ -191,47 +142,14 @@ pub(in crate::library) fn keys(listing: &Listing, parts: &[Part], now: i64) -> Q
     }
 }
 
-/// Which part leads: the one that is met least, if the images that meet it can be sorted; else one that is in order
-/// already.
-fn lead(parts: &[Part], by_time: bool) -> Option<usize> {
-    let fewest = |fits: fn(&Part) -> bool| {
-        let fitting = parts.iter().enumerate().filter(|(_, part)| fits(part));
-        fitting.min_by_key(|(_, part)| part.count).map(|(at, _)| at)
+/// Whose images, and where: what a statement says of every image that it lists or counts.
+fn of_list(query: Query, listing: &Listing, expired: &Expired) -> Query {
+    let query = query.push(" AND images.trashed = ?", [listing.trash.into()]);
+    let query = match listing.reach {
+        Reach::Owner(owner) => query.push(" AND images.owner = ?", [owner.into()]),
+        Reach::Everybody => query,
     };
-    fewest(Part::is_few).or_else(|| fewest(Part::is_in_time).filter(|_| by_time))
-}
-
-fn conditions(select: Query, listing: &Listing, parts: &[Part], lead: Option<usize>, now: i64) -> Query {
-    let Listing { reach, trash, filter, .. } = listing;
-    let mut query = match lead {
-        Some(at) => parts[at].kind.leads(select).push(" AND images.trashed = ?", [(*trash).into()]),
-        None => select.push(" FROM images WHERE images.trashed = ?", [(*trash).into()]),
-    };
-    if let Reach::Owner(owner) = reach {
-        query = query.push(" AND images.owner = ?", [(*owner).into()]);
-    }
-    if !*trash {
-        query = query.push(" AND (images.expires_at IS NULL OR images.expires_at > ?)", [now.into()]);
-    }
-    for (at, part) in parts.iter().enumerate() {
-        if lead != Some(at) {
-            query = part.kind.holds(query);
-        }
-    }
-    let Filter { format, visibility, min_bytes, max_bytes, from, to, .. } = filter;
-    let int = |number: &u64| Value::Int(i64::try_from(*number).unwrap_or(i64::MAX));
-    let filters: [(&'static str, Option<Value>); 6] = [
-        (" AND images.format = ?", format.as_deref().map(Value::from)),
-        (" AND images.visibility = ?", visibility.map(|visibility| visibility.as_str().into())),
-        (" AND images.bytes >= ?", min_bytes.as_ref().map(int)),
-        (" AND images.bytes <= ?", max_bytes.as_ref().map(int)),
-        (" AND images.created_at >= ?", from.map(Value::Int)),
-        (" AND images.created_at < ?", to.map(Value::Int)),
-    ];
-    filters.into_iter().fold(query, |query, (condition, value)| match value {
-        Some(value) => query.push(condition, [value]),
-        None => query,
-    })
+    expired.left_out(query)
 }
 
 /// Two comparisons and not `OR` alone: the first is where an index is entered.
@@ -269,21 +187,55 @@ fn cursor(sort: Sort, last: &Image, place: i64) -> Cursor {
     Cursor { sort, value, pk: last.pk }
 }
 
-async fn total(db: &Db, listing: &Listing, parts: &[Part], now: i64) -> Result<Total, DbError> {
-    if parts.is_empty() && listing.filter == Filter::default() {
+async fn total(
+    db: &Db,
+    listing: &Listing,
+    parts: &[Part],
+    expired: &Expired,
+    now: i64,
+) -> Result<Total, DbError> {
+    let Some(lead) = fewest(parts) else {
         let count = counts::of(db, listing.reach, listing.trash, now).await?;
         return Ok(Total { count, exact: true });
+    };
+    if let ([part], Expired::Keys(keys)) = (parts, expired)
+        && let Some(known) = part.listed()
+    {
+        // Its count is that of the list already, but for the few that are left out.
+        let without = match keys.is_empty() {
+            true => 0,
+            false => db.row_of(&left_out(part, keys)).await?.map_or(Ok(0), |row| row.narrow("found"))?,
+        };
+        let exact = known <= MOST_COUNTED || !part.is_cut();
+        let count = known.saturating_sub(without);
+        return Ok(Total { count: if exact { count } else { count.min(MOST_COUNTED) }, exact });
     }
-    let count = db.row_of(&counted(listing, parts, now)).await?.map_or(Ok(0), |row| row.narrow("found"))?;
-    Ok(Total { count: count.min(MOST_COUNTED), exact: count <= MOST_COUNTED })
+    let count =
+        db.row_of(&counted(listing, parts, expired)).await?.map_or(Ok(0), |row| row.narrow("found"))?;
+    let exact = count <= MOST_COUNTED && parts[lead].is_examined();
+    Ok(Total { count: count.min(MOST_COUNTED), exact })
 }
 
-pub(in crate::library) fn counted(listing: &Listing, parts: &[Part], now: i64) -> Query {
+/// Counts what meets all parts among the first that meet the rarest one: a count need not take longer than a page.
+pub(in crate::library) fn counted(listing: &Listing, parts: &[Part], expired: &Expired) -> Query {
     let select = Query::new("SELECT COUNT(*) AS found FROM (SELECT images.pk AS pk");
-    let lead = lead(parts, true);
-    conditions(select, listing, parts, lead, now).push(" LIMIT ?) AS counted", [most()])
+    let lead = fewest(parts);
+    let query = match lead {
+        Some(at) => parts[at].kind.leads_bounded(select),
+        None => select.push(" FROM images WHERE 1 = 1", []),
+    };
+    let mut query = of_list(query, listing, expired);
+    for (at, part) in parts.iter().enumerate() {
+        if lead != Some(at) {
+            query = part.kind.holds(query, lead.is_some_and(|at| parts[at].is_in_time()));
+        }
+    }
+    query.push(" LIMIT ?) AS counted", [Value::Int(MOST_COUNTED as i64 + 1)])
 }
 
-fn most() -> Value {
-    Value::Int(MOST_COUNTED as i64 + 1)
+fn left_out(part: &Part, keys: &[i64]) -> Query {
+    // Nothing else is asked of these rows: an index by anything else would be read from end to end.
+    let query = Query::new("SELECT COUNT(*) AS found FROM images")
+        .push_list(" WHERE images.pk IN ", keys.iter().map(|pk| (*pk).into()));
+    part.kind.holds(query, false)
 }
