@@ -22,7 +22,7 @@ pub use self::commands::{accounts, backup, check, pictures, purger, restore, swe
 pub use self::rooms::{codec_limits, keys, logging, presets};
 pub use self::seed::seed;
 
-use self::background::{keep_together, stop_signal, sweep_limits, sweep_uploads, write_down, written_down};
+use self::background::{StopSignal, keep_together, sweep_limits, sweep_uploads, write_down, written_down};
 use self::rooms::{
     accounts_over, admin_over, cache_config, cache_dir, database, derivatives, fetching, first_accounts,
     hotlink, library_over, part, secret, server_config, shared_limits, sources, uploads_into, worker_config,
@@ -95,6 +95,8 @@ pub struct Listening {
     admin: Option<TcpListener>,
     address: SocketAddr,
     public_url: String,
+    /// Listened for before anybody is told that the server is there.
+    signal: StopSignal,
 }
 
 /// What `--demo` puts into the library.
@@ -169,7 +171,7 @@ impl App {
         let configured = self.config.http.public_url.clone().unwrap_or_default();
         let public_url =
             if self.config.http.listen.port() == 0 { format!("http://{address}") } else { configured };
-        Ok(Listening { app: self, public, admin, address, public_url })
+        Ok(Listening { app: self, public, admin, address, public_url, signal: StopSignal::new() })
     }
 
     /// Who looks, by what requests carry.
@@ -289,7 +291,7 @@ impl Listening {
 
     /// Serves until SIGTERM or Ctrl-C, answers what is under way, and keeps the cache.
     pub async fn run(self) -> Result<(), AppError> {
-        let Self { app, public, admin, public_url, .. } = self;
+        let Self { app, public, admin, public_url, signal, .. } = self;
         let stop = Stop::new();
         let visitors = app.visitors(&public_url)?;
         let door: Arc<dyn Door> = Arc::clone(&visitors) as _;
@@ -329,7 +331,7 @@ impl Listening {
         tokio::spawn({
             let stop = stop.clone();
             async move {
-                stop_signal().await;
+                signal.asked().await;
                 tracing::info!("stopping");
                 stop.ask();
             }

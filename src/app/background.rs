@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
 use crate::accounts::Accounts;
 use crate::admin::Addresses;
 use crate::cluster::{Cluster, News};
@@ -126,18 +128,32 @@ pub(super) async fn sweep_limits(limiter: Arc<Limiter>) {
     }
 }
 
-pub(super) async fn stop_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
+/// SIGTERM and Ctrl-C. From when it is made on they stop the process gracefully instead of ending it.
+pub(super) struct StopSignal {
+    terminate: Option<Signal>,
+    interrupt: Option<Signal>,
+}
+
+impl StopSignal {
+    pub(super) fn new() -> Self {
+        let listen = |kind| match signal(kind) {
+            Ok(signal) => Some(signal),
+            Err(error) => {
+                tracing::warn!(%error, ?kind, "a signal to stop cannot be awaited");
+                None
             }
-        }
-        Err(error) => {
-            tracing::warn!(%error, "SIGTERM cannot be awaited; Ctrl-C still stops");
-            let _ = tokio::signal::ctrl_c().await;
+        };
+        Self { terminate: listen(SignalKind::terminate()), interrupt: listen(SignalKind::interrupt()) }
+    }
+
+    pub(super) async fn asked(mut self) {
+        let one = async |signal: &mut Option<Signal>| match signal {
+            Some(signal) => drop(signal.recv().await),
+            None => std::future::pending().await,
+        };
+        tokio::select! {
+            () = one(&mut self.terminate) => {}
+            () = one(&mut self.interrupt) => {}
         }
     }
 }

@@ -174,8 +174,9 @@ pub async fn work(mut config: Config, begun: impl FnOnce(usize)) -> Result<(), A
     };
     let runner = runner(&app.config, parts)?;
     app.keep_together();
+    let signal = super::StopSignal::new();
     begun(app.config.jobs.concurrency);
-    runner.run(super::stop_signal()).await;
+    runner.run(signal.asked()).await;
     app.workers.drain(std::time::Duration::from_secs(5)).await;
     app.cache.close().await;
     app.db.close().await;

@@ -418,7 +418,41 @@ impl MetricConstructor<Histogram> for StageBuckets {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+
+    /// A dashboard that reads a name which nobody writes shows an empty graph, and nobody notices.
+    #[test]
+    fn dashboard_and_alerts_read_metrics_that_there_are() {
+        let metrics = Metrics::new();
+        metrics.request("i", 200);
+        metrics.cache_skipped("full");
+        metrics.source_read("photos");
+        metrics.source_error("photos", "source_timeout");
+        metrics.decode("jpeg");
+        metrics.encoded("avif");
+        metrics.refused("queue");
+        metrics.stage(Stage::Decode, Duration::from_millis(3));
+        metrics.job("cleanup", "done");
+        metrics.jobs_in("cleanup", "failed", 1);
+        let exposition = metrics.encode();
+        let known: BTreeSet<&str> =
+            exposition.lines().filter_map(|line| line.split(['{', ' ']).next()).collect();
+        let files = [
+            include_str!("../../deploy/grafana/pixedge.json"),
+            include_str!("../../deploy/prometheus/pixedge.yml"),
+        ];
+        let mut read = 0;
+        for file in files {
+            let words = file.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
+            for word in words.filter(|word| word.starts_with("pixedge_") || word.starts_with("process_")) {
+                assert!(known.contains(word), "{word} is not among {known:?}");
+                read += 1;
+            }
+        }
+        assert!(read > 30, "{read}");
+    }
 
     #[test]
     fn speaks_the_names_that_dashboards_read() {

@@ -150,27 +150,10 @@ fn timings_are_for_whom_the_operator_tells_them() {
     assert_eq!((hidden.status, hidden.header("server-timing")), (200, ""));
 }
 
-/// A dashboard that reads a name which nobody writes shows an empty graph, and nobody notices.
 #[test]
-fn dashboard_and_alerts_read_metrics_that_there_are() {
+fn the_process_is_told_of_as_everywhere() {
     let server = Home::demo().start();
     server.get("/i/demo/w_300");
-    let exposition = server.get("/metrics").text();
-    let known: BTreeSet<&str> =
-        exposition.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
-    let root = env!("CARGO_MANIFEST_DIR");
-    let files = ["deploy/grafana/pixedge.json", "deploy/prometheus/pixedge.yml"]
-        .map(|file| std::fs::read_to_string(format!("{root}/{file}")).unwrap());
-    let mut read = 0;
-    for file in &files {
-        let words = file.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
-        for word in words.filter(|word| word.starts_with("pixedge_") || word.starts_with("process_")) {
-            let name = ["_total", "_bucket"].iter().find_map(|end| word.strip_suffix(end)).unwrap_or(word);
-            assert!(known.contains(name), "{word} is not among {known:?}");
-            read += 1;
-        }
-    }
-    assert!(read > 30, "{read}");
     let metrics = server.metrics();
     assert!(metrics["process_resident_memory_bytes"] > 1e7 && metrics["process_open_fds"] > 5.0);
     assert!(metrics["pixedge_cache_memory_bytes"] > 1000.0);

@@ -250,7 +250,9 @@ pub(in crate::accounts) async fn end_links(
 ) -> Result<(), DbError> {
     match user {
         Some(user) => {
-            let sql = "DELETE FROM link_tokens WHERE purpose = ? AND user_pk = ?";
+            // Their rows stay until they expire: what was asked for lately is counted.
+            let sql = "UPDATE link_tokens SET used_at = created_at \
+                       WHERE purpose = ? AND user_pk = ? AND used_at IS NULL";
             tx.execute(sql, &[purpose.into(), user.into()]).await
         }
         None => {
