@@ -14,7 +14,7 @@ pub(super) fn write(config: &Config, file: &Path, without_secrets: bool) -> Resu
     bar.end();
     if without_secrets {
         eprintln!(
-            "Left out: passwords, sessions, API keys' and links' hashes. Nobody can sign in with a copy of this."
+            "Left out: passwords, sessions, the hashes of API keys, links and shares, users' storage credentials, and mail that waits. Nobody can sign in with a copy of this."
         );
     }
     eprintln!(

@@ -123,7 +123,7 @@ enum Command {
     Backup {
         #[arg(value_name = "FILE")]
         file: PathBuf,
-        /// Leave out passwords, sessions and the hashes of API keys and links
+        /// Leave out passwords, sessions, hashes of API keys, links and shares, users' storage credentials and waiting mail
         #[arg(long)]
         without_secrets: bool,
     },
