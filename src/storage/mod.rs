@@ -358,7 +358,16 @@ impl Storage {
     /// A WebDAV server shows what it has of an object while it is being sent, so that happens under another name.
     async fn write_now(&self, path: &str, bytes: Bytes) -> opendal::Result<()> {
         if self.dal.info().scheme() != Scheme::Webdav.name() {
-            return self.dal.write(path, bytes).await.map(|_| ());
+            let mut writer = self.dal.writer(path).await?;
+            let written = match writer.write(bytes).await {
+                Ok(()) => writer.close().await.map(|_| ()),
+                Err(error) => Err(error),
+            };
+            if written.is_err() {
+                // Or each try on a full disk would leave a file.
+                let _ = writer.abort().await;
+            }
+            return written;
         }
         let mut random = [0; 16];
         getrandom::fill(&mut random)

@@ -8,7 +8,10 @@ use std::time::Duration;
 use pixedge::codec::Format;
 
 use super::{HEALED, IMAGES, OPEN, SET_ASIDE};
-use super::{fails, heals, id_of, is_hit, is_ready, is_whole, number, objects, picture, unfinished, upload};
+use super::{
+    fails, heals, id_of, is_hit, is_ready, is_whole, number, objects, picture, unfinished, until_unready,
+    upload,
+};
 use crate::support::disk::{self, Disk};
 use crate::support::pictures::encoded;
 use crate::support::{Home, Server};
@@ -108,9 +111,7 @@ fn a_full_or_read_only_disk_of_originals_takes_nothing_and_loses_nothing() {
         });
         is_hit(&server, &known, about);
         is_whole(&server, &id, &first);
-        heals(&format!("{about} is not told"), HEALED, || {
-            is_ready(&server).map_or(Ok(()), |()| Err(String::new()))
-        });
+        until_unready(&server, about);
     };
     disk.fill();
     refused("a full disk", &[(507, "out_of_space")]);
@@ -204,7 +205,7 @@ fn files_that_cannot_be_read_are_missed_and_found_again() {
     fails(&server.get(&format!("/i/{id}/w_52,f_png")), &failed, "a data_dir that cannot be entered");
     let refused = upload(&server, &ana, &picture(3));
     fails(&refused, &[(502, "source_failed"), (503, "overloaded")], "a data_dir that cannot be entered");
-    assert!(is_ready(&server).is_err());
+    until_unready(&server, "a data_dir that cannot be entered");
     allow(&data, 0o700);
     heals("data_dir", HEALED, || is_ready(&server));
     assert_eq!(server.get(&format!("/i/{id}/w_52,f_png")).status, 200);
