@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use futures_util::TryStreamExt;
 use sqlx::{AssertSqlSafe, SqlSafeStr};
 
-use super::pools::Pools;
+use super::pools::{Pools, STATEMENT};
 use super::schema::{self, Column, Holds, Table};
 use super::{Config, Db, DbError, Engine, Row, Tx, Value, migrate, mysql, postgres, sqlite};
 
@@ -78,7 +78,7 @@ pub async fn restore(
     if !replace {
         for table in tables.iter().filter(|table| !table.seeded) {
             let sql = format!("SELECT 1 AS one FROM {} LIMIT 1", table.name);
-            if db.first(AssertSqlSafe(sql).into_sql_str(), &[]).await?.is_some() {
+            if db.first(AssertSqlSafe(sql).into_sql_str(), &[], STATEMENT).await?.is_some() {
                 return Err(DbError::NotEmpty { table: table.name });
             }
         }

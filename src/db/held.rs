@@ -13,7 +13,6 @@ use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
 use super::DbError;
-use super::pools::READ_ANSWER;
 
 /// See the module text.
 pub(super) struct Held<D: Talk> {
@@ -39,11 +38,11 @@ const WAY_BACK: Duration = Duration::from_secs(5);
 
 impl<D: Talk> Held<D> {
     /// For what is asked once.
-    pub(super) async fn to_read(pool: &Pool<D>) -> Result<Self, DbError> {
+    pub(super) async fn to_read(pool: &Pool<D>, patience: Duration) -> Result<Self, DbError> {
         let mut connection = pool.acquire().await?;
         // Whatever comes in between: that has a bound, which going back has not.
         connection.close_on_drop();
-        Ok(Self { connection: Some(connection), patience: READ_ANSWER, open: false, silent: false })
+        Ok(Self { connection: Some(connection), patience, open: false, silent: false })
     }
 
     /// With a transaction that ends when this is dropped, unless it was committed.
@@ -52,7 +51,7 @@ impl<D: Talk> Held<D> {
         begin: &'static str,
         patience: Duration,
     ) -> Result<Self, DbError> {
-        let mut held = Self::to_read(pool).await?.with_patience(patience);
+        let mut held = Self::to_read(pool, patience).await?;
         // Before it is known: a call that is dropped half-way may have begun it.
         held.open = true;
         held.say(begin).await?;

@@ -19,7 +19,7 @@ mod value;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::Deserialize;
 use sqlx::{AssertSqlSafe, MySql, Postgres, SqlSafeStr, SqlStr, Sqlite};
@@ -31,7 +31,7 @@ pub use row::Row;
 pub use value::Value;
 
 use held::Held;
-use pools::Pools;
+use pools::{Pools, READ_ANSWER, STATEMENT};
 use target::{Engine, Target};
 
 /// Where the rows are kept.
@@ -124,7 +124,7 @@ macro_rules! heard {
 
 /// The futures of the servers' drivers are large, and most callers wait for a file.
 macro_rules! read {
-    ($db:expr, $sql:expr, $values:expr, $answer:ident) => {{
+    ($db:expr, $sql:expr, $values:expr, $answer:ident, $patience:expr) => {{
         let sql: SqlStr = $sql;
         match &$db.pools {
             Pools::Sqlite(pair) => {
@@ -132,14 +132,14 @@ macro_rules! read {
             }
             Pools::Postgres(pair) => {
                 Box::pin(async {
-                    let held = &mut Held::to_read(&pair.readers).await?;
+                    let held = &mut Held::to_read(&pair.readers, $patience).await?;
                     heard!(postgres, held, sql, $values, $answer)
                 })
                 .await
             }
             Pools::Mysql(pair, _) => {
                 Box::pin(async {
-                    let held = &mut Held::to_read(&pair.readers).await?;
+                    let held = &mut Held::to_read(&pair.readers, $patience).await?;
                     heard!(mysql, held, sql, $values, $answer)
                 })
                 .await
@@ -189,7 +189,7 @@ impl Db {
 
     /// The first row, if there is one.
     pub async fn row(&self, sql: &'static str, values: &[Value]) -> Result<Option<Row>, DbError> {
-        self.first(sql.into_sql_str(), values).await
+        self.first(sql.into_sql_str(), values, READ_ANSWER).await
     }
 
     pub async fn rows(&self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>, DbError> {
@@ -198,7 +198,7 @@ impl Db {
 
     /// The first row of a statement that was put together.
     pub async fn row_of(&self, query: &Query) -> Result<Option<Row>, DbError> {
-        self.first(composed(query), query.values()).await
+        self.first(composed(query), query.values(), STATEMENT).await
     }
 
     pub async fn rows_of(&self, query: &Query) -> Result<Vec<Row>, DbError> {
@@ -277,17 +277,17 @@ impl Db {
         }
     }
 
-    async fn first(&self, sql: SqlStr, values: &[Value]) -> Result<Option<Row>, DbError> {
-        match read!(self, sql.clone(), values, row) {
+    async fn first(&self, sql: SqlStr, values: &[Value], patience: Duration) -> Result<Option<Row>, DbError> {
+        match read!(self, sql.clone(), values, row, patience) {
             // A connection from before the server's restart; a new one is made for the next try.
-            Err(error) if error.is_away() => read!(self, sql, values, row),
+            Err(error) if error.is_away() => read!(self, sql, values, row, patience),
             done => done,
         }
     }
 
     async fn all(&self, sql: SqlStr, values: &[Value]) -> Result<Vec<Row>, DbError> {
-        match read!(self, sql.clone(), values, rows) {
-            Err(error) if error.is_away() => read!(self, sql, values, rows),
+        match read!(self, sql.clone(), values, rows, STATEMENT) {
+            Err(error) if error.is_away() => read!(self, sql, values, rows, STATEMENT),
             done => done,
         }
     }

@@ -13,11 +13,11 @@ use super::{DbError, Engine};
 
 pub(super) const READ_WAIT: Duration = Duration::from_secs(5);
 pub(super) const WRITE_WAIT: Duration = Duration::from_secs(15);
-/// The longest list takes far less; a server that has said nothing by then is taken to be gone.
+/// A look-up takes milliseconds; a server that has said nothing by then is taken to be gone.
 pub(super) const READ_ANSWER: Duration = Duration::from_secs(10);
 /// Servers end by themselves what waits for the lock for longer than a writer waits here.
 pub(super) const LOCK_ANSWER: Duration = Duration::from_secs(25);
-/// PostgreSQL ends by itself what takes a minute.
+/// Lists and what writes may take their time. PostgreSQL ends by itself what takes a minute.
 pub(super) const STATEMENT: Duration = Duration::from_secs(65);
 
 /// A server has 100 connections by default (PostgreSQL) and several nodes may share it.
