@@ -19,7 +19,7 @@ use crate::transform::cost::{self, Decoding};
 use crate::transform::mezzanine::{Mezzanine, Need};
 use crate::transform::plan::{Look, Plan};
 use crate::transform::render::{self, Other, Rendered, render_from, render_with};
-use crate::workers::{Class, Estimate, Workers};
+use crate::workers::{Class, Estimate, Payer, Workers};
 
 /// In seconds of decoding.
 const WORTH_WAITING: f64 = 0.015;
@@ -37,6 +37,8 @@ pub(crate) struct Order {
     pub(crate) timing: Arc<OnceLock<Timing>>,
     /// Who waits for it.
     pub(crate) class: Class,
+    /// Whose turn it takes.
+    pub(crate) payer: Payer,
 }
 
 /// An order that is being made.
@@ -49,7 +51,14 @@ struct Job {
 impl Order {
     /// For somebody who waits for the result and not for how it was made.
     pub(crate) fn new(origin: Origin, overlays: Vec<Origin>, plan: Plan) -> Self {
-        Self { origin, overlays, plan, timing: Arc::default(), class: Class::Interactive }
+        Self {
+            origin,
+            overlays,
+            plan,
+            timing: Arc::default(),
+            class: Class::Interactive,
+            payer: Payer::OURSELVES,
+        }
     }
 
     /// What making the picture costs its caller, told from the headers.
@@ -121,10 +130,11 @@ impl Kitchen {
         origin: Origin,
         overlays: Vec<Origin>,
         look: Look,
+        payer: Payer,
         commit: Commit,
     ) -> Result<Entry, DeliveryError> {
         let order = Order::new(origin, overlays, look.plan());
-        let permit = self.workers.admit(Class::Interactive, order.estimate(Decoding::Own)).await?;
+        let permit = self.workers.admit_for(Class::Interactive, payer, order.estimate(Decoding::Own)).await?;
         commit.commit();
         let bytes = self.origins.read(&order.origin).await?;
         let others = self.others(&order.overlays).await?;
@@ -158,7 +168,8 @@ impl Kitchen {
     /// From the original to the result, for this variant alone.
     async fn alone(&self, job: Job) -> Result<Entry, DeliveryError> {
         let Order { origin, overlays, plan, .. } = &job.order;
-        let permit = self.workers.admit(job.order.class, job.order.estimate(Decoding::Own));
+        let permit =
+            self.workers.admit_for(job.order.class, job.order.payer, job.order.estimate(Decoding::Own));
         let (permit, admitted) = (permit.await?, Instant::now());
         job.commit.commit();
         let bytes = self.origins.read(origin).await?;
@@ -202,7 +213,7 @@ impl Kitchen {
         let all = lead.need(own);
         // Others are a reason to take more memory, but not to be refused for it.
         let need = if estimate(all).memory <= self.workers.budget() / 2 { all } else { own };
-        let permit = self.workers.admit(job.order.class, estimate(need)).await?;
+        let permit = self.workers.admit_for(job.order.class, job.order.payer, estimate(need)).await?;
         let admitted = Instant::now();
         job.commit.commit();
         let bytes = self.origins.read(origin).await?;
@@ -237,7 +248,7 @@ impl Kitchen {
     async fn from(&self, mezzanine: Arc<Mezzanine>, need: Need, job: Job) -> Result<Entry, DeliveryError> {
         let Order { origin, plan, .. } = &job.order;
         let estimate = job.order.estimate(Decoding::Done(mezzanine.weight() as u64));
-        let permit = self.workers.admit(job.order.class, estimate).await?;
+        let permit = self.workers.admit_for(job.order.class, job.order.payer, estimate).await?;
         let admitted = Instant::now();
         job.commit.commit();
         let (header, plan) = (origin.header.clone(), plan.clone());

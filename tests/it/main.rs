@@ -32,6 +32,7 @@ mod nginx;
 mod observability;
 mod nodes;
 mod originals;
+mod promises;
 mod purge;
 mod quality;
 mod read_path;
