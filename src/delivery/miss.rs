@@ -95,7 +95,8 @@ pub(crate) struct Kitchen {
 }
 
 impl Kitchen {
-    /// Makes the variant. Cancelled if everybody leaves while it waits for a worker; finished and stored once it has one.
+    /// Makes the variant. Cancelled if everybody leaves while it waits for a worker or for the original; finished and
+    /// stored once a worker has begun.
     pub(crate) async fn cook(self, order: Order, commit: Commit) -> Result<Entry, DeliveryError> {
         if let Some(entry) = self.kept(&order).await? {
             return Ok(entry);
@@ -135,9 +136,9 @@ impl Kitchen {
     ) -> Result<Entry, DeliveryError> {
         let order = Order::new(origin, overlays, look.plan());
         let permit = self.workers.admit_for(Class::Interactive, payer, order.estimate(Decoding::Own)).await?;
-        commit.commit();
         let bytes = self.origins.read(&order.origin).await?;
         let others = self.others(&order.overlays).await?;
+        commit.commit();
         self.metrics.decode(order.origin.header.format.name());
         let header = order.origin.header.clone();
         let seen =
@@ -171,10 +172,10 @@ impl Kitchen {
         let permit =
             self.workers.admit_for(job.order.class, job.order.payer, job.order.estimate(Decoding::Own));
         let (permit, admitted) = (permit.await?, Instant::now());
-        job.commit.commit();
         let bytes = self.origins.read(origin).await?;
         let others = self.others(overlays).await?;
         let fetched = Instant::now();
+        job.commit.commit();
         let original = plan.output.original;
         if !original {
             self.metrics.decode(origin.header.format.name());
@@ -215,9 +216,9 @@ impl Kitchen {
         let need = if estimate(all).memory <= self.workers.budget() / 2 { all } else { own };
         let permit = self.workers.admit_for(job.order.class, job.order.payer, estimate(need)).await?;
         let admitted = Instant::now();
-        job.commit.commit();
         let bytes = self.origins.read(origin).await?;
         let fetched = Instant::now();
+        job.commit.commit();
         self.metrics.decode(origin.header.format.name());
         let (header, plan) = (origin.header.clone(), plan.clone());
         let work = move |deadline| {

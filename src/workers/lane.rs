@@ -74,6 +74,7 @@ impl Lane {
         self.waiting.first()
     }
 
+    #[cfg(test)]
     pub(super) fn waiting(&self) -> usize {
         self.waiting.len()
     }
