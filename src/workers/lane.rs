@@ -107,6 +107,10 @@ impl Lane {
         }
         let first = self.waiting.remove(0);
         self.clock = self.clock.max(first.stamp);
+        if self.waiting.is_empty() {
+            // Nobody is ahead of anybody where nobody waits.
+            self.finished.clear();
+        }
         self.held.push(Held { ticket: first.ticket, estimate: first.estimate, since: now });
         Some(first)
     }
