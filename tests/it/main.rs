@@ -20,6 +20,7 @@ mod crash_load;
 mod databases;
 mod derivatives;
 mod direct;
+mod faults;
 mod freshness;
 mod golden;
 mod http2;
