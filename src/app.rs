@@ -300,6 +300,7 @@ impl Listening {
             delivery: Arc::clone(&delivery),
             visitors,
             addresses: app.addresses.clone(),
+            bans: bans(&app.config),
             metrics: Arc::clone(&app.metrics),
             page: Page::new(&public_url),
             demo: app.demo,

@@ -44,6 +44,7 @@ pub use section::ipx::Ipx;
 pub use section::jobs::Jobs;
 pub use section::keys::Key;
 pub use section::library::{Library, Visibility};
+pub use section::ban::{Ban, Counted};
 pub use section::limits::{Limit, Limits};
 pub(crate) use section::listen_address;
 pub use section::log::{Access, Format, Level, Log};
