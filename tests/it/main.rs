@@ -37,6 +37,7 @@ mod quality;
 mod read_path;
 mod rendering;
 mod resumable;
+mod security;
 mod semantics;
 mod signatures;
 mod sources;
