@@ -40,7 +40,9 @@ pub struct Ban {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("too much of what came from this address was misuse (`http.ban`); it is answered again in {retry_after_s} s")]
+#[error(
+    "too much of what came from this address was misuse (`http.ban`); it is answered again in {retry_after_s} s"
+)]
 pub struct Banned {
     pub retry_after_s: u64,
 }
@@ -140,7 +142,8 @@ impl Bans {
             .flat_map(|shard| {
                 let shard = locked(shard);
                 let all = shard.banned.iter().filter(|(_, until)| **until > now);
-                all.filter_map(|(slot, until)| Some(Ban { block: slot.block()?, until: *until })).collect::<Vec<_>>()
+                all.filter_map(|(slot, until)| Some(Ban { block: slot.block()?, until: *until }))
+                    .collect::<Vec<_>>()
             })
             .collect();
         bans.sort_by_key(|ban| (std::cmp::Reverse(ban.until), ban.block.to_string()));
@@ -156,7 +159,9 @@ impl Bans {
                 .banned
                 .iter()
                 .map(|(slot, _)| *slot)
-                .filter(|slot| slot.block().is_some_and(|banned| banned == block || block.contains(banned.network())))
+                .filter(|slot| {
+                    slot.block().is_some_and(|banned| banned == block || block.contains(banned.network()))
+                })
                 .collect();
             for slot in &inside {
                 shard.banned.pop(slot);
@@ -256,7 +261,8 @@ mod tests {
     #[test]
     fn an_ipv6_customer_is_one_and_a_proxy_is_nobody() {
         let bans = Bans::new(RULE, vec![cidr("10.0.0.0/8"), cidr("2001:db8:1::/48")]);
-        let counted: Vec<bool> = (1..=4).map(|n| bans.count(ip(&format!("2001:db8::{n}")), true, NOON)).collect();
+        let counted: Vec<bool> =
+            (1..=4).map(|n| bans.count(ip(&format!("2001:db8::{n}")), true, NOON)).collect();
         assert_eq!(counted, [false, false, false, true]);
         assert!(bans.check(ip("2001:db8::ffff:1"), NOON).is_err());
         assert!(bans.check(ip("2001:db8:0:1::1"), NOON).is_ok());
@@ -272,10 +278,12 @@ mod tests {
         for (second, address) in [(0, "203.0.113.7"), (1, "203.0.113.8"), (2, "2001:db8::1")] {
             misuse(&bans, address, &[second; 4]);
         }
-        let listed = |now: i64| bans.list(now).into_iter().map(|ban| ban.block.to_string()).collect::<Vec<_>>();
+        let listed =
+            |now: i64| bans.list(now).into_iter().map(|ban| ban.block.to_string()).collect::<Vec<_>>();
         assert_eq!(listed(NOON + 3000), ["2001:db8::/64", "203.0.113.8/32", "203.0.113.7/32"]);
         assert_eq!(listed(NOON + 60_500), ["2001:db8::/64", "203.0.113.8/32"]);
-        for (block, lifted) in [("203.0.113.9", 0), ("2001:db8::/64", 1), ("203.0.113.0/24", 2), ("::/0", 0)] {
+        for (block, lifted) in [("203.0.113.9", 0), ("2001:db8::/64", 1), ("203.0.113.0/24", 2), ("::/0", 0)]
+        {
             assert_eq!(bans.lift(cidr(block)), lifted, "{block}");
         }
         assert_eq!((listed(NOON).len(), bans.held.load(Relaxed)), (0, 0));

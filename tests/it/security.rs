@@ -28,7 +28,9 @@ fn exchange(address: impl ToSocketAddrs, bytes: &[u8]) -> String {
     let _ = stream.write_all(bytes);
     let mut answer = Vec::new();
     match stream.read_to_end(&mut answer) {
-        Err(error) if matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) => {
+        Err(error)
+            if matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) =>
+        {
             panic!("waits for more of {}", String::from_utf8_lossy(bytes))
         }
         _ => String::from_utf8_lossy(&answer).into_owned(),
@@ -37,8 +39,8 @@ fn exchange(address: impl ToSocketAddrs, bytes: &[u8]) -> String {
 
 /// The final statuses in what came back.
 fn statuses(answers: &str) -> Vec<u16> {
-    let lines = answers.match_indices("HTTP/1.1 ").filter_map(|(at, found)| {
-        answers[at + found.len()..].get(..3).and_then(|code| code.parse().ok())
-    });
+    let lines = answers
+        .match_indices("HTTP/1.1 ")
+        .filter_map(|(at, found)| answers[at + found.len()..].get(..3).and_then(|code| code.parse().ok()));
     lines.filter(|code| *code >= 200).collect()
 }

@@ -30,11 +30,12 @@ pub enum Counted {
 impl Ban {
     pub(super) fn validate(&self) -> Result<(), String> {
         if self.requests == 0 {
-            return Err("`http.ban.requests`: 0 bans for a single mistake; give at least 1, rather 100".to_owned());
+            return Err(
+                "`http.ban.requests`: 0 bans for a single mistake; give at least 1, rather 100".to_owned()
+            );
         }
         let (day, month) = (Duration::from_secs(86_400), Duration::from_secs(30 * 86_400));
-        for (key, span, most, name) in
-            [("within", self.within, day, "1d"), ("for", self.lasts, month, "30d")]
+        for (key, span, most, name) in [("within", self.within, day, "1d"), ("for", self.lasts, month, "30d")]
         {
             if !(Duration::from_secs(1)..=most).contains(&span.0) {
                 return Err(format!("`http.ban.{key}`: give a time from `1s` to `{name}`"));

@@ -37,14 +37,20 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     .scope(Scope::Admin)
     .query::<Named>()
     .gives_nothing(204, "It is gone, or there was none"),
-    Endpoint::get("/v1/admin/bans", "adminListBans", "Addresses that this node keeps out by `http.ban`", |call| {
-        Box::pin(banned(call))
-    })
+    Endpoint::get(
+        "/v1/admin/bans",
+        "adminListBans",
+        "Addresses that this node keeps out by `http.ban`",
+        |call| Box::pin(banned(call)),
+    )
     .scope(Scope::Admin)
     .gives::<BanList>(200, "The bans that hold now, the longest first"),
-    Endpoint::delete("/v1/admin/bans", "adminLiftBans", "Ends the bans of addresses within a block", |call| {
-        Box::pin(lift(call))
-    })
+    Endpoint::delete(
+        "/v1/admin/bans",
+        "adminLiftBans",
+        "Ends the bans of addresses within a block",
+        |call| Box::pin(lift(call)),
+    )
     .scope(Scope::Admin)
     .query::<Within>()
     .gives_nothing(204, "None of them is banned by this node"),

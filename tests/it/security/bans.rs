@@ -19,7 +19,14 @@ fn who_goes_on_misusing_is_kept_out_and_nobody_else() {
     for path in ["/i/none", "/nothing", "/i/demo/w_16,f_jpg", "/i/demo/w_16,md_all"].repeat(4) {
         assert!(matches!(from(&server, bad, path).status, 200 | 403 | 404), "{path}");
     }
-    let misuse = ["/i/demo/w_x", "/i/demo/w_16?sig=x&kid=y", "/v1/me", "/i/demo?w=1&w=2", "/i/demo/wdth_3", "/v1/images"];
+    let misuse = [
+        "/i/demo/w_x",
+        "/i/demo/w_16?sig=x&kid=y",
+        "/v1/me",
+        "/i/demo?w=1&w=2",
+        "/i/demo/wdth_3",
+        "/v1/images",
+    ];
     let told: Vec<u16> = misuse.iter().map(|path| from(&server, bad, path).status).collect();
     assert_eq!(told, [400, 403, 401, 400, 400, 401]);
     let refused = from(&server, bad, "/i/demo/w_16,f_jpg");
@@ -40,9 +47,11 @@ fn who_goes_on_misusing_is_kept_out_and_nobody_else() {
 fn administrators_see_bans_and_lift_them() {
     let rule = "http: { ban: { requests: 3, within: 1m, for: 1h, count: all } }\n";
     let server = Home::demo_with(&format!("{CONFIG}{rule}")).start();
-    let login = server.json("POST", "/v1/login", "", json!({"username": "root", "password": "password123"})).json();
+    let login =
+        server.json("POST", "/v1/login", "", json!({"username": "root", "password": "password123"})).json();
     let root = login["access_token"].as_str().unwrap();
-    let told: Vec<u16> = (0..5).map(|n| from(&server, &format!("2001:db8::{n}"), "/i/demo/w_16,f_jpg").status).collect();
+    let told: Vec<u16> =
+        (0..5).map(|n| from(&server, &format!("2001:db8::{n}"), "/i/demo/w_16,f_jpg").status).collect();
     assert_eq!(told, [200, 200, 200, 200, 429]);
     let bans = || server.json("GET", "/v1/admin/bans", root, Value::Null).json()["bans"].clone();
     assert_eq!(bans()[0]["block"], "2001:db8::/64");

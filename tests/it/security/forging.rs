@@ -69,7 +69,15 @@ fn forge(kind: usize, good: &str, foreign: &str, dice: &mut Dice) -> String {
             with(&URL_SAFE_NO_PAD.encode(bytes))
         }
         // The same bytes in another spelling.
-        4 => with(&[format!("{sig}="), format!("{sig}%00"), format!("%20{sig}"), sig.to_lowercase(), format!("{sig}{sig}")][dice.below(5)]),
+        4 => with(
+            &[
+                format!("{sig}="),
+                format!("{sig}%00"),
+                format!("%20{sig}"),
+                sig.to_lowercase(),
+                format!("{sig}{sig}"),
+            ][dice.below(5)],
+        ),
         // The two bits of the last letter that stand for nothing.
         5 => {
             const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -81,7 +89,9 @@ fn forge(kind: usize, good: &str, foreign: &str, dice: &mut Dice) -> String {
         6 if !for_image => good.replace("w_33", &format!("w_{}", 34 + dice.below(9000))),
         6 | 7 => good.replace("photo.jpg", &format!("landscape-exif{}.jpg", 1 + dice.below(8))),
         8 => match (expires(good), in_path) {
-            (Some(exp), _) => good.replace(exp, &(exp.parse::<u64>().unwrap() + 1 + dice.below(1 << 30) as u64).to_string()),
+            (Some(exp), _) => {
+                good.replace(exp, &(exp.parse::<u64>().unwrap() + 1 + dice.below(1 << 30) as u64).to_string())
+            }
             (None, true) => good.replacen(sig, &format!("{sig}.2999999999"), 1),
             (None, false) => format!("{good}&exp=2999999999"),
         },
@@ -93,7 +103,9 @@ fn forge(kind: usize, good: &str, foreign: &str, dice: &mut Dice) -> String {
             (true, true) => good.replacen(".a/", ".p2/", 1),
             (true, false) => good.replace("sc=a", ["sc=p2", "sc=c", "sc=p3"][dice.below(3)]),
             (false, true) => good.replacen("/r/", ".a/r/", 1),
-            (false, false) => format!("{}&sc={}", good.replace("&sc=c", ""), ["a", "p1", "p2", "z"][dice.below(4)]),
+            (false, false) => {
+                format!("{}&sc={}", good.replace("&sc=c", ""), ["a", "p1", "p2", "z"][dice.below(4)])
+            }
         },
         11 => foreign.replace("w_33", ["w_33", "w_34"][dice.below(2)]),
         12 if in_path => format!("{good}?sig={sig}&kid=k1"),
@@ -105,14 +117,19 @@ fn forge(kind: usize, good: &str, foreign: &str, dice: &mut Dice) -> String {
 /// When a signature ends, as its URL says.
 fn expires(url: &str) -> Option<&str> {
     let rest = &url[url.find(signature(url))? + 43..];
-    let at = rest.find(|c: char| c.is_ascii_digit())?;
-    let digits = rest[at..].split(|c: char| !c.is_ascii_digit()).next()?;
-    (digits.len() == 10).then_some(digits)
+    rest.split(|c: char| !c.is_ascii_digit()).find(|digits| digits.len() == 10)
 }
 
 fn counted(server: &Server) -> BTreeMap<String, f64> {
     let mut all = server.metrics();
-    let of_work = ["pixedge_source", "pixedge_decodes", "pixedge_encodes", "pixedge_cache_total", "pixedge_originals", "pixedge_stage"];
+    let of_work = [
+        "pixedge_source",
+        "pixedge_decodes",
+        "pixedge_encodes",
+        "pixedge_cache_total",
+        "pixedge_originals",
+        "pixedge_stage",
+    ];
     all.retain(|name, _| of_work.iter().any(|known| name.starts_with(known)));
     all
 }
@@ -129,7 +146,11 @@ fn ask(server: &Server, urls: &[String]) -> (BTreeMap<u16, usize>, std::time::Du
             let answer = wire.answer(false);
             *statuses.entry(answer.status).or_default() += 1;
             assert!(answer.status != 200 || urls[0] == urls[1], "{url}");
-            assert!(answer.status == 200 || answer.text().contains("\"code\":\"bad_signature\""), "{url}: {}", answer.text());
+            assert!(
+                answer.status == 200 || answer.text().contains("\"code\":\"bad_signature\""),
+                "{url}: {}",
+                answer.text()
+            );
         }
     }
     (statuses, server.cpu_time() - before)

@@ -24,7 +24,8 @@ fn pages_load_nothing_foreign_and_stand_in_no_frame() {
     let ana = account(&server, "ana");
     let made = post(&server, &ana, &[], &[("file", Some("a.png"), &encoded(Format::Png, 40, 30, 1))]).json();
     let id = made["images"][0]["id"].as_str().unwrap();
-    let locked = server.json("POST", &format!("/v1/images/{id}/shares"), &ana, json!({"password": "a long password"}));
+    let locked =
+        server.json("POST", &format!("/v1/images/{id}/shares"), &ana, json!({"password": "a long password"}));
     assert_eq!(locked.status, 201, "{}", locked.text());
     let share = locked.json()["url"].as_str().unwrap().replace(&server.url, "");
     let html = [("accept", "text/html")];
@@ -40,7 +41,11 @@ fn pages_load_nothing_foreign_and_stand_in_no_frame() {
         ("/share/wrong", 404),
     ] {
         let reply = server.get_with(path, &html);
-        assert_eq!((reply.status, reply.header("content-type")), (status, "text/html; charset=utf-8"), "{path}");
+        assert_eq!(
+            (reply.status, reply.header("content-type")),
+            (status, "text/html; charset=utf-8"),
+            "{path}"
+        );
         nosniff(path, &reply);
         let policy = reply.header("content-security-policy");
         for part in ["default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'"] {
@@ -119,13 +124,26 @@ fn pictures_say_what_they_are_and_that_they_may_be_embedded() {
             assert_eq!(reply.header("content-type"), kind, "{path}");
             assert_eq!(reply.header("cross-origin-resource-policy"), "cross-origin", "{path}");
             let policy = reply.header("content-security-policy");
-            assert_eq!(policy.contains("sandbox") && policy.contains("default-src 'none'"), kind.contains("svg"), "{path}");
+            assert_eq!(
+                policy.contains("sandbox") && policy.contains("default-src 'none'"),
+                kind.contains("svg"),
+                "{path}"
+            );
         }
         nosniff(path, &server.get_with(path, &[("range", "bytes=99999999-")]));
     }
-    for (name, path) in [("explain", "/explain/i/demo/w_30"), ("info", "/info/demo"), ("error", "/i/demo/w_x"), ("health", "/healthz"), ("metrics", "/metrics"), ("nothing", "/nothing"), ("openapi", "/openapi.json")] {
+    for (name, path) in [
+        ("explain", "/explain/i/demo/w_30"),
+        ("info", "/info/demo"),
+        ("error", "/i/demo/w_x"),
+        ("health", "/healthz"),
+        ("metrics", "/metrics"),
+        ("nothing", "/nothing"),
+        ("openapi", "/openapi.json"),
+    ] {
         nosniff(name, &server.get(path));
     }
-    let asset = server.get("/docs").text().split('"').find(|part| part.starts_with("/docs/api/")).unwrap().to_owned();
+    let asset =
+        server.get("/docs").text().split('"').find(|part| part.starts_with("/docs/api/")).unwrap().to_owned();
     nosniff(&asset, &server.get(&asset));
 }

@@ -30,18 +30,82 @@ fn drawings(listener: &str) -> Vec<(String, Vec<u8>)> {
     let rows = [
         ("script", format!("<script>{}</script>", run("script"))),
         ("cdata", format!("<script type='text/ecmascript'><![CDATA[{}]]></script>", run("cdata"))),
-        ("src", format!("<script href='{listener}/fetched/src.js'/><script xlink:href='{listener}/fetched/src2.js'/>")),
-        ("onload", format!("<g onload=\"{}\"/><image href='x:' onerror=\"{}\"/>", run("onload"), run("onerror"))),
-        ("begin", format!("<animate onbegin=\"{}\" attributeName='x' dur='1s'/><set attributeName='onload' to=\"{}\"/>", run("onbegin"), run("set"))),
-        ("foreign", format!("<foreignObject width='9' height='9'><body xmlns='http://www.w3.org/1999/xhtml'>{}<iframe src=\"javascript:{}\"/></body></foreignObject>", page("foreign"), run("iframe"))),
-        ("refresh", format!("<foreignObject width='9' height='9'><meta xmlns='http://www.w3.org/1999/xhtml' http-equiv='refresh' content='0;url={listener}/fetched/refresh'/></foreignObject>")),
-        ("css", format!("<style>@import url({listener}/fetched/import.css);rect{{background:url({listener}/fetched/bg)}}@font-face{{font-family:a;src:url({listener}/fetched/font)}}text{{font-family:a}}</style><text>a</text>")),
-        ("image", format!("<image href='{listener}/fetched/image.png' width='9' height='9'/><feImage href='{listener}/fetched/fe.png'/><use href='{listener}/fetched/use.svg#a'/>")),
-        ("data", format!("<image href=\"data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' onload='{}'/%3E\" width='9' height='9'/>", run("data").replace('\'', "%22"))),
-        ("use", format!("<use href=\"data:image/svg+xml,&lt;svg id='x' xmlns='http://www.w3.org/2000/svg' onload='{}'/&gt;#x\"/>", run("use").replace('\'', "%22"))),
-        ("handler", format!("<handler type='text/javascript' ev:event='load' xmlns:ev='http://www.w3.org/2001/xml-events'>{}</handler>", run("handler"))),
-        ("link", format!("<a href='&#106;ava&#10;script:{}'><rect width='99' height='99'/></a>", run("link").replace('\'', "&#39;"))),
-        ("html", format!("<html:script xmlns:html='http://www.w3.org/1999/xhtml'>{}</html:script>", run("html"))),
+        (
+            "src",
+            format!(
+                "<script href='{listener}/fetched/src.js'/><script xlink:href='{listener}/fetched/src2.js'/>"
+            ),
+        ),
+        (
+            "onload",
+            format!("<g onload=\"{}\"/><image href='x:' onerror=\"{}\"/>", run("onload"), run("onerror")),
+        ),
+        (
+            "begin",
+            format!(
+                "<animate onbegin=\"{}\" attributeName='x' dur='1s'/><set attributeName='onload' to=\"{}\"/>",
+                run("onbegin"),
+                run("set")
+            ),
+        ),
+        (
+            "foreign",
+            format!(
+                "<foreignObject width='9' height='9'><body xmlns='http://www.w3.org/1999/xhtml'>{}<iframe src=\"javascript:{}\"/></body></foreignObject>",
+                page("foreign"),
+                run("iframe")
+            ),
+        ),
+        (
+            "refresh",
+            format!(
+                "<foreignObject width='9' height='9'><meta xmlns='http://www.w3.org/1999/xhtml' http-equiv='refresh' content='0;url={listener}/fetched/refresh'/></foreignObject>"
+            ),
+        ),
+        (
+            "css",
+            format!(
+                "<style>@import url({listener}/fetched/import.css);rect{{background:url({listener}/fetched/bg)}}@font-face{{font-family:a;src:url({listener}/fetched/font)}}text{{font-family:a}}</style><text>a</text>"
+            ),
+        ),
+        (
+            "image",
+            format!(
+                "<image href='{listener}/fetched/image.png' width='9' height='9'/><feImage href='{listener}/fetched/fe.png'/><use href='{listener}/fetched/use.svg#a'/>"
+            ),
+        ),
+        (
+            "data",
+            format!(
+                "<image href=\"data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' onload='{}'/%3E\" width='9' height='9'/>",
+                run("data").replace('\'', "%22")
+            ),
+        ),
+        (
+            "use",
+            format!(
+                "<use href=\"data:image/svg+xml,&lt;svg id='x' xmlns='http://www.w3.org/2000/svg' onload='{}'/&gt;#x\"/>",
+                run("use").replace('\'', "%22")
+            ),
+        ),
+        (
+            "handler",
+            format!(
+                "<handler type='text/javascript' ev:event='load' xmlns:ev='http://www.w3.org/2001/xml-events'>{}</handler>",
+                run("handler")
+            ),
+        ),
+        (
+            "link",
+            format!(
+                "<a href='&#106;ava&#10;script:{}'><rect width='99' height='99'/></a>",
+                run("link").replace('\'', "&#39;")
+            ),
+        ),
+        (
+            "html",
+            format!("<html:script xmlns:html='http://www.w3.org/1999/xhtml'>{}</html:script>", run("html")),
+        ),
     ];
     let mut all: Vec<_> = rows
         .into_iter()
@@ -50,12 +114,19 @@ fn drawings(listener: &str) -> Vec<(String, Vec<u8>)> {
             (format!("{name}.svg"), text.into_bytes())
         })
         .collect();
-    let root = |name: &str| format!("<svg {NS} width='9' height='9' onload=\"{}\"><rect width='9' height='9'/></svg>", run(name));
+    let root = |name: &str| {
+        format!("<svg {NS} width='9' height='9' onload=\"{}\"><rect width='9' height='9'/></svg>", run(name))
+    };
     all.push(("root.svg".into(), root("root").into_bytes()));
     all.push(("entity.svg".into(), format!("<!DOCTYPE svg [<!ENTITY a \"&#60;script>{}&#60;/script>\">]><svg {NS} width='9' height='9'>&a;</svg>", run("entity").replace('\'', "&#39;")).into_bytes()));
-    all.push(("sheet.svg".into(), format!("<?xml-stylesheet type='text/xsl' href='{listener}/fetched/sheet.xsl'?>{}", root("sheet")).into_bytes()));
+    all.push((
+        "sheet.svg".into(),
+        format!("<?xml-stylesheet type='text/xsl' href='{listener}/fetched/sheet.xsl'?>{}", root("sheet"))
+            .into_bytes(),
+    ));
     // UTF-16, which a filter for ASCII does not see through.
-    let wide = std::iter::once(0xfeff).chain(root("wide").encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    let wide =
+        std::iter::once(0xfeff).chain(root("wide").encode_utf16()).flat_map(u16::to_le_bytes).collect();
     all.push(("wide.svg".into(), wide));
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     packed.write_all(root("packed").as_bytes()).unwrap();
@@ -81,7 +152,10 @@ fn polyglots(listener: &str) -> Vec<(String, Vec<u8>)> {
         ("tail.jpg".into(), [jpeg.clone(), page("jpeg-tail")].concat()),
         ("tail.gif".into(), [gif.clone(), page("gif-tail")].concat()),
         // GIFAR: an archive is found from its end.
-        ("archive.gif".into(), [gif, b"PK\x03\x04".to_vec(), page("gifar"), b"PK\x05\x06".to_vec(), vec![0; 18]].concat()),
+        (
+            "archive.gif".into(),
+            [gif, b"PK\x03\x04".to_vec(), page("gifar"), b"PK\x05\x06".to_vec(), vec![0; 18]].concat(),
+        ),
         ("script.gif".into(), [b"GIF89a/*\0\0*/=1;".to_vec(), js("gif-js")].concat()),
         ("script.bmp".into(), [b"BM=1;".to_vec(), js("bmp-js")].concat()),
         ("page.bmp".into(), [b"BM".to_vec(), page("bmp-page")].concat()),
@@ -103,7 +177,8 @@ fn of_the_corpus(listener: &str) -> Vec<(String, Vec<u8>)> {
             let name = format!("corpus-{}", entry.file_name().to_string_lossy());
             let bytes = std::fs::read(entry.path()).unwrap();
             // What only takes long is another test's matter.
-            if bytes.len() > 20_000 || name.contains("bomb") || name.contains("loop") || name.contains("huge") {
+            if bytes.len() > 20_000 || name.contains("bomb") || name.contains("loop") || name.contains("huge")
+            {
                 continue;
             }
             let told = script(listener, &name).replace('\'', "`");
@@ -142,8 +217,12 @@ fn served(server: &Server, files: &[(String, Vec<u8>)]) -> [Vec<String>; 2] {
     for (name, bytes) in files {
         paths.extend(["_", "f_orig", "f_png", "f_svg"].map(|spec| format!("/r/files/{spec}/{name}")));
         let upload = post(server, &ana, &[], &[("file", Some(name), bytes)]);
-        assert!(matches!(upload.status, 201 | 400 | 409 | 413 | 415 | 422), "{name}: {}", upload.text());
-        if upload.status == 201 {
+        assert!(
+            matches!(upload.status, 200 | 201 | 400 | 409 | 413 | 415 | 422),
+            "{name}: {}",
+            upload.text()
+        );
+        if upload.status < 300 {
             taken += 1;
             let id = upload.json()["images"][0]["id"].as_str().unwrap().to_owned();
             paths.extend(["", "/f_orig", "/f_svg"].map(|spec| format!("/i/{id}{spec}")));
@@ -164,7 +243,9 @@ fn is_shown(server: &Server, path: &str) -> bool {
             assert!(kind.starts_with("image/"), "{path}: {kind}");
             assert_eq!(reply.header("cross-origin-resource-policy"), "cross-origin", "{path}");
             let policy = reply.header("content-security-policy");
-            let safe = policy.contains("sandbox") && policy.contains("default-src 'none'") && !policy.contains("allow-");
+            let safe = policy.contains("sandbox")
+                && policy.contains("default-src 'none'")
+                && !policy.contains("allow-");
             assert!(safe || !kind.starts_with("image/svg"), "{path}: {policy}");
             true
         }
@@ -232,7 +313,13 @@ fn in_browser(urls: &[String], pages: &[String], listener: &str) -> Option<(Stri
     });
     let profile = tempfile::tempdir().unwrap();
     let mut browser = Command::new(chromium)
-        .args(["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"])
+        .args([
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--no-first-run",
+        ])
         .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
         .args(["--disable-popup-blocking", "--deny-permission-prompts"])
         .arg(format!("--user-data-dir={}", profile.path().display()))
@@ -255,7 +342,9 @@ fn nothing_in_a_hostile_file_runs_in_a_browser() {
     let url = listener.url();
     let mut files = [drawings(&url), polyglots(&url)].concat();
     files.extend(of_the_corpus(&url));
-    let home = Home::new("auth: { registration: open }\nsources: { files: { scheme: fs, root: files, unsigned: open } }\n");
+    let home = Home::new(
+        "auth: { registration: open }\nsources: { files: { scheme: fs, root: files, unsigned: open } }\n",
+    );
     let folder = home.path().join("files");
     std::fs::create_dir(&folder).unwrap();
     for (name, bytes) in &files {
@@ -267,8 +356,10 @@ fn nothing_in_a_hostile_file_runs_in_a_browser() {
     assert!(listener.requests().is_empty(), "{:?}", listener.requests());
     // Pixels made anew hold nothing of the file; a refusal looks like the next.
     let kept = shown.iter().filter(|path| !path.contains("/f_png/") && !path.contains("/_/"));
-    let urls: Vec<String> = kept.chain(refused.iter().take(16)).map(|path| format!("{}{path}", server.url)).collect();
-    let pages: Vec<String> = urls.iter().filter(|url| url.contains("/r/files/f_orig/")).take(20).cloned().collect();
+    let urls: Vec<String> =
+        kept.chain(refused.iter().take(16)).map(|path| format!("{}{path}", server.url)).collect();
+    let pages: Vec<String> =
+        urls.iter().filter(|url| url.contains("/r/files/f_orig/")).take(20).cloned().collect();
     let Some((told, windows)) = in_browser(&urls, &pages, &url) else { return };
     let asked = listener.requests().iter().fold(String::new(), |mut all, request| {
         let _ = write!(all, "{} ", request.target);

@@ -13,22 +13,31 @@ use crate::support::wire::{Answer, Wire};
 use crate::support::{Home, Server};
 use crate::uploads::{account, post};
 
-const PUBLIC: &str = "https://img.example.com";
-
 fn server() -> Server {
-    let config = "auth: { registration: open }\nhttp: { public_url: \"https://img.example.com\" }\n";
+    let config = "auth: { registration: open }\n";
     Home::demo_with(&format!("{config}{}", open_source())).start()
 }
 
 /// Everything that a stranger's next request could depend on; `cb` is what made the address a fresh one.
 fn lasting(answer: &Answer, cb: &str) -> (u16, Vec<(String, String)>, Vec<u8>) {
-    const OF_THE_MOMENT: [&str; 7] =
-        ["date", "x-request-id", "cache-status", "server-timing", "ratelimit", "ratelimit-policy", "connection"];
+    const OF_THE_MOMENT: [&str; 7] = [
+        "date",
+        "x-request-id",
+        "cache-status",
+        "server-timing",
+        "ratelimit",
+        "ratelimit-policy",
+        "connection",
+    ];
     let kept = answer.headers.iter().filter(|(name, _)| !OF_THE_MOMENT.contains(&name.as_str()));
     let mut headers: Vec<_> = kept.map(|(name, value)| (name.clone(), value.replace(cb, "CB"))).collect();
     headers.sort();
     let is_problem = answer.header("content-type") == Some("application/problem+json");
-    let body = if is_problem { answer.text().split("\"request_id\"").next().unwrap().into() } else { answer.body.clone() };
+    let body = if is_problem {
+        answer.text().split("\"request_id\"").next().unwrap().into()
+    } else {
+        answer.body.clone()
+    };
     (answer.status, headers, body)
 }
 
@@ -94,11 +103,19 @@ fn what_is_in_no_key_is_in_no_answer() {
     }
     let server = server();
     let nginx = Nginx::before(&[server.address()]);
-    let paths = ["/r/s/w_40,f_jpg/photo.jpg", "/i/demo/w_40,f_png", "/r/s/w_41/photo.jpg", "/i/none/w_40", "/r/s/w_x/photo.jpg"];
+    let paths = [
+        "/r/s/w_40,f_jpg/photo.jpg",
+        "/i/demo/w_40,f_png",
+        "/r/s/w_41/photo.jpg",
+        "/i/none/w_40",
+        "/r/s/w_x/photo.jpg",
+    ];
     // Through nginx's cache, and from pixedge itself.
     for (place, address) in [("nginx", nginx.http.to_string()), ("pixedge", server.address().to_owned())] {
-        let expected: Vec<_> =
-            paths.iter().map(|path| lasting(&Wire::to(&*address).ask("GET", &format!("{path}?cb=clean"), &[]), "clean")).collect();
+        let expected: Vec<_> = paths
+            .iter()
+            .map(|path| lasting(&Wire::to(&*address).ask("GET", &format!("{path}?cb=clean"), &[]), "clean"))
+            .collect();
         assert_eq!(expected.iter().map(|known| known.0).collect::<Vec<_>>(), [200, 200, 200, 404, 400]);
         for (n, lines) in attacks().iter().enumerate() {
             let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
@@ -107,11 +124,19 @@ fn what_is_in_no_key_is_in_no_answer() {
                 let cb = format!("{place}{n}q");
                 let path = format!("{}?cb={cb}", paths[at]);
                 let bad = Wire::to(&*address).ask("GET", &path, &lines);
-                let told = format!("{}{}", bad.headers.iter().map(|(k, v)| format!("{k}: {v}\n")).collect::<String>(), bad.text());
+                let told = format!(
+                    "{}{}",
+                    bad.headers.iter().map(|(k, v)| format!("{k}: {v}\n")).collect::<String>(),
+                    bad.text()
+                );
                 let echo = lines[0].starts_with("X-Request-Id");
                 assert!(echo || !told.contains("evil"), "{place} {lines:?}: {told}");
                 let after = lasting(&Wire::to(&*address).ask("GET", &path, &[]), &cb);
-                assert!(after == expected[at], "{place} {path} {lines:?}: {after:?} instead of {:?}", expected[at]);
+                assert!(
+                    after == expected[at],
+                    "{place} {path} {lines:?}: {after:?} instead of {:?}",
+                    expected[at]
+                );
             }
         }
         // Another name, a whole address, and another method.
@@ -160,7 +185,12 @@ fn parameters_twice_in_any_order_or_spelling_are_one_meaning_or_none() {
         "/_ipx/f_png&w_24/demo",
     ] {
         let other = server.get(path);
-        assert_eq!((other.status, other.header("etag")), (200, one.header("etag")), "{path}: {}", other.text());
+        assert_eq!(
+            (other.status, other.header("etag")),
+            (200, one.header("etag")),
+            "{path}: {}",
+            other.text()
+        );
         assert!(other.body == one.body, "{path}");
     }
     assert_eq!(server.count("pixedge_encodes_total"), 1.0);
@@ -193,7 +223,12 @@ fn a_thousand_accept_headers_are_four_results_at_most() {
     let mut tags = BTreeSet::new();
     for accept in Accepts::new(99).take(1000) {
         let answer = wire.ask("GET", "/r/s/w_20/photo.jpg", &[&format!("Accept: {accept}")]);
-        assert_eq!((answer.status, answer.header("vary")), (200, Some("Accept")), "{accept}: {}", answer.text());
+        assert_eq!(
+            (answer.status, answer.header("vary")),
+            (200, Some("Accept")),
+            "{accept}: {}",
+            answer.text()
+        );
         tags.insert(answer.header("etag").unwrap().to_owned());
     }
     assert!((2..=4).contains(&tags.len()), "{tags:?}");
@@ -216,13 +251,17 @@ fn links_begin_with_the_public_url_whoever_is_asked_for() {
     let made = post(&server, &ana, &evil, &[("file", Some("a.png"), &encoded(Format::Png, 40, 30, 1))]);
     assert_eq!(made.status, 201, "{}", made.text());
     let id = made.json()["images"][0]["id"].as_str().unwrap().to_owned();
-    assert!(made.text().contains(&format!("{PUBLIC}/i/{id}")), "{}", made.text());
+    assert!(made.text().contains(&format!("{}/i/{id}", server.url)), "{}", made.text());
     let bearer = format!("Bearer {ana}");
     let mine = [&evil[..], &[("authorization", &*bearer), ("content-type", "application/json")]].concat();
     let share = server.post(&format!("/v1/images/{id}/shares"), &mine, "{}");
-    assert!(share.json()["url"].as_str().is_some_and(|url| url.starts_with(PUBLIC)), "{}", share.text());
+    assert!(share.json()["url"].as_str().is_some_and(|url| url.starts_with(&server.url)), "{}", share.text());
     let ticket = server.post("/v1/uploads/sign", &mine, "{}");
-    assert!(ticket.json()["url"].as_str().is_some_and(|url| url.starts_with(PUBLIC)), "{}", ticket.text());
+    assert!(
+        ticket.json()["url"].as_str().is_some_and(|url| url.starts_with(&server.url)),
+        "{}",
+        ticket.text()
+    );
     let answers = [
         ("upload", made),
         ("share", share),
@@ -238,8 +277,13 @@ fn links_begin_with_the_public_url_whoever_is_asked_for() {
         ("nothing", server.get_with("/nothing", &evil)),
     ];
     for (name, answer) in &answers {
-        let headers: String = answer.headers.iter().map(|(k, v)| format!("{k}: {}\n", v.to_str().unwrap())).collect();
-        assert!(!headers.contains("evil") && !answer.text().contains("evil"), "{name}: {headers}{}", answer.text());
+        let headers: String =
+            answer.headers.iter().map(|(k, v)| format!("{k}: {}\n", v.to_str().unwrap())).collect();
+        assert!(
+            !headers.contains("evil") && !answer.text().contains("evil"),
+            "{name}: {headers}{}",
+            answer.text()
+        );
         assert!(*name == "nothing" || answer.status < 300, "{name}: {}", answer.text());
     }
 }
