@@ -1,5 +1,5 @@
-//! Ten thousand forged signatures: none opens anything, none makes the server look at a source, and each costs less than
-//! a picture from the cache.
+//! Ten thousand forged signatures: none opens anything, none makes the server look at a source, and each costs about as
+//! much as a picture from the cache.
 
 use std::collections::BTreeMap;
 
