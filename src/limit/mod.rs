@@ -2,6 +2,7 @@
 //! a picture that has to be made takes more, by the worker time it is estimated to need. Several nodes may share what
 //! was spent: [`Limiter::shared`].
 
+mod ban;
 mod share;
 mod store;
 #[cfg(test)]
@@ -22,6 +23,7 @@ use self::store::{Slot, Slots};
 use crate::error::{Detail, Fault, Kind, Quota};
 use crate::units::Rate;
 
+pub use self::ban::{Ban, BanRule, Banned, Bans, Counts};
 pub use self::share::Spending;
 
 /// `None` is no limit.

@@ -39,6 +39,7 @@ mod quality;
 mod read_path;
 mod rendering;
 mod resumable;
+mod security;
 mod semantics;
 mod signatures;
 mod sources;
