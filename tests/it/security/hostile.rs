@@ -147,7 +147,7 @@ fn polyglots(listener: &str) -> Vec<(String, Vec<u8>)> {
         [&jpeg[..2], b"\xff\xfe", &len, &text, &jpeg[2..]].concat()
     };
     vec![
-        ("tail.png".into(), [png.clone(), page("png-tail")].concat()),
+        ("tail.png".into(), [png, page("png-tail")].concat()),
         ("comment.jpg".into(), comment(page("jpeg-comment"))),
         ("tail.jpg".into(), [jpeg.clone(), page("jpeg-tail")].concat()),
         ("tail.gif".into(), [gif.clone(), page("gif-tail")].concat()),
