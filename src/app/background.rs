@@ -60,6 +60,7 @@ async fn watch_changes(cluster: Cluster, db: Db, library: Library, addresses: Ad
     // Twice as often as promised, so that an answer that takes its time is in time.
     let mut ticks = tokio::time::interval(Duration::from_millis(500));
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut away = false;
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
@@ -72,11 +73,22 @@ async fn watch_changes(cluster: Cluster, db: Db, library: Library, addresses: Ad
                 }
             }
         }
-        if let Err(error) = library.poll().await {
-            tracing::warn!(%error, "purges and changes cannot be read");
-        }
-        if let Err(error) = addresses.poll().await {
-            tracing::warn!(%error, "the lists of addresses cannot be read");
+        let polled = match library.poll().await {
+            Ok(()) => addresses.poll().await.map_err(|error| with_causes(&error)),
+            Err(error) => Err(with_causes(&error)),
+        };
+        // Twice a second for as long as a database is away would be no news.
+        match polled {
+            Ok(()) if !away => {}
+            Ok(()) => {
+                away = false;
+                tracing::info!("what other processes change is seen again");
+            }
+            Err(_) if away => {}
+            Err(error) => {
+                away = true;
+                tracing::warn!(error, "what other processes change cannot be read; trying on");
+            }
         }
     }
 }

@@ -51,8 +51,10 @@ impl Large {
     }
 
     pub(super) fn get(&self, key: &Key) -> Option<Arc<Entry>> {
-        // Somebody may have emptied the folder.
-        self.kept.get(key).filter(|entry| entry.file.as_ref().is_some_and(|file| file.path.exists()))
+        // Somebody may have emptied the folder, or the disk may be going; it can be made again.
+        self.kept
+            .get(key)
+            .filter(|entry| entry.file.as_ref().is_some_and(|file| File::open(&file.path).is_ok()))
     }
 
     /// Moves the body of an entry into a file. Where that fails the entry stays as it is, and is not kept.

@@ -54,6 +54,8 @@ pub enum DbError {
     /// Ours: the transaction went on after a statement that failed.
     #[error("the transaction was over when this was asked of it")]
     Over,
+    #[error("the database has said nothing for too long")]
+    Silent(#[source] tokio::time::error::Elapsed),
     #[error("the database does not answer: {0}")]
     Sql(#[source] sqlx::Error),
 }
@@ -84,6 +86,8 @@ impl DbError {
                     _ => Trouble::Other,
                 }
             }
+            // Asking once more would take as long again.
+            Self::Silent(_) => Trouble::Busy,
             _ => Trouble::Other,
         }
     }
@@ -123,6 +127,8 @@ fn trouble(error: &dyn DatabaseError) -> Trouble {
     // SQLite: without the extension.
     match code.parse::<u32>().map(|code| code & 0xff) {
         Ok(5 | 6) => Trouble::Busy,
+        // Read-only, an error of the disk, a file that cannot be opened: the disk's doing, which may pass.
+        Ok(8 | 10 | 14) => Trouble::Away,
         Ok(13) => Trouble::Full,
         _ => Trouble::Other,
     }
@@ -154,7 +160,7 @@ impl Fault for DbError {
     fn message(&self) -> Cow<'static, str> {
         // Nobody outside need read SQL.
         Cow::Borrowed(match self.kind() {
-            Kind::Overloaded => "the database is busy; try again",
+            Kind::Overloaded => "the database is busy or away; try again",
             Kind::OutOfSpace => "no space is left to record this",
             _ => "something went wrong on our side; the log has the request id",
         })

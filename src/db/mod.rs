@@ -3,6 +3,7 @@
 
 pub mod backup;
 mod error;
+mod held;
 mod migrate;
 mod mysql;
 mod pools;
@@ -21,7 +22,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Deserialize;
-use sqlx::{AssertSqlSafe, MySql, Postgres, SqlSafeStr, SqlStr, Sqlite, Transaction};
+use sqlx::{AssertSqlSafe, MySql, Postgres, SqlSafeStr, SqlStr, Sqlite};
 use tokio::sync::Notify;
 
 pub use error::DbError;
@@ -29,6 +30,7 @@ pub use query::Query;
 pub use row::Row;
 pub use value::Value;
 
+use held::Held;
 use pools::Pools;
 use target::{Engine, Target};
 
@@ -80,9 +82,9 @@ pub struct Tx {
 }
 
 enum Inner {
-    Sqlite(Transaction<'static, Sqlite>),
-    Postgres(Transaction<'static, Postgres>),
-    Mysql(Transaction<'static, MySql>),
+    Sqlite(Held<Sqlite>),
+    Postgres(Held<Postgres>),
+    Mysql(Held<MySql>),
 }
 
 impl Config {
@@ -110,20 +112,39 @@ macro_rules! asked {
     };
 }
 
+/// The same of a connection that is held, for as long as an answer may take.
+macro_rules! heard {
+    ($engine:ident, $held:ident, $sql:expr, $values:expr, $answer:ident) => {{
+        let patience = $held.patience();
+        let asked = async { asked!($engine, $sql, $values, &mut **$held, $answer) };
+        let answer = tokio::time::timeout(patience, asked).await;
+        $held.heard(answer)
+    }};
+}
+
 /// The futures of the servers' drivers are large, and most callers wait for a file.
 macro_rules! read {
     ($db:expr, $sql:expr, $values:expr, $answer:ident) => {{
         let sql: SqlStr = $sql;
         match &$db.pools {
-            Pools::Sqlite(pair) => asked!(sqlite, sql, $values, &pair.readers, $answer),
+            Pools::Sqlite(pair) => {
+                asked!(sqlite, sql, $values, &pair.readers, $answer).map_err(DbError::from)
+            }
             Pools::Postgres(pair) => {
-                Box::pin(async { asked!(postgres, sql, $values, &pair.readers, $answer) }).await
+                Box::pin(async {
+                    let held = &mut Held::to_read(&pair.readers).await?;
+                    heard!(postgres, held, sql, $values, $answer)
+                })
+                .await
             }
             Pools::Mysql(pair, _) => {
-                Box::pin(async { asked!(mysql, sql, $values, &pair.readers, $answer) }).await
+                Box::pin(async {
+                    let held = &mut Held::to_read(&pair.readers).await?;
+                    heard!(mysql, held, sql, $values, $answer)
+                })
+                .await
             }
         }
-        .map_err(DbError::from)
     }};
 }
 
@@ -136,14 +157,12 @@ macro_rules! in_tx {
         // Before it is known, so that a call that is dropped half-way ends the transaction as well.
         $tx.over = true;
         let answer = match &mut $tx.inner {
-            Inner::Sqlite(tx) => asked!(sqlite, sql, $values, &mut **tx, $answer),
-            Inner::Postgres(tx) => {
-                Box::pin(async { asked!(postgres, sql, $values, &mut **tx, $answer) }).await
-            }
-            Inner::Mysql(tx) => Box::pin(async { asked!(mysql, sql, $values, &mut **tx, $answer) }).await,
+            Inner::Sqlite(held) => heard!(sqlite, held, sql, $values, $answer),
+            Inner::Postgres(held) => Box::pin(async { heard!(postgres, held, sql, $values, $answer) }).await,
+            Inner::Mysql(held) => Box::pin(async { heard!(mysql, held, sql, $values, $answer) }).await,
         };
         $tx.over = answer.is_err();
-        answer.map_err(DbError::from)
+        answer
     }};
 }
 

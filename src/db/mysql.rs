@@ -4,9 +4,10 @@ use std::str::FromStr;
 
 use sqlx::mysql::{MySqlArguments, MySqlConnectOptions, MySqlConnection, MySqlPool};
 use sqlx::query::Query;
-use sqlx::{Executor, MySql, Row, SqlStr, Transaction};
+use sqlx::{Executor, MySql, Row, SqlStr};
 
-use super::pools::{self, Pair};
+use super::held::Held;
+use super::pools::{self, LOCK_ANSWER, Pair, READ_ANSWER, STATEMENT};
 use super::{DbError, Engine, Value};
 
 pub(super) async fn open(url: &str) -> Result<(Pair<MySql>, Engine), DbError> {
@@ -53,11 +54,11 @@ fn parsed(version: &str) -> (Engine, Version) {
 
 /// One transaction writes at a time, on all nodes together: as on SQLite, what it read is still true when it writes,
 /// and no two can wait for each other.
-pub(super) async fn begin(writer: &MySqlPool) -> Result<Transaction<'static, MySql>, sqlx::Error> {
-    let mut tx = writer.begin().await?;
+pub(super) async fn begin(writer: &MySqlPool) -> Result<Held<MySql>, DbError> {
+    let mut tx = Held::to_write(writer, "BEGIN", READ_ANSWER).await?.with_patience(LOCK_ANSWER);
     // A row and not `GET_LOCK`, which would outlast the transaction.
-    tx.execute("SELECT version FROM schema_migrations WHERE version = 1 FOR UPDATE").await?;
-    Ok(tx)
+    tx.say("SELECT version FROM schema_migrations WHERE version = 1 FOR UPDATE").await?;
+    Ok(tx.with_patience(STATEMENT))
 }
 
 pub(super) fn bound(sql: SqlStr, values: &[Value]) -> Query<'static, MySql, MySqlArguments> {

@@ -13,11 +13,19 @@ use super::{DbError, Engine};
 
 pub(super) const READ_WAIT: Duration = Duration::from_secs(5);
 pub(super) const WRITE_WAIT: Duration = Duration::from_secs(15);
+/// The longest list takes far less; a server that has said nothing by then is taken to be gone.
+pub(super) const READ_ANSWER: Duration = Duration::from_secs(10);
+/// Servers end by themselves what waits for the lock for longer than a writer waits here.
+pub(super) const LOCK_ANSWER: Duration = Duration::from_secs(25);
+/// PostgreSQL ends by itself what takes a minute.
+pub(super) const STATEMENT: Duration = Duration::from_secs(65);
 
 /// A server has 100 connections by default (PostgreSQL) and several nodes may share it.
 const READERS: u32 = 8;
 /// Within this time a connection that worked is taken to work still.
 const FRESH: Duration = Duration::from_millis(500);
+/// Long enough for a server that is busy, short enough that there is time left to connect anew.
+const PING: Duration = Duration::from_secs(2);
 
 #[derive(Clone)]
 pub(super) enum Pools {
@@ -64,7 +72,8 @@ where
 {
     // By itself first: a pool would try for its whole time and then say only that it took too long.
     let mut first = first::<D>(&options).await.map_err(DbError::Unreachable)?;
-    prepared(&mut first).await?.map_err(|needed| DbError::TooOld { needed })?;
+    let suits = tokio::time::timeout(READ_ANSWER, prepared(&mut first)).await.map_err(DbError::Silent)?;
+    suits?.map_err(|needed| DbError::TooOld { needed })?;
     first.close().await?;
     let pool = |most, wait| {
         let prepared = prepared.clone();
@@ -74,7 +83,14 @@ where
             .idle_timeout(Duration::from_secs(60))
             .test_before_acquire(false)
             .before_acquire(|connection, seen| {
-                Box::pin(async move { Ok(seen.idle_for < FRESH || connection.ping().await.is_ok()) })
+                Box::pin(async move {
+                    if seen.idle_for < FRESH {
+                        return Ok(true);
+                    }
+                    let answer = tokio::time::timeout(PING, connection.ping()).await;
+                    // An error, so that no good-bye is said to who does not answer.
+                    Ok(answer.map_err(|_| timed_out())?.is_ok())
+                })
             })
             .after_connect(move |connection, _| {
                 let prepared = prepared(connection);
@@ -91,11 +107,16 @@ async fn first<D: Database>(
 ) -> Result<D::Connection, sqlx::Error> {
     let begun = tokio::time::Instant::now();
     loop {
-        match options.connect().await {
-            Err(sqlx::Error::Io(_)) if begun.elapsed() < WRITE_WAIT => {
+        match tokio::time::timeout(WRITE_WAIT, options.connect()).await {
+            Ok(Err(sqlx::Error::Io(_))) if begun.elapsed() < WRITE_WAIT => {
                 tokio::time::sleep(Duration::from_millis(500)).await;
             }
-            done => return done,
+            Ok(done) => return done,
+            Err(_) => return Err(timed_out()),
         }
     }
+}
+
+fn timed_out() -> sqlx::Error {
+    sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())
 }

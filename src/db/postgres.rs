@@ -1,12 +1,14 @@
 //! PostgreSQL: how to connect, how a statement of ours reads there, and the one writer.
 
 use std::str::FromStr;
+use std::time::Duration;
 
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgPool};
 use sqlx::query::Query;
-use sqlx::{AssertSqlSafe, Executor, Postgres, SqlSafeStr, SqlStr, Transaction};
+use sqlx::{AssertSqlSafe, Postgres, SqlSafeStr, SqlStr};
 
-use super::pools::{self, Pair};
+use super::held::Held;
+use super::pools::{self, LOCK_ANSWER, Pair, READ_ANSWER, STATEMENT};
 use super::{DbError, Value};
 
 /// The lock that all writers of one database take; any number does, if it is always the same.
@@ -24,6 +26,11 @@ pub(super) async fn open(url: &str) -> Result<Pair<Postgres>, DbError> {
             ("statement_timeout", "60s"),
             ("idle_in_transaction_session_timeout", "60s"),
             ("default_transaction_isolation", "read committed"),
+            // Lists choose their way by counts, for disks without a head to move: a plan for values that it has not
+            // seen, a hash of a whole table in place of a thousand look-ups, and the compiling of either cost more.
+            ("plan_cache_mode", "force_custom_plan"),
+            ("random_page_cost", "1.1"),
+            ("jit", "off"),
         ]);
     pools::connect::<Postgres>(options, |connection: &mut PgConnection| {
         Box::pin(async move {
@@ -37,20 +44,23 @@ pub(super) async fn open(url: &str) -> Result<Pair<Postgres>, DbError> {
 
 /// One transaction writes at a time, on all nodes together: as on SQLite, what it read is still true when it writes,
 /// and no two can wait for each other.
-pub(super) async fn begin(writer: &PgPool) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
-    let mut tx = writer.begin().await?;
-    tx.execute(LOCK).await?;
-    Ok(tx)
+pub(super) async fn begin(writer: &PgPool) -> Result<Held<Postgres>, DbError> {
+    let mut tx = Held::to_write(writer, "BEGIN", READ_ANSWER).await?.with_patience(LOCK_ANSWER);
+    tx.say(LOCK).await?;
+    Ok(tx.with_patience(STATEMENT))
 }
 
 /// [`begin`] that waits for as long as another node migrates.
-pub(super) async fn begin_migration(writer: &PgPool) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
-    let mut tx = writer.begin().await?;
-    tx.execute("SET LOCAL lock_timeout = '10min'").await?;
-    tx.execute("SET LOCAL statement_timeout = 0").await?;
-    tx.execute(LOCK).await?;
+pub(super) async fn begin_migration(writer: &PgPool) -> Result<Held<Postgres>, DbError> {
+    let mut tx = Held::to_write(writer, "BEGIN", READ_ANSWER).await?.with_patience(MIGRATION);
+    tx.say("SET LOCAL lock_timeout = '10min'").await?;
+    tx.say("SET LOCAL statement_timeout = 0").await?;
+    tx.say(LOCK).await?;
     Ok(tx)
 }
+
+/// An index on a large table takes its time.
+const MIGRATION: Duration = Duration::from_secs(86_400);
 
 #[expect(clippy::needless_pass_by_value, reason = "as the other engines have it, which keep it")]
 pub(super) fn bound(sql: SqlStr, values: &[Value]) -> Query<'static, Postgres, PgArguments> {

@@ -8,8 +8,9 @@ use sqlx::sqlite::{
     SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
-use sqlx::{SqlStr, Sqlite, Transaction};
+use sqlx::{SqlStr, Sqlite};
 
+use super::held::Held;
 use super::pools::{Pair, READ_WAIT, WRITE_WAIT};
 use super::{DbError, Value};
 
@@ -55,8 +56,9 @@ async fn writer(options: &SqliteConnectOptions) -> Result<SqlitePool, DbError> {
 
 /// Holds the write lock from its start, so that what it reads is still true when it writes and it cannot fail half-way
 /// for want of the lock.
-pub(super) async fn begin(writer: &SqlitePool) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
-    writer.begin_with("BEGIN IMMEDIATE").await
+pub(super) async fn begin(writer: &SqlitePool) -> Result<Held<Sqlite>, DbError> {
+    // A disk is waited for however long it takes: nobody can be asked in its place.
+    Held::to_write(writer, "BEGIN IMMEDIATE", Duration::MAX).await
 }
 
 pub(super) fn bound(sql: SqlStr, values: &[Value]) -> Query<'static, Sqlite, SqliteArguments> {

@@ -239,6 +239,10 @@ fn log(fault: &dyn Fault, asked: &Asked) {
         Kind::SourceFailed | Kind::SourceTimeout => {
             tracing::warn!(request_id = %id, code, error = with_causes(fault), "source failed");
         }
+        // Not for load: something that we need is away.
+        Kind::Overloaded if fault.source().is_some() => {
+            tracing::warn!(request_id = %id, code, error = with_causes(fault), "request failed");
+        }
         _ => tracing::debug!(request_id = %id, code, error = %fault, "request refused"),
     }
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::fs::FsError;
-use super::probe::Trouble;
+use super::probe::{self, Problem, Trouble};
 use crate::error::{Detail, Fault, Kind};
 use crate::net::NetError;
 
@@ -47,7 +47,7 @@ impl StorageError {
         if error.kind() == opendal::ErrorKind::NotFound {
             return Self::Missing { name, key: key.to_owned() };
         }
-        if is_full(&error) {
+        if probe::problem(&error) == Problem::Full {
             return Self::Full { name };
         }
         // OpenDAL has no kind for it; the layer's own text is all there is.
@@ -120,8 +120,9 @@ impl Fault for StorageError {
             // Names of storages and objects are nobody's business outside.
             Self::Full { .. } => Cow::Borrowed("no space is left to store this"),
             Self::Timeout { .. } => Cow::Borrowed("the storage did not answer in time"),
-            Self::Missing { .. } | Self::Failed { .. } | Self::Broken { .. } | Self::Locked { .. } => {
-                Cow::Borrowed("the stored original cannot be read")
+            Self::Missing { .. } | Self::Locked { .. } => Cow::Borrowed("the stored original cannot be read"),
+            Self::Failed { .. } | Self::Broken { .. } => {
+                Cow::Borrowed("the storage of originals cannot be reached, or it fails")
             }
             _ => Cow::Borrowed("something went wrong on our side; the log has the request id"),
         }

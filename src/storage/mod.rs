@@ -68,6 +68,8 @@ pub struct Storage {
     local: Option<fs::Root>,
     /// S3 with keys.
     presigner: Option<Arc<Presigner>>,
+    /// How long a read over a network may take, retries and what they take up half-way included.
+    patience: Option<Duration>,
     /// Where bytes wait that are to be sent to a store on the network.
     spool: Arc<Path>,
     crash: CrashPoint,
@@ -165,13 +167,13 @@ impl Storage {
                     .atomic_write_dir(&root.join(TEMPORARY).to_string_lossy());
                 let dal = Operator::new(dal).map_err(failed)?;
                 let local = Some(fs::Root::new(&root));
-                let storage = Self { name: name_, dal, local, presigner: None, spool, crash };
+                let storage = Self { name: name_, dal, local, presigner: None, patience: None, spool, crash };
                 storage.sweep_temporary().await;
                 Ok(storage)
             }
             (Scheme::Memory, _) => {
                 let dal = Operator::new(services::Memory::default()).map_err(failed)?;
-                Ok(Self { name: name_, dal, local: None, presigner: None, spool, crash })
+                Ok(Self { name: name_, dal, local: None, presigner: None, patience: None, spool, crash })
             }
             (scheme, root) => {
                 let root = root.as_deref().unwrap_or(Path::new("")).to_string_lossy();
@@ -188,7 +190,8 @@ impl Storage {
             Scheme::S3 => Presigner::of(&config.remote, &root).map(Arc::new),
             _ => None,
         };
-        Self { name: name.into(), dal, local: None, presigner, spool, crash }
+        let patience = Some(config.bounds().timeout * ATTEMPTS);
+        Self { name: name.into(), dal, local: None, presigner, patience, spool, crash }
     }
 
     pub fn name(&self) -> &str {
@@ -257,10 +260,13 @@ impl Storage {
             let read = root.read(key.as_str(), limit).await;
             return Ok(read.map_err(|error| self.fs_failed(key, error))?.1);
         }
-        if self.stat(key).await? > limit {
-            return Err(StorageError::TooLarge { limit });
-        }
-        Ok(self.dal.read(key.as_str()).await.map_err(|error| self.failed(key, error))?.to_bytes())
+        let read = async {
+            if self.stat(key).await? > limit {
+                return Err(StorageError::TooLarge { limit });
+            }
+            Ok(self.dal.read(key.as_str()).await.map_err(|error| self.failed(key, error))?.to_bytes())
+        };
+        self.bounded(read).await
     }
 
     /// Bytes of a range that lies within the object.
@@ -269,8 +275,11 @@ impl Storage {
             let opened = root.open(key.as_str()).await.map_err(|error| self.fs_failed(key, error))?;
             return opened.read_range(range).await.map_err(|error| self.fs_failed(key, error));
         }
-        let read = self.dal.read_with(key.as_str()).range(range).await;
-        Ok(read.map_err(|error| self.failed(key, error))?.to_bytes())
+        let read = async {
+            let read = self.dal.read_with(key.as_str()).range(range).await;
+            Ok(read.map_err(|error| self.failed(key, error))?.to_bytes())
+        };
+        self.bounded(read).await
     }
 
     /// The same in pieces, never whole in memory. It is opened before this returns, so what is missing is an error
@@ -313,6 +322,19 @@ impl Storage {
     /// Whether the storage works, for `/readyz` and `pixedge check`; the error says what is wrong.
     pub async fn check(&self) -> Result<(), StorageError> {
         self.probe().await.map_err(|trouble| StorageError::Broken { name: self.name.to_string(), trouble })
+    }
+
+    /// A connection that is cut again and again is one where each attempt comes a little further.
+    async fn bounded<T>(
+        &self,
+        read: impl Future<Output = Result<T, StorageError>>,
+    ) -> Result<T, StorageError> {
+        match self.patience {
+            Some(patience) => tokio::time::timeout(patience, read)
+                .await
+                .unwrap_or_else(|_| Err(StorageError::Timeout { name: self.name.to_string() })),
+            None => read.await,
+        }
     }
 
     async fn copy(
@@ -358,7 +380,16 @@ impl Storage {
     /// A WebDAV server shows what it has of an object while it is being sent, so that happens under another name.
     async fn write_now(&self, path: &str, bytes: Bytes) -> opendal::Result<()> {
         if self.dal.info().scheme() != Scheme::Webdav.name() {
-            return self.dal.write(path, bytes).await.map(|_| ());
+            let mut writer = self.dal.writer(path).await?;
+            let written = match writer.write(bytes).await {
+                Ok(()) => writer.close().await.map(|_| ()),
+                Err(error) => Err(error),
+            };
+            if written.is_err() {
+                // Or each try on a full disk would leave a file.
+                let _ = writer.abort().await;
+            }
+            return written;
         }
         let mut random = [0; 16];
         getrandom::fill(&mut random)
@@ -427,6 +458,8 @@ fn spool(data_dir: &Path) -> Arc<Path> {
     data_dir.join("incoming").into()
 }
 
+/// As many as `remote.rs` makes.
+const ATTEMPTS: u32 = 3;
 const TEMPORARY: &str = ".temporary";
 /// What begins so is there on purpose; who put it there removes it.
 const KEPT: &str = "kept-";

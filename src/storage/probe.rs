@@ -156,7 +156,7 @@ impl StorageError {
     }
 }
 
-fn problem(error: &opendal::Error) -> Problem {
+pub(super) fn problem(error: &opendal::Error) -> Problem {
     if let Some(net) = NetError::within(error) {
         return of_net(net);
     }

@@ -2,12 +2,14 @@
 
 pub mod accepts;
 pub mod daemons;
+pub mod disk;
 #[expect(dead_code, reason = "the unit tests take it too, and need more of it")]
 pub mod engines;
 pub mod nginx;
 pub mod pictures;
 pub mod redis;
 pub mod shared;
+pub mod toxiproxy;
 pub mod web;
 pub mod wire;
 
