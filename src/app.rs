@@ -24,8 +24,9 @@ pub use self::seed::seed;
 
 use self::background::{StopSignal, keep_together, sweep_limits, sweep_uploads, write_down, written_down};
 use self::rooms::{
-    accounts_over, admin_over, cache_config, cache_dir, database, derivatives, fetching, first_accounts,
-    hotlink, library_over, part, secret, server_config, shared_limits, sources, uploads_into, worker_config,
+    accounts_over, admin_over, bans, cache_config, cache_dir, database, derivatives, fetching,
+    first_accounts, hotlink, library_over, part, secret, server_config, shared_limits, sources, uploads_into,
+    worker_config,
 };
 use crate::accounts::{Accounts, Token, Who};
 use crate::admin::Addresses;
@@ -300,6 +301,7 @@ impl Listening {
             delivery: Arc::clone(&delivery),
             visitors,
             addresses: app.addresses.clone(),
+            bans: bans(&app.config),
             metrics: Arc::clone(&app.metrics),
             page: Page::new(&public_url),
             demo: app.demo,

@@ -187,6 +187,18 @@ fn limit_config(config: &Config) -> limit::Config {
     }
 }
 
+/// Who is kept out for a while; `None`: nobody.
+pub(super) fn bans(config: &Config) -> Option<limit::Bans> {
+    use crate::config::Counted;
+    let crate::config::Ban { requests, within, lasts, count } = config.http.ban?;
+    let counts = match count {
+        Counted::Misuse => limit::Counts::Misuse,
+        Counted::All => limit::Counts::All,
+    };
+    let rule = limit::BanRule { requests, within: within.0, lasts: lasts.0, counts };
+    Some(limit::Bans::new(rule, config.http.trusted_proxies.clone()))
+}
+
 pub(super) fn cache_config(config: &Config) -> crate::cache::Config {
     crate::cache::Config {
         memory: config.cache.memory,

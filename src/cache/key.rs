@@ -135,8 +135,11 @@ impl Parts {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::collections::HashSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
 
     fn object<'a>(source: &'a str, path: &'a str, validator: &'a str) -> Identity<'a> {
         Identity::Object { source, path, validator }
@@ -161,6 +164,35 @@ mod tests {
         ];
         assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len());
         assert_eq!(all[0], Key::variant(&object("s", "ab", "c"), 0, "w_1", &[]));
+    }
+
+    /// Few letters and short parts, so that many pairs look alike once they are joined.
+    fn part() -> impl Strategy<Value = String> {
+        "[ab/,_]{0,3}"
+    }
+
+    type Named = ((String, String, String), u64, String, Vec<[u8; 32]>);
+
+    fn named() -> impl Strategy<Value = Named> {
+        let overlays = prop::collection::vec((0_u8..2).prop_map(|n| [n; 32]), 0..3);
+        ((part(), part(), part()), 0_u64..3, part(), overlays)
+    }
+
+    fn key(((source, path, validator), generation, spec, overlays): &Named) -> Key {
+        Key::variant(&object(source, path, validator), *generation, spec, overlays)
+    }
+
+    proptest! {
+        #[test]
+        fn two_pictures_share_a_key_only_if_they_are_one(all in prop::collection::vec(named(), 2..40)) {
+            let named: HashSet<_> = all.iter().collect();
+            let keys: HashSet<_> = all.iter().map(key).collect();
+            prop_assert_eq!(keys.len(), named.len());
+            let sightings: HashSet<_> = all.iter().map(|((source, path, _), ..)| Key::sighting(source, path)).collect();
+            let places: HashSet<_> = all.iter().map(|((source, path, _), ..)| (source, path)).collect();
+            prop_assert_eq!(sightings.len(), places.len());
+            prop_assert!(keys.is_disjoint(&sightings));
+        }
     }
 
     #[test]

@@ -33,6 +33,7 @@ pub use error::{Error, Origin, Problem};
 pub use section::Policy;
 pub use section::auth::{Auth, Registration, Role, User};
 pub use section::backup::Backup;
+pub use section::ban::{Ban, Counted};
 pub use section::cache::Cache;
 pub use section::cleanup::Cleanup;
 pub use section::compat::Compat;

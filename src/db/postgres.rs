@@ -26,6 +26,11 @@ pub(super) async fn open(url: &str) -> Result<Pair<Postgres>, DbError> {
             ("statement_timeout", "60s"),
             ("idle_in_transaction_session_timeout", "60s"),
             ("default_transaction_isolation", "read committed"),
+            // Lists choose their way by counts, for disks without a head to move: a plan for values that it has not
+            // seen, a hash of a whole table in place of a thousand look-ups, and the compiling of either cost more.
+            ("plan_cache_mode", "force_custom_plan"),
+            ("random_page_cost", "1.1"),
+            ("jit", "off"),
         ]);
     pools::connect::<Postgres>(options, |connection: &mut PgConnection| {
         Box::pin(async move {

@@ -19,7 +19,7 @@ use crate::transform::cost::{self, Decoding};
 use crate::transform::mezzanine::{Mezzanine, Need};
 use crate::transform::plan::{Look, Plan};
 use crate::transform::render::{self, Other, Rendered, render_from, render_with};
-use crate::workers::{Class, Estimate, Workers};
+use crate::workers::{Class, Estimate, Payer, Workers};
 
 /// In seconds of decoding.
 const WORTH_WAITING: f64 = 0.015;
@@ -37,6 +37,8 @@ pub(crate) struct Order {
     pub(crate) timing: Arc<OnceLock<Timing>>,
     /// Who waits for it.
     pub(crate) class: Class,
+    /// Whose turn it takes.
+    pub(crate) payer: Payer,
 }
 
 /// An order that is being made.
@@ -49,7 +51,14 @@ struct Job {
 impl Order {
     /// For somebody who waits for the result and not for how it was made.
     pub(crate) fn new(origin: Origin, overlays: Vec<Origin>, plan: Plan) -> Self {
-        Self { origin, overlays, plan, timing: Arc::default(), class: Class::Interactive }
+        Self {
+            origin,
+            overlays,
+            plan,
+            timing: Arc::default(),
+            class: Class::Interactive,
+            payer: Payer::OURSELVES,
+        }
     }
 
     /// What making the picture costs its caller, told from the headers.
@@ -86,7 +95,8 @@ pub(crate) struct Kitchen {
 }
 
 impl Kitchen {
-    /// Makes the variant. Cancelled if everybody leaves while it waits for a worker; finished and stored once it has one.
+    /// Makes the variant. Cancelled if everybody leaves while it waits for a worker or for the original; finished and
+    /// stored once a worker has begun.
     pub(crate) async fn cook(self, order: Order, commit: Commit) -> Result<Entry, DeliveryError> {
         if let Some(entry) = self.kept(&order).await? {
             return Ok(entry);
@@ -121,13 +131,14 @@ impl Kitchen {
         origin: Origin,
         overlays: Vec<Origin>,
         look: Look,
+        payer: Payer,
         commit: Commit,
     ) -> Result<Entry, DeliveryError> {
         let order = Order::new(origin, overlays, look.plan());
-        let permit = self.workers.admit(Class::Interactive, order.estimate(Decoding::Own)).await?;
-        commit.commit();
+        let permit = self.workers.admit_for(Class::Interactive, payer, order.estimate(Decoding::Own)).await?;
         let bytes = self.origins.read(&order.origin).await?;
         let others = self.others(&order.overlays).await?;
+        commit.commit();
         self.metrics.decode(order.origin.header.format.name());
         let header = order.origin.header.clone();
         let seen =
@@ -158,12 +169,13 @@ impl Kitchen {
     /// From the original to the result, for this variant alone.
     async fn alone(&self, job: Job) -> Result<Entry, DeliveryError> {
         let Order { origin, overlays, plan, .. } = &job.order;
-        let permit = self.workers.admit(job.order.class, job.order.estimate(Decoding::Own));
+        let permit =
+            self.workers.admit_for(job.order.class, job.order.payer, job.order.estimate(Decoding::Own));
         let (permit, admitted) = (permit.await?, Instant::now());
-        job.commit.commit();
         let bytes = self.origins.read(origin).await?;
         let others = self.others(overlays).await?;
         let fetched = Instant::now();
+        job.commit.commit();
         let original = plan.output.original;
         if !original {
             self.metrics.decode(origin.header.format.name());
@@ -202,11 +214,11 @@ impl Kitchen {
         let all = lead.need(own);
         // Others are a reason to take more memory, but not to be refused for it.
         let need = if estimate(all).memory <= self.workers.budget() / 2 { all } else { own };
-        let permit = self.workers.admit(job.order.class, estimate(need)).await?;
+        let permit = self.workers.admit_for(job.order.class, job.order.payer, estimate(need)).await?;
         let admitted = Instant::now();
-        job.commit.commit();
         let bytes = self.origins.read(origin).await?;
         let fetched = Instant::now();
+        job.commit.commit();
         self.metrics.decode(origin.header.format.name());
         let (header, plan) = (origin.header.clone(), plan.clone());
         let work = move |deadline| {
@@ -237,7 +249,7 @@ impl Kitchen {
     async fn from(&self, mezzanine: Arc<Mezzanine>, need: Need, job: Job) -> Result<Entry, DeliveryError> {
         let Order { origin, plan, .. } = &job.order;
         let estimate = job.order.estimate(Decoding::Done(mezzanine.weight() as u64));
-        let permit = self.workers.admit(job.order.class, estimate).await?;
+        let permit = self.workers.admit_for(job.order.class, job.order.payer, estimate).await?;
         let admitted = Instant::now();
         job.commit.commit();
         let (header, plan) = (origin.header.clone(), plan.clone());

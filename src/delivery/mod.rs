@@ -61,7 +61,7 @@ use crate::limit::{self, Account, LimitError, Limiter};
 use crate::source::{Ledger, Source, Sources};
 use crate::telemetry::metrics::{CacheTier, Metrics};
 use crate::transform::{Client, Haste, Presets, ResolveLimits, Subject};
-use crate::workers::Workers;
+use crate::workers::{Payer, Workers};
 
 /// What the rooms below hand to delivery, and what configuration says about URLs.
 pub struct Parts {
@@ -470,6 +470,7 @@ impl Delivery {
         }
         let kitchen = self.kitchen.clone();
         let account = bill.account;
+        let order = Order { payer: payer_of(account), ..order };
         let work = move |commit| async move {
             bill.pay(order.tokens())?;
             kitchen.cook(order, commit).await
@@ -487,6 +488,11 @@ impl Delivery {
             }
         }
     }
+}
+
+/// Who shares the workers is who shares the rates.
+fn payer_of(account: Account) -> Payer {
+    Payer::of(account.number())
 }
 
 impl Bill {

@@ -11,7 +11,7 @@ use crate::codec::Rect;
 use crate::delivery::memo::Asked;
 use crate::delivery::origin::{Origin, Version};
 use crate::delivery::personal::Right;
-use crate::delivery::{Bill, Delivery, DeliveryError};
+use crate::delivery::{Bill, Delivery, DeliveryError, payer_of};
 use crate::library::Image;
 use crate::transform::cost::{self, Decoding};
 use crate::transform::plan::{Look, Plan};
@@ -111,7 +111,7 @@ impl Delivery {
         let (width, height) = (look.width, look.height);
         let work = move |commit| async move {
             bill.pay(limit::tokens(cost::seconds(&origin.header, &look.plan(), Decoding::Own)))?;
-            kitchen.look(origin, overlays, look, commit).await
+            kitchen.look(origin, overlays, look, payer_of(bill.account), commit).await
         };
         let found = match self.cache.get_memory(&key) {
             Some(found) => found,

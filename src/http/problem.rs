@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::context::{Asked, X_REQUEST_ID};
 use crate::delivery::body::Body;
 use crate::delivery::respond;
-use crate::error::{Detail, Fault, Kind, Wrong, with_causes};
+use crate::error::{Detail, Fault, Kind, Quota, Wrong, with_causes};
 
 /// Faults of the shell itself.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +58,23 @@ impl Fault for ShellFault {
             Self::WrongMethod { allow, .. } => Detail { allowed: Some(allow.clone()), ..Detail::default() },
             Self::Host | Self::Address | Self::Panicked => Detail::default(),
         }
+    }
+}
+
+/// Marks answers to requests that a caller is to blame for: an extension of the response.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Misuse;
+
+/// Whether a refusal counts against who asked, where addresses are banned. What counts is guessing at rights, requests that no
+/// client of ours makes, and going on after the own rate is used up. What a page can bring on its visitors does not:
+/// pictures that are gone, changed or broken, that it may not embed or did not sign, and a customer's key over its rate.
+fn is_misuse(fault: &dyn Fault, quota: Option<&Quota>) -> bool {
+    match fault.kind() {
+        Kind::BadRequest | Kind::MethodNotAllowed => true,
+        Kind::Unauthorized => fault.code() != "token_expired",
+        Kind::Forbidden => matches!(fault.code(), "bad_signature" | "bad_ticket" | "bad_invite"),
+        Kind::RateLimited => fault.code() != "banned" && quota.is_none_or(|quota| quota.policy != "key"),
+        _ => false,
     }
 }
 
@@ -109,6 +126,9 @@ pub fn problem(fault: &dyn Fault, asked: &Asked) -> Response<Body> {
     let json = serde_json::to_vec(&document).unwrap_or_default();
     let mut response = Response::new(Body::empty());
     *response.status_mut() = status;
+    if is_misuse(fault, quota.as_ref()) {
+        response.extensions_mut().insert(Misuse);
+    }
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     headers.insert(CONTENT_LENGTH, HeaderValue::from(json.len()));

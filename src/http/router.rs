@@ -20,7 +20,7 @@ use super::client::{is_this_machine, resolved_client};
 use super::context::{Asked, Context, RequestId};
 use super::links;
 use super::page::Page;
-use super::problem::{ShellFault, is_kept, no_route, problem, wrong_method};
+use super::problem::{Misuse, ShellFault, is_kept, no_route, problem, wrong_method};
 use super::purge::{self, Operator};
 use super::ready::Readiness;
 use super::server::Stop;
@@ -32,6 +32,7 @@ use crate::delivery::body::Body;
 use crate::delivery::respond::{Timing, Vary};
 use crate::delivery::{self, Delivery, Served, Shown};
 use crate::error::Fault;
+use crate::limit::Bans;
 use crate::telemetry::mask;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::traces::{Ended, Traces};
@@ -110,6 +111,8 @@ pub struct Parts {
     pub operator: Operator,
     pub visitors: Arc<Visitors>,
     pub addresses: Addresses,
+    /// `None`: nobody is banned.
+    pub bans: Option<Bans>,
     pub api: Api,
     /// `None`: nothing is traced.
     pub traces: Option<Traces>,
@@ -123,6 +126,16 @@ pub struct Router {
     admin: bool,
 }
 
+impl Parts {
+    /// Counts a request that was answered, where that may lead to a ban.
+    fn remember(&self, client: IpAddr, is_misuse: bool) {
+        let Some(bans) = &self.bans else { return };
+        if bans.count(client, is_misuse, (self.api.clock)()) {
+            tracing::warn!(%client, "banned for a while");
+        }
+    }
+}
+
 impl Router {
     pub fn new(parts: Arc<Parts>, admin: bool) -> Self {
         Self { parts, admin }
@@ -131,12 +144,20 @@ impl Router {
     async fn answer(self, request: Head, body: Body) -> Response<Body> {
         let path = request.uri.path();
         let found = ROUTES.iter().find(|(pattern, _)| pattern.fits(path)).map(|(_, route)| *route);
-        if self.shuts_out(found, &request) {
-            let response = problem(&ShellFault::Address, &self.asked(&request));
-            self.parts.metrics.refused("address");
+        let judged = self.judged(found, &request);
+        if let Some(response) = judged.and_then(|client| self.shuts_out(client, &request)) {
             self.parts.metrics.request(found.map_or("none", Route::name), response.status().as_u16());
             return response;
         }
+        let parts = self.parts.bans.is_some().then(|| Arc::clone(&self.parts));
+        let response = self.lead(found, request, body).await;
+        if let (Some(parts), Some(client)) = (parts, judged) {
+            parts.remember(client, response.extensions().get::<Misuse>().is_some());
+        }
+        response
+    }
+
+    async fn lead(self, found: Option<Route>, request: Head, body: Body) -> Response<Body> {
         if found == Some(Route::Api) && !is_nameless(&request) {
             return Box::pin(self.api(request, body)).await;
         }
@@ -184,14 +205,24 @@ impl Router {
         response
     }
 
-    /// Whether nothing is said to this address. Whoever watches over the server may always ask whether it lives, and the
-    /// operator's own listener is for those who reach it.
-    fn shuts_out(&self, found: Option<Route>, request: &Head) -> bool {
-        let addresses = &self.parts.addresses;
-        addresses.is_used()
-            && !self.admin
-            && found != Some(Route::Health)
-            && !addresses.admits(self.client(request))
+    /// The address that may be one of those that are answered nothing, where there could be any. Whoever watches over the
+    /// server may always ask whether it lives, and the operator's own listener is for those who reach it.
+    fn judged(&self, found: Option<Route>, request: &Head) -> Option<IpAddr> {
+        let Parts { addresses, bans, .. } = &*self.parts;
+        let any = addresses.is_used() || bans.is_some();
+        (any && !self.admin && found != Some(Route::Health)).then(|| self.client(request))
+    }
+
+    /// The answer to an address that is not answered.
+    fn shuts_out(&self, client: IpAddr, request: &Head) -> Option<Response<Body>> {
+        let Parts { addresses, bans, metrics, api, .. } = &*self.parts;
+        if !addresses.admits(client) {
+            metrics.refused("address");
+            return Some(problem(&ShellFault::Address, &self.asked(request)));
+        }
+        let banned = bans.as_ref()?.check(client, (api.clock)()).err()?;
+        metrics.refused("banned");
+        Some(problem(&banned, &self.asked(request)))
     }
 
     /// The future of a request is moved as a whole several times before it first runs, so what a hit does not need is

@@ -96,7 +96,7 @@ pub struct Listed {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Total {
     pub count: u64,
-    /// Otherwise there are as many at least: what is filtered is counted up to 10,000, among 20,000 candidates.
+    /// Otherwise there are as many at least: what is filtered is counted up to 5,000, among 10,000 candidates.
     pub exact: bool,
 }
 
@@ -109,9 +109,9 @@ pub struct Labels {
 }
 
 pub const LONGEST_PAGE: u32 = 500;
-pub(super) const MOST_COUNTED: u64 = 10_000;
+pub(super) const MOST_COUNTED: u64 = 5000;
 /// How many a count looks at.
-pub(super) const MOST_EXAMINED: u64 = 20_000;
+pub(super) const MOST_EXAMINED: u64 = 10_000;
 
 impl Default for Listing {
     fn default() -> Self {

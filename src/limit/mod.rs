@@ -2,12 +2,13 @@
 //! a picture that has to be made takes more, by the worker time it is estimated to need. Several nodes may share what
 //! was spent: [`Limiter::shared`].
 
+mod ban;
 mod share;
 mod store;
 #[cfg(test)]
 mod tests;
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -22,6 +23,7 @@ use self::store::{Slot, Slots};
 use crate::error::{Detail, Fault, Kind, Quota};
 use crate::units::Rate;
 
+pub use self::ban::{Ban, BanRule, Banned, Bans, Counts};
 pub use self::share::Spending;
 
 /// `None` is no limit.
@@ -47,13 +49,22 @@ pub struct Caller<'a> {
 }
 
 /// The bucket that pays for a caller.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Account {
     kind: AccountKind,
     slot: Slot,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+impl Account {
+    /// Tells accounts apart, as far as 64 bits do.
+    pub fn number(&self) -> u64 {
+        let mut hasher = std::hash::DefaultHasher::new();
+        self.hash(&mut hasher);
+        hasher.finish()
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum AccountKind {
     Address,
     Key,

@@ -1,13 +1,15 @@
 //! Where the buckets are kept: a concurrent map that does not grow beyond a number of entries, whatever addresses are
 //! made up.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use governor::nanos::Nanos;
 use governor::state::keyed::{DashMapStateStore, ShrinkableKeyedStateStore};
 use governor::state::{InMemoryState, NotKeyed, StateStore};
+
+use crate::units::Cidr;
 
 /// Whose bucket it is. One IPv6 customer has a /64 at least, so that is what counts as an address there.
 ///
@@ -36,6 +38,15 @@ impl Slot {
 
     pub(super) fn key(hash: u64) -> Self {
         Self::Key(hash)
+    }
+
+    /// The addresses that share it; `None` where it is no address's.
+    pub(super) fn block(self) -> Option<Cidr> {
+        match self {
+            Self::V4(bits) => Cidr::new(Ipv4Addr::from_bits(bits).into(), 32),
+            Self::V6(bits) => Cidr::new(Ipv6Addr::from_bits(u128::from(bits) << 64).into(), 64),
+            Self::Key(_) | Self::V4Block(_) | Self::V6Block(_) | Self::Rest => None,
+        }
     }
 
     /// For other nodes.

@@ -8,7 +8,10 @@ use std::sync::Mutex;
 
 use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
+
+use super::mask;
 
 /// Target of access log lines.
 pub const ACCESS: &str = "pixedge::access";
@@ -79,6 +82,10 @@ impl Config {
             return Err(wrong());
         }
         let filter = EnvFilter::try_new(self.level.replace(char::is_whitespace, "")).map_err(|_| wrong())?;
+        let mut filter = filter;
+        for target in TELLTALES {
+            filter = filter.add_directive(format!("{target}=info").parse().map_err(|_| wrong())?);
+        }
         let access = if self.access == Access::Off { "off" } else { "info" };
         Ok(filter.add_directive(format!("{ACCESS}={access}").parse().map_err(|_| wrong())?))
     }
@@ -90,13 +97,41 @@ impl Config {
     }
 }
 
+/// Crates that write keys out below this level, whatever level was asked for.
+const TELLTALES: [&str; 3] = ["reqsign", "reqsign_core", "reqsign_aws_v4"];
+
+/// What other servers say in their errors is logged, and may repeat what we sent them.
+struct Masking<M>(M);
+
+struct Masked<W>(W);
+
+impl<'a, M: MakeWriter<'a>> MakeWriter<'a> for Masking<M> {
+    type Writer = Masked<M::Writer>;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        Masked(self.0.make_writer())
+    }
+}
+
+impl<W: io::Write> io::Write for Masked<W> {
+    /// An event comes whole.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.write_all(&mask::credentials(line))?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
 /// Starts logging for the whole process and turns panics into log lines. Once, from `main`.
 pub fn init(config: &Config) -> Result<(), LogError> {
     let file = config.open()?;
     let colours = file.is_none() && io::IsTerminal::is_terminal(&io::stderr());
     let writer = match file {
-        Some(file) => BoxMakeWriter::new(Mutex::new(file)),
-        None => BoxMakeWriter::new(io::stderr),
+        Some(file) => BoxMakeWriter::new(Masking(Mutex::new(file))),
+        None => BoxMakeWriter::new(Masking(io::stderr)),
     };
     let builder =
         tracing_subscriber::fmt().with_env_filter(config.filter()?).with_ansi(colours).with_writer(writer);
@@ -138,6 +173,14 @@ mod tests {
         assert!(text.contains("pixedge::access=info"), "{text}");
         let text = level("trace").filter().unwrap().to_string();
         assert!(text.contains("pixedge::access=off"), "{text}");
+    }
+
+    #[test]
+    fn keys_are_not_written_out_at_any_level() {
+        for asked in ["trace", "debug,reqsign_core=trace"] {
+            let text = level(asked).filter().unwrap().to_string();
+            assert!(text.contains("reqsign_core=info") && !text.contains("reqsign_core=trace"), "{text}");
+        }
     }
 
     #[test]

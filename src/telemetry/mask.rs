@@ -41,6 +41,40 @@ pub fn query(query: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// Behind which credentials stand where requests are written out, as by servers that repeat what they were sent.
+const MARKS: &[&[u8]] = &[b"Basic ", b"Bearer ", b"security-token"];
+
+/// A line with the credentials of such requests replaced; borrowed where there are none.
+pub fn credentials(line: &[u8]) -> Cow<'_, [u8]> {
+    let mut out: Vec<u8> = Vec::new();
+    let mut copied = 0;
+    while let Some(at) = next_secret(&line[copied..]).map(|at| copied + at) {
+        out.extend(&line[copied..at]);
+        out.extend(MASK.as_bytes());
+        copied = at + line[at..].iter().take_while(|byte| is_of_token(**byte)).count();
+    }
+    if copied == 0 {
+        return Cow::Borrowed(line);
+    }
+    out.extend(&line[copied..]);
+    Cow::Owned(out)
+}
+
+/// Where the next one begins. Short words are no secrets, as in `Basic auth`.
+fn next_secret(line: &[u8]) -> Option<usize> {
+    const SHORTEST: usize = 8;
+    let ends = |at: usize| MARKS.iter().find(|mark| line[at..].starts_with(mark)).map(|mark| at + mark.len());
+    (0..line.len()).filter_map(ends).find_map(|end| {
+        let gap = line[end..].iter().take_while(|byte| b"'\": =\\".contains(byte)).count();
+        let token = line[end + gap..].iter().take_while(|byte| is_of_token(**byte)).count();
+        (token >= SHORTEST).then_some(end + gap)
+    })
+}
+
+fn is_of_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"+/=._~-".contains(&byte)
+}
+
 fn is_secret(pair: &str) -> bool {
     let Some((key, _)) = pair.split_once('=') else { return false };
     let key = percent_encoding::percent_decode_str(key).decode_utf8_lossy().to_ascii_lowercase();
@@ -68,6 +102,22 @@ fn signed_path(path: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hides_credentials_that_are_repeated_to_us() {
+        for (given, expected) in [
+            ("a line of text", "a line of text"),
+            ("Basic auth, Bearer of news", "Basic auth, Bearer of news"),
+            ("{'authorization': 'Basic c29tZW9uZTpw=', 'a': 1}", "{'authorization': 'Basic ***', 'a': 1}"),
+            ("Bearer abcdefgh.ijk Basic AAAAAAAA", "Bearer *** Basic ***"),
+            ("x-amz-security-token: Session12345\n", "x-amz-security-token: ***\n"),
+            ("\\\"X-Amz-Security-Token\\\"", "\\\"X-Amz-Security-Token\\\""),
+            ("Bearer ", "Bearer "),
+        ] {
+            assert_eq!(String::from_utf8_lossy(&credentials(given.as_bytes())), expected);
+        }
+        assert!(matches!(credentials(b"plain"), Cow::Borrowed(_)));
+    }
 
     #[test]
     fn hides_rights_and_nothing_else() {

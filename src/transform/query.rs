@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::telemetry::mask;
 use crate::transform::domain::flag;
 use crate::transform::draft::{Layer, What, decode, read_value};
 use crate::transform::error::{Place, SpecError, nearest};
@@ -43,7 +44,9 @@ pub(crate) fn read(query: &str, context: &UrlContext<'_>) -> Result<(Layer, Extr
         if pair.is_empty() {
             continue;
         }
-        let explain = |what: What| what.explain(pair, position);
+        // Errors are logged.
+        let shown = mask::query(pair);
+        let explain = |what: What| what.explain(&shown, position);
         let (key, value) = form_pair(pair).ok_or_else(|| explain(What::Encoding))?;
         let ignored = context.ignored_query.iter().any(|pattern| matches(pattern, &key));
         if !ignored && decode(pair).is_none() {
@@ -58,9 +61,9 @@ pub(crate) fn read(query: &str, context: &UrlContext<'_>) -> Result<(Layer, Extr
             let (option, value) = read_value(option, spelling, value).map_err(explain)?;
             layer.add(option, value, position, context.presets).map_err(explain)?;
         } else if KEYS.contains(&&*key) {
-            extras.set(&key, value.into_owned(), pair, position)?;
+            extras.set(&key, value.into_owned(), &shown, position)?;
         } else if !ignored {
-            let mut place = Place::option(pair, Some(position), "neither an option nor a key of ours");
+            let mut place = Place::option(&*shown, Some(position), "neither an option nor a key of ours");
             place.did_you_mean = nearest(&key, options::spellings().chain(KEYS.iter().copied()));
             return Err(SpecError::UnknownOption(place));
         }

@@ -37,6 +37,11 @@ impl Cidr {
         Some(Self { network, prefix })
     }
 
+    /// Its first address.
+    pub fn network(&self) -> IpAddr {
+        self.network
+    }
+
     pub(super) fn is_ipv4(&self) -> bool {
         self.network.is_ipv4()
     }

@@ -7,6 +7,7 @@
 
 mod admission;
 mod config;
+mod lane;
 mod pool;
 
 use std::borrow::Cow;
@@ -38,6 +39,20 @@ pub enum Class {
     /// Nobody: a better encode of what was already answered, a derivative after an upload. Has threads of its own,
     /// which yield to the others.
     Background,
+}
+
+/// For whom work is done. Turns are shared between payers, not between pieces of work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Payer(u64);
+
+impl Payer {
+    /// Our own work, as if it were one caller's.
+    pub const OURSELVES: Self = Self(0);
+
+    /// By a number that tells callers apart.
+    pub fn of(number: u64) -> Self {
+        Self(number)
+    }
 }
 
 /// What a piece of work is thought to cost, from the header of its picture. Times are corrected by experience, so they
@@ -89,10 +104,21 @@ impl Workers {
         Ok(Self { shared: Arc::new(Shared { admission, pool, timeout: config.timeout.0 }) })
     }
 
-    /// Waits for a slot and memory, first come, first served. Refuses on arrival who would wait too long; who waits is
-    /// no longer refused. Dropping the future leaves the queue at once.
+    /// [`Self::admit_for`] of ourselves.
     pub async fn admit(&self, class: Class, estimate: Estimate) -> Result<Permit, WorkersError> {
-        match self.shared.admission.enter(class, estimate, Instant::now())? {
+        self.admit_for(class, Payer::OURSELVES, estimate).await
+    }
+
+    /// Waits for a slot and memory: payers take turns, so that nobody waits behind all that another one has asked for.
+    /// Refuses on arrival who would wait too long; who waits is no longer refused. Dropping the future leaves the queue
+    /// at once.
+    pub async fn admit_for(
+        &self,
+        class: Class,
+        payer: Payer,
+        estimate: Estimate,
+    ) -> Result<Permit, WorkersError> {
+        match self.shared.admission.enter(class, payer, estimate, Instant::now())? {
             Entrance::Granted(ticket) => Ok(self.shared.permit(class, ticket)),
             Entrance::Waiting(ticket, granted) => {
                 let mut place = Place { shared: &self.shared, class, ticket, left: false };

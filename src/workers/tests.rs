@@ -80,6 +80,35 @@ async fn who_would_wait_too_long_is_refused_on_arrival_and_who_was_admitted_is_n
 }
 
 #[tokio::test]
+async fn who_fills_the_queue_fills_his_own_part_of_it() {
+    let workers = start(1, 64, 4);
+    let flooder = Payer::of(1);
+    let _running = workers.admit_for(Class::Interactive, flooder, estimate(1.0, 1)).await.unwrap();
+    let _reading = workers.admit_for(Class::Interactive, flooder, estimate(1.0, 1)).await.unwrap();
+    let mut queued = Vec::new();
+    loop {
+        let mut more = Box::pin(workers.admit_for(Class::Interactive, flooder, estimate(1.0, 1)));
+        match more.as_mut().now_or_never() {
+            None => queued.push(more),
+            Some(Err(WorkersError::Overloaded { .. })) => break,
+            Some(other) => panic!("{:?}", other.map(|_| ())),
+        }
+    }
+    assert!((2..=3).contains(&queued.len()), "{}", queued.len());
+    // Others find a queue that is empty but for what is in work, up to twice the patience of all together.
+    let mut others = Vec::new();
+    for payer in 2..20 {
+        let mut more = Box::pin(workers.admit_for(Class::Interactive, Payer::of(payer), estimate(1.0, 1)));
+        match more.as_mut().now_or_never() {
+            None => others.push(more),
+            Some(Err(WorkersError::Overloaded { .. })) => break,
+            Some(other) => panic!("{:?}", other.map(|_| ())),
+        }
+    }
+    assert!((2..=5).contains(&others.len()), "{}", others.len());
+}
+
+#[tokio::test]
 async fn one_long_job_does_not_close_the_other_threads() {
     let workers = start(2, 64, 4);
     let _long = admit(&workers, 140.0, 1).await.unwrap();

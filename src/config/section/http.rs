@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use serde::Deserialize;
 
+use super::ban::Ban;
 use super::{address, optional_address};
 use crate::units::Cidr;
 
@@ -30,6 +31,8 @@ pub struct Http {
     pub allow: Vec<Cidr>,
     /// Who is not, whatever `allow` says.
     pub deny: Vec<Cidr>,
+    /// Who is not for a while. `None`: nobody.
+    pub ban: Option<Ban>,
     /// Origins whose scripts may call the API under `/v1`; `*` is every one. Credentials are never sent along by a
     /// browser itself, so this decides who may read, not who is signed in.
     pub api_cors: Vec<String>,
@@ -51,6 +54,7 @@ impl Default for Http {
             cors: vec!["*".to_owned()],
             allow: Vec::new(),
             deny: Vec::new(),
+            ban: None,
             api_cors: Vec::new(),
             server_timing: true,
             ignore_query: Vec::new(),
@@ -96,6 +100,9 @@ impl Http {
             return Err(
                 "`http.max_connections_per_address`: 0 refuses everybody; for no limit write null".to_owned()
             );
+        }
+        if let Some(ban) = &self.ban {
+            ban.validate()?;
         }
         let listed = |list| move |(index, origin)| (list, index, origin);
         let origins = self.cors.iter().enumerate().map(listed("cors"));

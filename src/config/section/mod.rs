@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer};
 
 pub(super) mod auth;
 pub(super) mod backup;
+pub(super) mod ban;
 pub(super) mod cache;
 pub(super) mod cleanup;
 pub(super) mod compat;

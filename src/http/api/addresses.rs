@@ -1,4 +1,5 @@
-//! Which addresses are answered, beside what the configuration says: `/v1/admin/addresses`.
+//! Which addresses are answered, beside what the configuration says: `/v1/admin/addresses`, and who is kept out for a
+//! while: `/v1/admin/bans`.
 
 use http::Response;
 use schemars::JsonSchema;
@@ -12,6 +13,7 @@ use super::time::Time;
 use crate::accounts::Scope;
 use crate::admin::{AddressRule, Verdict};
 use crate::delivery::body::Body;
+use crate::limit::Ban;
 use crate::units::Cidr;
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
@@ -35,6 +37,23 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     .scope(Scope::Admin)
     .query::<Named>()
     .gives_nothing(204, "It is gone, or there was none"),
+    Endpoint::get(
+        "/v1/admin/bans",
+        "adminListBans",
+        "Addresses that this node keeps out by `http.ban`",
+        |call| Box::pin(banned(call)),
+    )
+    .scope(Scope::Admin)
+    .gives::<BanList>(200, "The bans that hold now, the longest first"),
+    Endpoint::delete(
+        "/v1/admin/bans",
+        "adminLiftBans",
+        "Ends the bans of addresses within a block",
+        |call| Box::pin(lift(call)),
+    )
+    .scope(Scope::Admin)
+    .query::<Within>()
+    .gives_nothing(204, "None of them is banned by this node"),
 ];
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
@@ -80,6 +99,26 @@ struct RuleList {
     addresses: Vec<RuleAnswer>,
 }
 
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Within {
+    /// An address, or a block like `203.0.113.0/24`.
+    #[schemars(length(min = 2, max = 64))]
+    block: String,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct BanAnswer {
+    /// Of IPv6 a /64.
+    block: String,
+    until: Time,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct BanList {
+    bans: Vec<BanAnswer>,
+}
+
 async fn list(call: Call) -> Result<Response<Body>, Refused> {
     let rules = call.parts.addresses.rules().await?;
     Ok(ok(&RuleList { addresses: rules.iter().map(RuleAnswer::of).collect() }))
@@ -108,6 +147,21 @@ async fn remove(call: Call) -> Result<Response<Body>, Refused> {
     if call.parts.addresses.remove(verdict, block).await? {
         let admin = call.admin();
         admin.note(call.actor()?, "address.remove", &block.to_string(), verdict.as_str(), call.now).await?;
+    }
+    Ok(nothing())
+}
+
+async fn banned(call: Call) -> Result<Response<Body>, Refused> {
+    let bans = call.parts.bans.as_ref().map_or_else(Vec::new, |bans| bans.list(call.now));
+    let answer = |ban: Ban| BanAnswer { block: ban.block.to_string(), until: Time(ban.until) };
+    Ok(ok(&BanList { bans: bans.into_iter().map(answer).collect() }))
+}
+
+async fn lift(call: Call) -> Result<Response<Body>, Refused> {
+    let Within { block: named } = call.query()?;
+    let block = block(&named)?;
+    if call.parts.bans.as_ref().is_some_and(|bans| bans.lift(block) > 0) {
+        call.admin().note(call.actor()?, "ban.lift", &block.to_string(), "", call.now).await?;
     }
     Ok(nothing())
 }

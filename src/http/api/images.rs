@@ -124,7 +124,7 @@ struct ImageList {
 #[derive(Serialize, JsonSchema)]
 struct ListMeta {
     total: u64,
-    /// Otherwise there are as many at least: a filtered list is counted up to 10,000, among 20,000 candidates.
+    /// Otherwise there are as many at least: a filtered list is counted up to 5,000, among 10,000 candidates.
     total_is_exact: bool,
     limit: u32,
     /// The cursor of the next page; `null` at the end.

@@ -205,8 +205,13 @@ pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
 
 /// What every answer of the API says of itself, whatever it is about.
 fn finish(response: &mut Response<Body>) {
-    let unauthorized = response.status() == StatusCode::UNAUTHORIZED;
+    let status = response.status();
+    let unauthorized = status == StatusCode::UNAUTHORIZED;
     let headers = response.headers_mut();
+    if status.is_client_error() || status.is_server_error() {
+        // What is not there for one caller may well be for the next.
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if headers.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) {

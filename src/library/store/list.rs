@@ -95,12 +95,16 @@ pub(in crate::library) fn keys(listing: &Listing, parts: &[Part], expired: &Expi
         Sort::Size => Some(Which::Bytes),
         Sort::Name | Sort::Views | Sort::Album => None,
     };
+    let skipped = match listing.start {
+        Start::Page(page) => u64::from(page - 1) * u64::from(listing.limit),
+        Start::After(_) => 0,
+    };
     let in_order = |part: &Part| order.is_some_and(|order| part.kind.is_before(order));
     let lead = match listing.sort {
         Sort::Album => parts.iter().position(|part| matches!(part.kind, Kind::Album(_))),
         // One index has all that is asked.
         _ if parts.len() == 1 && in_order(&parts[0]) => None,
-        _ => lead(parts, by_time),
+        _ => lead(parts, by_time, skipped),
     };
     let led_in_time = by_time && lead.is_some_and(|at| parts[at].is_in_time());
     let select = Query::new(match listing.sort {
@@ -134,10 +138,7 @@ pub(in crate::library) fn keys(listing: &Listing, parts: &[Part], expired: &Expi
     };
     let query = query.push(order, []).push(" LIMIT ?", [(listing.limit + 1).into()]);
     match listing.start {
-        Start::Page(page) => {
-            let skipped = i64::from(page - 1) * i64::from(listing.limit);
-            query.push(" OFFSET ?", [skipped.into()])
-        }
+        Start::Page(_) => query.push(" OFFSET ?", [Value::Int(skipped as i64)]),
         Start::After(_) => query,
     }
 }

@@ -245,4 +245,34 @@ proptest! {
         let again = Target::parse(&canonical, None, &context);
         prop_assert_eq!(again.as_ref(), Ok(&target), "{}", canonical);
     }
+
+    #[test]
+    fn spellings_of_a_path_are_one_and_other_paths_are_others(
+        steps in steps(),
+        paths in prop::collection::vec("[a-b%+&;~é ]{1,3}(/[a-b.%?#]{1,3}){0,2}", 2),
+        escaped in prop::collection::vec(any::<bool>(), 24),
+    ) {
+        let presets = Presets::default();
+        let context = UrlContext { presets: &presets, ipx_source: None, ignored_query: &[] };
+        let Ok(spec) = parse(&text(&steps)) else { return Ok(()) };
+        // Each byte as it is, where it may be, or as an escape with large or small letters.
+        let spelled = |path: &str, escaped: &[bool]| -> String {
+            path.bytes().zip(escaped.iter().cycle()).map(|(byte, escaped)| match byte {
+                b'/' => "/".to_owned(),
+                b'a' | b'b' | b'.' | b'+' | b'&' | b';' if !escaped => char::from(byte).to_string(),
+                _ if *escaped => format!("%{byte:02x}"),
+                _ => format!("%{byte:02X}"),
+            }).collect()
+        };
+        let read = |path: &str, escaped: &[bool]| {
+            Target::parse(&format!("/r/s/{spec}/-/{}", spelled(path, escaped)), None, &context).ok()
+        };
+        let plain = [false];
+        let (one, other) = (read(&paths[0], &plain), read(&paths[0], &escaped));
+        prop_assert_eq!(&one, &other, "{:?}", paths);
+        if let (Some(one), Some(another)) = (one, read(&paths[1], &plain)) {
+            let same = one.canonical_path(&one.spec) == another.canonical_path(&another.spec);
+            prop_assert_eq!(same, paths[0] == paths[1], "{:?}", paths);
+        }
+    }
 }

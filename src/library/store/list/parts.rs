@@ -116,13 +116,21 @@ impl Part {
 
 /// Which part leads: the one that is met least, if the images that meet it can be sorted; else one that is in order
 /// already.
-pub(super) fn lead(parts: &[Part], by_time: bool) -> Option<usize> {
-    let fewest = |fits: fn(&Part) -> bool| {
+///
+/// An album or tag is sorted as a whole where the page is far behind: to walk to it through all images in their order
+/// would look at many more.
+pub(super) fn lead(parts: &[Part], by_time: bool, skipped: u64) -> Option<usize> {
+    let fewest = |fits: &dyn Fn(&Part) -> bool| {
         let fitting = parts.iter().enumerate().filter(|(_, part)| fits(part));
         fitting.min_by_key(|(_, part)| part.count).map(|(at, _)| at)
     };
-    fewest(Part::is_few).or_else(|| fewest(Part::is_in_time).filter(|_| by_time))
+    fewest(&Part::is_few)
+        .or_else(|| fewest(&Part::is_in_time).filter(|_| by_time))
+        .or_else(|| fewest(&|part| part.of_live && skipped > part.count / FAR))
 }
+
+/// Skipping more than this part of what meets a condition is far.
+const FAR: u64 = 8;
 
 /// Which part a count begins with.
 pub(super) fn fewest(parts: &[Part]) -> Option<usize> {
@@ -190,12 +198,13 @@ impl Kind {
     }
 
     /// As what is looked up for each image, by the whole of a key wherever there is one. `led_in_time` says that what
-    /// leads knows the image's time, so that its row need not be read first.
+    /// leads knows the image's time, so that its row need not be read first. `LIMIT 1 OFFSET 0` means nothing and keeps
+    /// planners from making a join with all that meets it out of a look-up.
     pub(super) fn holds(&self, query: Query, led_in_time: bool) -> Query {
         let image = if led_in_time {
-            " AND had.created_at = led.created_at AND had.image_pk = led.image_pk)"
+            " AND had.created_at = led.created_at AND had.image_pk = led.image_pk LIMIT 1 OFFSET 0)"
         } else {
-            " AND had.created_at = images.created_at AND had.image_pk = images.pk)"
+            " AND had.created_at = images.created_at AND had.image_pk = images.pk LIMIT 1 OFFSET 0)"
         };
         match self {
             Self::Term { owner, term } => {
@@ -205,7 +214,7 @@ impl Kind {
             // Without the owner, who is the image's, so that the image's few terms are read and not the prefix's many.
             Self::Prefix { begin, .. } => query.push(
                 " AND EXISTS (SELECT 1 FROM image_terms AS had WHERE had.image_pk = images.pk \
-                 AND had.term >= ? AND had.term < ?)",
+                 AND had.term >= ? AND had.term < ? LIMIT 1 OFFSET 0)",
                 [begin.as_str().into(), end(begin)],
             ),
             Self::Tag(pk) => {
@@ -213,7 +222,8 @@ impl Kind {
                 query.push(had, [(*pk).into()]).push(image, [])
             }
             Self::Album(pk) => query.push(
-                " AND EXISTS (SELECT 1 FROM album_images AS had WHERE had.album_pk = ? AND had.image_pk = images.pk)",
+                " AND EXISTS (SELECT 1 FROM album_images AS had WHERE had.album_pk = ? AND had.image_pk = images.pk \
+                 LIMIT 1 OFFSET 0)",
                 [(*pk).into()],
             ),
             Self::Column(column) => column.holds(query),
