@@ -16,7 +16,7 @@ use sha2::Sha256;
 use super::fs::{self, OpenFile};
 use super::{ByteStream, ContentHash, Md5, ObjectKey, Storage, StorageError, sync_folders};
 
-/// A file that is nobody's yet. Dropped before [`Temporary::promote`] or [`Temporary::keep`] it is removed.
+/// A file that is nobody's yet. Dropped before [`Temporary::promote`] or `Temporary::keep` it is removed.
 pub struct Temporary {
     storage: Storage,
     file: Arc<File>,
