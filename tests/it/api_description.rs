@@ -44,7 +44,9 @@ fn every_answer_is_described_and_none_is_our_fault() {
         .arg("run")
         .arg(format!("{}/openapi.json", server.url))
         .args(["-H", &format!("Authorization: {bearer}")])
-        .args(["--phases", "examples,coverage,fuzzing", "--max-examples", "60", "--workers", "2"])
+        // One worker: Python 3.11 counts the depth of its own parser for all threads together, and two of them fail
+        // now and then with "AST constructor recursion depth mismatch" (CPython issue 106905).
+        .args(["--phases", "examples,coverage,fuzzing", "--max-examples", "60", "--workers", "1"])
         .args(["--checks", CHECKS, "--generation-deterministic", "--continue-on-failure"])
         // They would end what the others act with.
         .args(["--exclude-path-regex", "me/deletion|logout", "--no-color"])
@@ -52,7 +54,7 @@ fn every_answer_is_described_and_none_is_our_fault() {
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&run.stdout).into_owned();
-    assert!(run.status.success(), "{said}\n{}", server.log());
+    assert!(run.status.success(), "{}\n{said}\n{}", server.log(), String::from_utf8_lossy(&run.stderr));
     let cases = said.split(" generated, ").next().and_then(|before| before.split_whitespace().last());
     let cases: u32 = cases.and_then(|number| number.parse().ok()).unwrap_or(0);
     assert!(cases >= 5000, "only {cases} cases\n{said}");
