@@ -17,6 +17,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 
 pub use self::commands::{accounts, backup, check, pictures, purger, restore, sweep, tell_servers, uploads};
 pub use self::rooms::{codec_limits, keys, logging, presets};
@@ -354,13 +355,9 @@ impl Listening {
         if parts.traces.is_some() {
             // It waits for a thread that needs this runtime.
             let parts = Arc::clone(&parts);
-            let closing = std::thread::spawn(move || parts.traces.as_ref().map(Traces::close));
-            let ended = async {
-                while !closing.is_finished() {
-                    tokio::time::sleep(Duration::from_millis(20)).await;
-                }
-            };
-            let _ = tokio::time::timeout(Duration::from_secs(6), ended).await;
+            let (told, closed) = oneshot::channel();
+            std::thread::spawn(move || told.send(parts.traces.as_ref().map(Traces::close)));
+            let _ = tokio::time::timeout(Duration::from_secs(6), closed).await;
         }
         app.cache.close().await;
         written_down(&app.library, &app.accounts).await;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::TryStreamExt;
 use http::header::{AUTHORIZATION, HeaderValue};
 use http::{Request, Response};
@@ -15,7 +15,7 @@ use url::Url;
 
 use super::rooms::part;
 use super::{AppError, Config};
-use crate::net::{Client, HostPattern, Rules, Server};
+use crate::net::{Client, HostPattern, Rules, Server, credentials};
 use crate::telemetry::traces::{self, Traces};
 
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -37,11 +37,7 @@ pub(super) fn traces(config: &Config) -> Result<Option<Traces>, AppError> {
         max_bytes: MOST,
         ..Rules::default()
     };
-    let token = section.token.as_ref().map(|token| {
-        let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose()))?;
-        value.set_sensitive(true);
-        Ok::<_, http::header::InvalidHeaderValue>(value)
-    });
+    let token = section.token.as_ref().map(|token| credentials(&format!("Bearer {}", token.expose())));
     let authorization = token.transpose().map_err(|error| part("traces.token", error))?;
     let way = Way { client: Client::new(rules), authorization, runtime: Handle::current() };
     let room = traces::Config {
@@ -73,8 +69,7 @@ impl HttpClient for Way {
             let answer = client.send(parts.method, url, headers, body).await?;
             let status = answer.status;
             let bytes: Vec<Bytes> = answer.into_pieces().try_collect().await?;
-            let bytes: BytesMut = bytes.iter().flat_map(|piece| piece.iter().copied()).collect();
-            let mut response = Response::new(bytes.freeze());
+            let mut response = Response::new(bytes.concat().into());
             *response.status_mut() = status;
             Ok::<_, HttpError>(response)
         };

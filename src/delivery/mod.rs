@@ -412,12 +412,12 @@ impl Delivery {
         self.cors.preflight(headers, methods)
     }
 
-    /// How errors of pictures answer other origins.
     /// What links in answers begin with.
     pub fn public_url(&self) -> &str {
         &self.public_url
     }
 
+    /// How errors of pictures answer other origins.
     pub fn cors(&self) -> &Cors {
         &self.cors
     }

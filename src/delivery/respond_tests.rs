@@ -1,3 +1,5 @@
+//! The headers of picture answers, row by row.
+
 use std::time::{Duration, UNIX_EPOCH};
 
 use futures_util::stream;

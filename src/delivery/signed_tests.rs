@@ -1,3 +1,5 @@
+//! Signing URLs: what is signed opens what it names, and nothing beside it.
+
 use std::collections::BTreeMap;
 
 use super::*;

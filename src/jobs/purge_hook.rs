@@ -16,7 +16,7 @@ use url::Url;
 use super::{Failure, Job, Work};
 use crate::admin::PurgeOrder;
 use crate::error::with_causes;
-use crate::net::{Client, Rules, Server};
+use crate::net::{Client, Rules, Server, credentials};
 use crate::units::Secret;
 
 pub struct PurgeHookJob {
@@ -42,11 +42,7 @@ impl Hook {
         let url: Url = url.parse().ok()?;
         // The operator named it, so it may be anywhere.
         let rules = Rules { trusted: vec![Server::of(&url)?], idle_timeout: timeout, ..Rules::default() };
-        let token = token.map(|token| {
-            let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose()))?;
-            value.set_sensitive(true);
-            Ok::<_, http::header::InvalidHeaderValue>(value)
-        });
+        let token = token.map(|token| credentials(&format!("Bearer {}", token.expose())));
         Some(Self {
             client: Client::new(rules),
             url,

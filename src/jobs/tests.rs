@@ -1,3 +1,5 @@
+//! The runner over a real queue: tries, waits, leases and what is left of a job that failed.
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -1,3 +1,5 @@
+//! Share links: counted exactly, ended for good, and shown to nobody but their owner.
+
 use super::*;
 use crate::library::tests::{library, new};
 

@@ -1,3 +1,5 @@
+//! The library over a real database and folder: what is found, changed, purged and forgotten.
+
 use std::collections::BTreeMap;
 
 use futures_util::TryStreamExt;

@@ -9,7 +9,7 @@ mod error;
 mod rules;
 
 pub use address::special;
-pub use client::{Answer, Body, Client, Pieces, TlsStream, secure};
+pub use client::{Answer, Body, Client, Pieces, TlsStream, credentials, secure};
 pub use dial::{Resolve, connect};
 pub use error::{NetError, Refusal};
 pub use rules::{HostPattern, PatternError, Rules, Server};

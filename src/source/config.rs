@@ -15,7 +15,7 @@ use url::Url;
 use super::error::SourceError;
 use super::slot::Belief;
 use super::web::Web;
-use crate::net::{Client, HostPattern, Rules, Server};
+use crate::net::{Client, HostPattern, Rules, Server, credentials};
 use crate::storage::{Remote, Scheme, is_name};
 use crate::units::{ByteSize, Cidr, Policy, Secret, Span};
 
@@ -160,10 +160,7 @@ impl Config {
             }
             (None, None) => return None,
         };
-        Some(HeaderValue::from_str(&text).map(|mut value| {
-            value.set_sensitive(true);
-            value
-        }))
+        Some(credentials(&text))
     }
 
     pub(super) fn belief(&self) -> Belief {

@@ -1,7 +1,6 @@
 //! Uploads by a script of another origin, in a real browser: what a signed URL takes, and that the script is told why
 //! when it does not. The page reports to the server it came from.
 
-use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use pixedge::codec::Format;
 use serde_json::{Value, json};
 
+use crate::support::chromium::Chromium;
 use crate::support::pictures::encoded;
 use crate::support::web::{Web, answer};
 use crate::support::{Home, Server};
@@ -38,14 +38,7 @@ const one = async ({ url, method, body, how, tus: token }) => {
 
 /// What the page told of each case; `None` after saying so where there is no browser.
 fn in_browser(test: &str, cases: &Value) -> Option<Vec<Value>> {
-    let chromium = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"]
-        .into_iter()
-        .find(|path| std::path::Path::new(path).exists());
-    let Some(chromium) = chromium else {
-        assert!(std::env::var_os("PIXEDGE_REQUIRE_ALL").is_none(), "{test}: no Chromium; run scripts/test");
-        eprintln!("{test}: NOT RUN, there is no Chromium; scripts/test installs it");
-        return None;
-    };
+    let chromium = Chromium::find(test)?;
     let script = crate::support::daemons::installed(test, "tus/node_modules/tus-js-client/dist/tus.min.js")?;
     let script = std::fs::read(script).unwrap();
     let page = PAGE.replace("CASES", &cases.to_string());
@@ -59,27 +52,9 @@ fn in_browser(test: &str, cases: &Value) -> Option<Vec<Value>> {
         }
         _ => answer(request, "404 Not Found", &[], b""),
     });
-    let profile = tempfile::tempdir().unwrap();
-    let mut browser = Command::new(chromium)
-        .args([
-            "--headless=new",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-dev-shm-usage",
-            "--no-first-run",
-        ])
-        .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
-        .arg(format!("--user-data-dir={}", profile.path().display()))
-        .arg("--remote-debugging-port=0")
-        .arg(web.url())
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let browser = chromium.open(&web.url(), &[]);
     let told = told.recv_timeout(Duration::from_secs(60));
-    let _ = browser.kill();
-    let _ = browser.wait();
+    drop(browser);
     let text = STANDARD.decode(told.expect("the page told nothing within a minute")).unwrap();
     Some(serde_json::from_slice(&text).unwrap())
 }

@@ -3,7 +3,6 @@
 
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -14,7 +13,7 @@ use pixedge::codec::Format;
 
 use crate::support::daemons::{Daemon, Daemons, S3_KEY, S3_SECRET, free_port, installed};
 use crate::support::web::{self, Request, Web};
-use crate::support::{Home, Server, pictures};
+use crate::support::{Home, Server, certificate, pictures};
 
 /// Away for this long, whatever is asked, is fast.
 const FAST: Duration = Duration::from_secs(3);
@@ -386,27 +385,7 @@ fn a_login_is_shown_to_its_server_only() {
 fn https_is_checked() {
     let Some(python) = installed("https", "venv/bin/python") else { return };
     let folder = folder();
-    let (key, certificate) = (folder.path().join("key.pem"), folder.path().join("certificate.pem"));
-    let made = Command::new("openssl")
-        .args([
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-            "-days",
-            "2",
-        ])
-        .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"])
-        .args(["-addext", "basicConstraints=critical,CA:FALSE", "-keyout"])
-        .arg(&key)
-        .arg("-out")
-        .arg(&certificate)
-        .output()
-        .unwrap();
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let [key, certificate] = certificate::make(folder.path());
     let script = "import http.server, ssl, sys; \
                   context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER); context.load_cert_chain(sys.argv[2], sys.argv[3]); \
                   server = http.server.ThreadingHTTPServer(('127.0.0.1', int(sys.argv[1])), http.server.SimpleHTTPRequestHandler); \

@@ -14,10 +14,9 @@ use super::image::{ImageAnswer, VisibilityWord};
 use super::images;
 use super::time::Time;
 use super::tus::to_its_end;
-use super::uploads::{Desk, owner};
+use super::uploads::{Desk, filing, owner};
 use crate::accounts::Scope;
 use crate::delivery::body::Body;
-use crate::library::{Filing, Reach, TagName};
 use crate::upload::{Expires, Wish};
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
@@ -85,15 +84,12 @@ async fn presign(mut call: Call) -> Result<Response<Body>, Refused> {
     let wish: Presign = call.json().await?;
     let user = &call.who()?.user;
     let uploads = &call.api().uploads;
-    if let Some(album) = &wish.album {
-        uploads.library().album(Reach::Owner(user.pk), album).await?;
-    }
-    let tags = wish.tags.iter().map(|tag| TagName::new(tag)).collect::<Result<_, _>>()?;
+    let filing = filing(uploads.library(), user.pk, wish.album, wish.tags.iter().map(String::as_str)).await?;
     let ends = |seconds: i64| Expires::At(call.now.saturating_add(seconds.saturating_mul(1000)));
     let record = Wish {
         visibility: wish.visibility.map(Into::into),
         expires: wish.image_expires_in.map_or(Expires::Usual, ends),
-        filing: Filing { album: wish.album, tags },
+        filing,
         ..Wish::named(wish.name.as_deref().unwrap_or_default())
     };
     let valid = Duration::from_secs(wish.expires_in.into());

@@ -11,11 +11,10 @@ use super::endpoint::Endpoint;
 use super::image::VisibilityWord;
 use super::schema::Invalid;
 use super::time::Time;
-use super::uploads::{Desk, Pictures, owner};
+use super::uploads::{Desk, Pictures, filing, owner};
 use crate::accounts::Scope;
 use crate::delivery::body::Body;
 use crate::http::form::{self, Received};
-use crate::library::{Filing, Reach, TagName};
 use crate::upload::{Expires, Grant, UploadError};
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
@@ -98,18 +97,15 @@ async fn sign(mut call: Call) -> Result<Response<Body>, Refused> {
     let wish: Sign = call.json().await?;
     let user = call.who()?.user.pk;
     let uploads = &call.api().uploads;
-    if let Some(album) = &wish.album {
-        uploads.library().album(Reach::Owner(user), album).await?;
-    }
+    let filing = filing(uploads.library(), user, wish.album, wish.tags.iter().map(String::as_str)).await?;
     let later = |seconds: i64| call.now.saturating_add(seconds.saturating_mul(1000));
-    let tags = wish.tags.iter().map(|tag| TagName::new(tag)).collect::<Result<_, _>>()?;
     let grant = Grant {
         max_bytes: wish.max_bytes.unwrap_or(u64::MAX).min(uploads.max_bytes()),
         types: wish.types,
         name: wish.name,
         visibility: wish.visibility.map(Into::into),
         expires: wish.image_expires_in.map_or(Expires::Usual, |seconds| Expires::At(later(seconds))),
-        filing: Filing { album: wish.album, tags },
+        filing,
         once: wish.once,
         expires_at: later(wish.expires_in),
     };

@@ -27,7 +27,7 @@ use crate::error::Fault;
 use crate::http::body::json_object_of;
 use crate::http::form::{self, Received};
 use crate::http::router::Parts;
-use crate::library::{AnyHash, Filing, ImageId, LibraryError, Reach, TagName};
+use crate::library::{AnyHash, Filing, ImageId, Library, LibraryError, Reach, TagName};
 use crate::upload::{Expires, Owner, Seen, Session, Uploads, Wish};
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
@@ -325,8 +325,20 @@ pub(super) fn owner(user: &User) -> Owner {
     Owner::new(user.pk, Quota { bytes: user.quota_bytes, files: user.quota_files })
 }
 
+/// Where a picture is to be filed. The album is looked for now: nobody should send much in vain.
+pub(super) async fn filing(
+    library: &Library,
+    owner: i64,
+    album: Option<String>,
+    tags: impl Iterator<Item = &str>,
+) -> Result<Filing, Refused> {
+    if let Some(album) = &album {
+        library.album(Reach::Owner(owner), album).await?;
+    }
+    Ok(Filing { album, tags: tags.map(TagName::new).collect::<Result<_, _>>()? })
+}
+
 impl About {
-    /// The album is looked for now: nobody should send much in vain.
     pub(super) async fn wish(&self, desk: &Desk) -> Result<Wish, Refused> {
         let expires = match (self.never_expires, self.expires_in, self.expires_at) {
             (false, None, None) => Expires::Usual,
@@ -341,16 +353,13 @@ impl About {
                 return Err(Invalid::one("expires_in", reason).into());
             }
         };
-        if let Some(album) = &self.album {
-            let reach = Reach::Owner(desk.owner.pk.unwrap_or(0));
-            desk.uploads().library().album(reach, album).await?;
-        }
         let words = self.tags.iter().flat_map(|tags| tags.split(',')).filter(|tag| !tag.trim().is_empty());
-        let tags = words.map(TagName::new).collect::<Result<_, _>>()?;
+        let owner = desk.owner.pk.unwrap_or(0);
+        let filing = filing(desk.uploads().library(), owner, self.album.clone(), words).await?;
         Ok(Wish {
             visibility: self.visibility.map(Into::into),
             expires,
-            filing: Filing { album: self.album.clone(), tags },
+            filing,
             ..Wish::named(self.name.as_deref().unwrap_or_default())
         })
     }

@@ -1,3 +1,5 @@
+//! Users' own storages: who may, what is tested, and that their secrets stay sealed.
+
 use std::collections::BTreeMap;
 use std::path::Path;
 

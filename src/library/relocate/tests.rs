@@ -1,3 +1,5 @@
+//! Moving originals and versions between storages, also when it is cut off half-way.
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;

@@ -1,3 +1,5 @@
+//! How images go: into the trash, out of it, for good, and with their time.
+
 use std::time::Duration;
 
 use super::*;

@@ -3,13 +3,13 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
 use pixedge::codec::Format;
 use serde_json::json;
 
+use crate::support::chromium::Chromium;
 use crate::support::pictures::encoded;
 use crate::support::shared::shared;
 use crate::support::web::{Web, answer};
@@ -287,14 +287,7 @@ const open = async url => {
 
 /// What the page heard, the windows that it opened, and what was asked of the listener; `None` without a browser.
 fn in_browser(urls: &[String], pages: &[String], listener: &str) -> Option<(String, String)> {
-    let chromium = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"]
-        .into_iter()
-        .find(|path| std::path::Path::new(path).exists());
-    let Some(chromium) = chromium else {
-        assert!(std::env::var_os("PIXEDGE_REQUIRE_ALL").is_none(), "hostile: no Chromium; run scripts/test");
-        eprintln!("hostile: NOT RUN, there is no Chromium; scripts/test installs it");
-        return None;
-    };
+    let chromium = Chromium::find("hostile")?;
     let page = PAGE.replace("URLS", &json!(urls).to_string()).replace("PAGES", &json!(pages).to_string());
     let control = format!("<svg {NS} width='9' height='9' onload=\"{}\"/>", script(listener, "control-svg"));
     let html = format!("<script>{}</script>", script(listener, "control-html"));
@@ -310,28 +303,9 @@ fn in_browser(urls: &[String], pages: &[String], listener: &str) -> Option<(Stri
         }
         _ => answer(request, "404 Not Found", &[], b""),
     });
-    let profile = tempfile::tempdir().unwrap();
-    let mut browser = Command::new(chromium)
-        .args([
-            "--headless=new",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-dev-shm-usage",
-            "--no-first-run",
-        ])
-        .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
-        .args(["--disable-popup-blocking", "--deny-permission-prompts"])
-        .arg(format!("--user-data-dir={}", profile.path().display()))
-        .arg("--remote-debugging-port=0")
-        .arg(web.url())
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let browser = chromium.open(&web.url(), &["--disable-popup-blocking", "--deny-permission-prompts"]);
     let told = told.recv_timeout(Duration::from_secs(100));
-    let _ = browser.kill();
-    let _ = browser.wait();
+    drop(browser);
     Some(told.expect("the page told nothing"))
 }
 

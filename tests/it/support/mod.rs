@@ -1,6 +1,8 @@
 //! Starts the real binary on a loopback port of its own and talks to it. Every test that needs a server uses this.
 
 pub mod accepts;
+pub mod certificate;
+pub mod chromium;
 pub mod daemons;
 pub mod disk;
 #[expect(dead_code, reason = "the unit tests take it too, and need more of it")]

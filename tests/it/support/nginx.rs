@@ -43,7 +43,7 @@ impl Nginx {
     pub fn before(nodes: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let [http, https] = free_addresses();
-        certificate(dir.path());
+        super::certificate::make(dir.path());
         let nodes: String =
             nodes.iter().map(|node| format!("server {node} max_fails=2 fail_timeout=5s;\n")).collect();
         let server = format!(
@@ -100,7 +100,7 @@ impl Drop for Nginx {
 pub fn check_shipped() -> Result<(), String> {
     let dir = tempfile::tempdir().unwrap();
     let [http, https] = free_addresses();
-    certificate(dir.path());
+    super::certificate::make(dir.path());
     lay_out(dir.path(), |name, shipped| match name {
         "cache.conf" => shipped.replace("/var/cache/nginx/pixedge", "cache"),
         // Also what waits behind `#` for a certificate.
@@ -150,27 +150,6 @@ fn command(dir: &Path) -> Command {
     command.arg("-p").arg(dir).arg("-c").arg(dir.join("nginx.conf")).arg("-e").arg(dir.join("error.log"));
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command
-}
-
-/// A certificate for this run that nobody trusts.
-fn certificate(dir: &Path) {
-    let status = Command::new("openssl")
-        .args([
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-            "-days",
-            "1",
-        ])
-        .args(["-subj", "/CN=localhost", "-keyout", "key.pem", "-out", "cert.pem"])
-        .current_dir(dir)
-        .stderr(Stdio::null())
-        .status();
-    assert!(status.unwrap().success());
 }
 
 fn free_addresses<const N: usize>() -> [SocketAddr; N] {

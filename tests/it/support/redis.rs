@@ -23,25 +23,7 @@ impl Redis {
     /// One that speaks TLS as `localhost`, and a certificate that vouches for it.
     pub fn with_tls(test: &str) -> Option<(Self, PathBuf)> {
         let folder = tempfile::tempdir().unwrap();
-        let made = Command::new("openssl")
-            .args([
-                "req",
-                "-x509",
-                "-newkey",
-                "ec",
-                "-pkeyopt",
-                "ec_paramgen_curve:P-256",
-                "-nodes",
-                "-days",
-                "1",
-            ])
-            .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"])
-            .args(["-addext", "basicConstraints=critical,CA:FALSE", "-keyout", "key.pem", "-out", "cert.pem"])
-            .current_dir(folder.path())
-            .stderr(Stdio::null())
-            .status();
-        assert!(made.unwrap().success());
-        let [key, certificate] = ["key.pem", "cert.pem"].map(|name| folder.path().join(name));
+        let [key, certificate] = super::certificate::make(folder.path());
         let (port, program) = (free_port(), program(test)?);
         let port_text = port.to_string();
         let arguments = [
