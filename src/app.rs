@@ -31,7 +31,7 @@ use self::rooms::{
 };
 use crate::accounts::{Accounts, Token, Who};
 use crate::admin::Addresses;
-use crate::auth::{BearerKey, UnlockKey};
+use crate::auth::{BearerKey, RemovalKey, UnlockKey};
 use crate::cache::Cache;
 use crate::cluster::Cluster;
 use crate::config::Config;
@@ -229,6 +229,7 @@ impl App {
             cors: Cors::new(&self.config.http.api_cors)
                 .map_err(|text| AppError::Part { part: "http.api_cors", text })?,
             nobody: self.nobody.clone(),
+            removal: RemovalKey::new(&secret(&self.config)?),
             schemas: Schemas::default(),
             clock: crate::db::now_ms,
         })

@@ -6,6 +6,7 @@ mod bearer;
 mod claim;
 mod error;
 mod keys;
+mod removal;
 mod unlock;
 
 pub use access::{AccessClaims, AccessError, AccessKey};
@@ -13,6 +14,7 @@ pub use bearer::BearerKey;
 pub use claim::{Claim, Scope};
 pub use error::AuthError;
 pub use keys::{Grant, KeyConfig, Keys, OWN_KEY, Wish};
+pub use removal::RemovalKey;
 pub use unlock::UnlockKey;
 
 /// Who asks, as far as a request proves it. Rates, rights and the age of answers depend on it.

@@ -1,9 +1,8 @@
-//! Pages behind links that do one thing once: the first account, another password, the end of an account. A GET shows
-//! what would be done and does nothing, since programs that look through mail open every link; the form on it acts. They
-//! need no script, and the secret in their address goes nowhere else.
+//! Pages behind links that do one thing: the first account, another password, the end of an account or of a picture. A GET
+//! shows what would be done and does nothing, since programs that look through mail open every link; the form on it acts.
+//! They need no script, and the secret in their address goes nowhere else.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 
 use base64::Engine as _;
 use http::header::{
@@ -18,11 +17,13 @@ use sha2::{Digest, Sha256};
 
 use super::context::Asked;
 use super::page::STYLE;
+use super::api::call::Refused;
 use super::problem::status_of;
+use super::router::Parts;
 use crate::accounts::{Accounts, AccountsError, NewUser};
+use crate::auth::RemovalKey;
 use crate::delivery::body::Body;
-use crate::error::Fault;
-use crate::library::Library;
+use crate::library::{Image, LibraryError, Reach, Visibility};
 
 /// As in `Allow`.
 pub(super) const ALLOWED: &str = "GET, HEAD, POST";
@@ -30,6 +31,7 @@ pub(super) const ALLOWED: &str = "GET, HEAD, POST";
 pub(super) const SET_UP: &str = "/setup/";
 pub(super) const RECOVER: &str = "/recover/";
 pub(super) const GOODBYE: &str = "/goodbye/";
+pub(super) const DELETE: &str = "/delete/";
 
 /// A form of three fields is a few hundred bytes.
 const LONGEST: usize = 16 * 1024;
@@ -49,13 +51,8 @@ impl Form {
 }
 
 /// One of the pages, or what its form does.
-pub(super) async fn answer(
-    (accounts, library): (&Accounts, &Library),
-    request: &Head,
-    body: Body,
-    (_client, now): (IpAddr, i64),
-    asked: &Asked,
-) -> Response<Body> {
+pub(super) async fn answer(parts: &Parts, request: &Head, body: Body, asked: &Asked) -> Response<Body> {
+    let (accounts, library, now) = (&parts.api.accounts, &parts.api.library, (parts.api.clock)());
     let path = request.uri.path();
     let acts = request.method == Method::POST;
     let form = if acts { read(body).await } else { Some(Form(HashMap::new())) };
@@ -67,9 +64,11 @@ pub(super) async fn answer(
         );
     };
     let found = if let Some(link) = path.strip_prefix(SET_UP) {
-        set_up(accounts, link, acts.then_some(&form), now).await
+        set_up(accounts, link, acts.then_some(&form), now).await.map_err(Refused::from)
     } else if let Some(link) = path.strip_prefix(RECOVER) {
-        recover(accounts, link, acts.then_some(&form), now).await
+        recover(accounts, link, acts.then_some(&form), now).await.map_err(Refused::from)
+    } else if let Some(link) = path.strip_prefix(DELETE) {
+        delete(parts, link, acts, now).await
     } else {
         let link = path.strip_prefix(GOODBYE).unwrap_or_default();
         match goodbye(accounts, link, acts, now).await {
@@ -81,10 +80,10 @@ pub(super) async fn answer(
                 Ok(response)
             }
             Ok((response, None)) => Ok(response),
-            Err(error) => Err(error),
+            Err(error) => Err(error.into()),
         }
     };
-    let mut response = found.unwrap_or_else(|error| {
+    let mut response = found.unwrap_or_else(|Refused(error)| {
         let status = status_of(error.kind());
         tracing::debug!(request_id = %asked.id, code = error.code(), "a link led nowhere");
         page(status, "This did not work", &html! { p.wrong { (error.message()) } })
@@ -187,6 +186,38 @@ async fn goodbye(
     Ok((page(StatusCode::OK, "End the account?", &ask), None))
 }
 
+/// Puts one picture into the trash. Programs that upload keep this link beside the picture's.
+async fn delete(parts: &Parts, link: &str, acts: bool, now: i64) -> Result<Response<Body>, Refused> {
+    let library = &parts.api.library;
+    let nothing = || LibraryError::NotFound { id: RemovalKey::id_in(link).unwrap_or(link).to_owned() };
+    let id = RemovalKey::id_in(link).ok_or_else(nothing)?;
+    let image = library.get(Reach::Everybody, id, now).await?;
+    // What nobody owns is deleted by nobody's link.
+    let owner = image.owner.ok_or_else(nothing)?;
+    if !parts.api.removal.holds(link, id, image.pk, owner) {
+        return Err(nothing().into());
+    }
+    if acts {
+        library.trash(Reach::Owner(owner), id, now).await?;
+        let said = html! { p { "The picture " strong { (image.name) } " is in the trash of its owner." } };
+        return Ok(page(StatusCode::OK, "Deleted", &said));
+    }
+    let (width, height) = image.oriented();
+    let ask = html! {
+        @if let Some(source) = preview(parts, &image) { p { img src=(source) alt=""; } }
+        p { strong { (image.name) } ", " (width) " × " (height) ". Nobody will see it any more." }
+        form method="post" { button { "Delete the picture" } }
+    };
+    Ok(page(StatusCode::OK, "Delete this picture?", &ask))
+}
+
+/// Where the page finds what it is about, if whoever has the link may see that.
+fn preview(parts: &Parts, image: &Image) -> Option<String> {
+    let link = parts.delivery.link(image, "w_320,h_320").ok()?;
+    let path = link.strip_prefix(parts.delivery.public_url())?.to_owned();
+    (image.visibility == Visibility::Public).then_some(path)
+}
+
 async fn read(body: Body) -> Option<Form> {
     let bytes = Limited::new(body, LONGEST).collect().await.ok()?.to_bytes();
     let fields: Vec<(String, String)> = serde_urlencoded::from_bytes(&bytes).ok()?;
@@ -210,7 +241,8 @@ fn page(status: StatusCode, title: &str, content: &Markup) -> Response<Body> {
     };
     let bytes = bytes::Bytes::from(html.into_string());
     let policy = format!(
-        "default-src 'none'; style-src 'sha256-{hash}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none'; img-src 'self'; style-src 'sha256-{hash}'; form-action 'self'; base-uri 'none'; \
+         frame-ancestors 'none'"
     );
     let mut response = Response::new(Body::empty());
     *response.status_mut() = status;

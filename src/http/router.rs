@@ -86,6 +86,7 @@ const ROUTES: &[(Match, Route)] = &[
     (Below(links::SET_UP), Route::Link),
     (Below(links::RECOVER), Route::Link),
     (Below(links::GOODBYE), Route::Link),
+    (Below(links::DELETE), Route::Link),
     (Exact("/"), Route::Page),
     (Exact("/docs/errors"), Route::Errors),
     (Exact("/docs/transforms"), Route::Transforms),
@@ -275,10 +276,8 @@ impl Router {
                 let client = self.client(request);
                 match self.parts.delivery.pay(client) {
                     Ok(()) => {
-                        let api = &self.parts.api;
                         let asked = self.asked(request);
-                        let rooms = (&api.accounts, &api.library);
-                        Box::pin(links::answer(rooms, request, body, (client, (api.clock)()), &asked)).await
+                        Box::pin(links::answer(&self.parts, request, body, &asked)).await
                     }
                     Err(error) => problem(&error, &self.asked(request)),
                 }

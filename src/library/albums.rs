@@ -36,6 +36,13 @@ pub enum Place {
     First,
 }
 
+impl Album {
+    /// For clients whose albums have numbers.
+    pub fn number(&self) -> i64 {
+        self.pk
+    }
+}
+
 /// Part of a list of albums, and where the next part begins.
 pub struct Albums {
     pub albums: Vec<Album>,
@@ -60,6 +67,23 @@ impl Library {
         let mut album = album.ok_or_else(|| missing(id))?;
         self.cover(&mut album).await?;
         Ok(album)
+    }
+
+    /// One of somebody's own albums, by [`Album::number`].
+    pub async fn numbered_album(&self, owner: i64, number: i64) -> Result<Album, LibraryError> {
+        let found = store::albums::list(&self.db, owner, number.saturating_add(1), 1).await?.into_iter().next();
+        found.filter(|album| album.pk == number).ok_or_else(|| missing(&number.to_string()))
+    }
+
+    /// Albums without those before them, newest first and without covers that nobody chose; and how many there are in all.
+    pub async fn albums_from(
+        &self,
+        owner: i64,
+        skip: u64,
+        limit: u32,
+    ) -> Result<(Vec<Album>, u64), LibraryError> {
+        let total = store::albums::count_of(&self.db, owner).await?;
+        Ok((store::albums::list_from(&self.db, owner, skip, limit).await?, total))
     }
 
     pub async fn create_album(&self, owner: i64, name: &str, now: i64) -> Result<Album, LibraryError> {

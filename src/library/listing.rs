@@ -57,6 +57,8 @@ pub enum Sort {
     Name,
     /// The largest first.
     Size,
+    /// The smallest first.
+    Smallest,
     /// The most viewed first.
     Views,
     /// As they stand in the album that the filter names.
@@ -214,7 +216,8 @@ impl Listed {
 }
 
 impl Sort {
-    pub const ALL: [Self; 6] = [Self::Newest, Self::Oldest, Self::Name, Self::Size, Self::Views, Self::Album];
+    pub const ALL: [Self; 7] =
+        [Self::Newest, Self::Oldest, Self::Name, Self::Size, Self::Smallest, Self::Views, Self::Album];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -222,6 +225,7 @@ impl Sort {
             Self::Oldest => "oldest",
             Self::Name => "name",
             Self::Size => "size",
+            Self::Smallest => "smallest",
             Self::Views => "views",
             Self::Album => "album",
         }
@@ -231,7 +235,7 @@ impl Sort {
 impl std::str::FromStr for Sort {
     type Err = LibraryError;
     fn from_str(text: &str) -> Result<Self, LibraryError> {
-        let why = "must be `newest`, `oldest`, `name`, `size`, `views` or `album`";
+        let why = "must be `newest`, `oldest`, `name`, `size`, `smallest`, `views` or `album`";
         Self::ALL.into_iter().find(|sort| sort.as_str() == text).ok_or(LibraryError::bad("sort", why))
     }
 }

@@ -8,7 +8,7 @@ const MASK: &str = "***";
 const SECRET: &[&str] = &["token", "sig", "signature", "secret", "password", "passwd", "key", "share"];
 
 /// Paths whose next part is a right of its own.
-const SECRET_PATHS: &[&str] = &["/setup/", "/recover/", "/goodbye/", "/share/", "/v1/uploads/signed/"];
+const SECRET_PATHS: &[&str] = &["/setup/", "/recover/", "/goodbye/", "/delete/", "/share/", "/v1/uploads/signed/"];
 
 /// Path and query of a request as they may be logged: secret query values and the signature in `/s/<kid>.<sig>…/`
 /// replaced.
@@ -142,6 +142,7 @@ mod tests {
         assert_eq!(target("/s/k1.c2ln.99.a/i/demo/w_300", None), "/s/k1.***/i/demo/w_300");
         assert_eq!(target("/explain/s/k1.c2ln/i/demo", None), "/explain/s/k1.***/i/demo");
         assert_eq!(target("/setup/abc", None), "/setup/***");
+        assert_eq!(target("/delete/k3Jd9s.c2ln", None), "/delete/***");
         assert_eq!(target("/share/abc/w_300", Some("a=1")), "/share/***/w_300?a=1");
         assert_eq!(target("/s/c2ln", None), "/s/***");
         assert!(matches!(target("/i/demo/w_300", None), Cow::Borrowed(_)));

@@ -109,6 +109,8 @@ enum SortWord {
     Name,
     /// The largest first.
     Size,
+    /// The smallest first.
+    Smallest,
     /// The most viewed first.
     Views,
     /// As in the album that `album` names.
@@ -367,6 +369,7 @@ impl SortWord {
             Self::Oldest => Sort::Oldest,
             Self::Name => Sort::Name,
             Self::Size => Sort::Size,
+            Self::Smallest => Sort::Smallest,
             Self::Views => Sort::Views,
             Self::Album => Sort::Album,
         }

@@ -11,6 +11,7 @@ mod albums;
 mod answer;
 mod backup;
 mod call;
+mod clients;
 mod direct;
 mod endpoint;
 mod image;
@@ -43,6 +44,7 @@ use super::context::Asked;
 use super::problem::{no_route, problem, wrong_method};
 use super::router::Parts;
 use crate::accounts::{Accounts, Who};
+use crate::auth::RemovalKey;
 use crate::delivery::body::Body;
 use crate::delivery::cors::Cors;
 use crate::library::Library;
@@ -62,6 +64,8 @@ pub struct Api {
     pub cors: Cors,
     /// Whom requests without credentials act as, where no account is needed.
     pub nobody: Option<Who>,
+    /// What links to the page that deletes a picture are made with.
+    pub removal: RemovalKey,
     pub schemas: Schemas,
     /// The milliseconds since 1970.
     pub clock: fn() -> i64,
@@ -72,6 +76,7 @@ const SUBJECTS: &[&[Endpoint]] = &[
     accounts::ENDPOINTS,
     mail::ENDPOINTS,
     keys::ENDPOINTS,
+    clients::ENDPOINTS,
     images::ENDPOINTS,
     uploads::ENDPOINTS,
     signed::ENDPOINTS,

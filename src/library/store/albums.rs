@@ -49,6 +49,23 @@ pub(in crate::library) async fn list(
     rows.iter().map(album).collect()
 }
 
+pub(in crate::library) async fn list_from(
+    db: &Db,
+    owner: i64,
+    skip: u64,
+    limit: u32,
+) -> Result<Vec<Album>, DbError> {
+    let sql = select!("WHERE albums.owner = ? ORDER BY albums.pk DESC LIMIT ? OFFSET ?");
+    let skip = i64::try_from(skip).unwrap_or(i64::MAX);
+    let rows = db.rows(sql, &[owner.into(), limit.into(), skip.into()]).await?;
+    rows.iter().map(album).collect()
+}
+
+pub(in crate::library) async fn count_of(db: &Db, owner: i64) -> Result<u64, DbError> {
+    let row = db.row("SELECT COUNT(*) AS n FROM albums WHERE owner = ?", &[owner.into()]).await?;
+    row.map_or(Ok(0), |row| Ok(u64::try_from(row.int("n")?).unwrap_or(0)))
+}
+
 pub(in crate::library) async fn insert(
     tx: &mut Tx,
     id: &str,

@@ -92,7 +92,7 @@ pub(in crate::library) fn keys(listing: &Listing, parts: &[Part], expired: &Expi
     let by_time = matches!(listing.sort, Sort::Newest | Sort::Oldest);
     let order = match listing.sort {
         Sort::Newest | Sort::Oldest => Some(Which::Created),
-        Sort::Size => Some(Which::Bytes),
+        Sort::Size | Sort::Smallest => Some(Which::Bytes),
         Sort::Name | Sort::Views | Sort::Album => None,
     };
     let skipped = match listing.start {
@@ -133,6 +133,7 @@ pub(in crate::library) fn keys(listing: &Listing, parts: &[Part], expired: &Expi
         Sort::Oldest => " ORDER BY images.created_at, images.pk",
         Sort::Name => " ORDER BY images.name, images.pk",
         Sort::Size => " ORDER BY images.bytes DESC, images.pk DESC",
+        Sort::Smallest => " ORDER BY images.bytes, images.pk",
         Sort::Views => " ORDER BY images.views DESC, images.pk DESC",
         Sort::Album => " ORDER BY led.position, led.image_pk",
     };
@@ -166,6 +167,7 @@ fn after(query: Query, cursor: &Cursor, led_in_time: bool) -> Query {
         Sort::Oldest => " AND images.created_at >= ? AND (images.created_at > ? OR images.pk > ?)",
         Sort::Name => " AND images.name >= ? AND (images.name > ? OR images.pk > ?)",
         Sort::Size => " AND images.bytes <= ? AND (images.bytes < ? OR images.pk < ?)",
+        Sort::Smallest => " AND images.bytes >= ? AND (images.bytes > ? OR images.pk > ?)",
         Sort::Views => " AND images.views <= ? AND (images.views < ? OR images.pk < ?)",
         Sort::Album => " AND led.position >= ? AND (led.position > ? OR led.image_pk > ?)",
     };
@@ -181,7 +183,7 @@ fn cursor(sort: Sort, last: &Image, place: i64) -> Cursor {
     let value = match sort {
         Sort::Newest | Sort::Oldest => At::Number(last.created_at),
         Sort::Name => At::Name(last.name.clone()),
-        Sort::Size => int(last.bytes),
+        Sort::Size | Sort::Smallest => int(last.bytes),
         Sort::Views => int(last.views),
         Sort::Album => At::Number(place),
     };

@@ -56,6 +56,7 @@ async fn every_order_lists_each_image_once_by_cursor_and_by_page() {
         (Sort::Oldest, oldest),
         (Sort::Name, vec!["ant", "bee", "cat 1", "cat 2", "cat 3", "dog", "dog", "dog"]),
         (Sort::Size, vec!["cat 3", "cat 2", "cat 1", "dog", "bee", "ant", "dog", "dog"]),
+        (Sort::Smallest, vec!["dog", "dog", "ant", "bee", "dog", "cat 1", "cat 2", "cat 3"]),
         (Sort::Views, vec!["ant", "dog", "bee", "cat 3", "dog", "cat 2", "dog", "cat 1"]),
     ] {
         let listing = Listing { sort, ..listing() };
