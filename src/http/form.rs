@@ -20,6 +20,8 @@ pub(super) struct Form {
 
 /// One file, all of whose bytes have come; or why they were not taken.
 pub(super) struct Received {
+    /// What its field is called; empty where it came otherwise.
+    pub(super) field: String,
     pub(super) name: String,
     pub(super) session: Result<Session, UploadError>,
 }
@@ -100,11 +102,13 @@ pub(super) async fn receive(
             }
             continue;
         };
-        let wish = Wish { declared: left.file(uploads.max_bytes()), ..named(wish, &name) };
+        let field = part.name().unwrap_or_default().to_owned();
+        let most = uploads.max_bytes().min(wish.max_bytes.unwrap_or(u64::MAX));
+        let wish = Wish { declared: left.file(most), ..named(wish, &name) };
         let (bytes, session) = stream(uploads, owner, wish, part).await?;
         left.body(bytes);
         let enough = matches!(session, Err(UploadError::TooManyBytes { .. }));
-        form.files.push(Received { name, session });
+        form.files.push(Received { field, name, session });
         if enough {
             break;
         }
@@ -113,6 +117,22 @@ pub(super) async fn receive(
         }
     }
     Ok(form)
+}
+
+/// The texts of a form that has no files: those that it has are not taken.
+pub(super) async fn texts(headers: &HeaderMap, body: Body) -> Result<Vec<(String, String)>, FormFault> {
+    let constraints = Constraints::new().size_limit(SizeLimit::new().whole_stream(MOST_TEXTS as u64 * MOST_TEXT));
+    let mut parts = Multipart::with_constraints(BodyDataStream::new(body), boundary(headers)?, constraints);
+    let mut texts = Vec::new();
+    while let Some(part) = parts.next_field().await? {
+        if part.file_name().is_none() {
+            texts.push((part.name().unwrap_or_default().to_owned(), text(part).await?));
+        }
+        if texts.len() > MOST_TEXTS {
+            return Err(FormFault::TooMuch);
+        }
+    }
+    Ok(texts)
 }
 
 /// A wish for a file of this name, unless the wish has one.
