@@ -25,7 +25,7 @@ pub use self::seed::seed;
 
 use self::background::{StopSignal, keep_together, sweep_limits, sweep_uploads, write_down, written_down};
 use self::rooms::{
-    accounts_over, admin_over, bans, cache_config, cache_dir, database, derivatives, fetching,
+    accounts_over, admin_over, bans, cache_config, cache_dir, database, derivatives, dialects, fetching,
     first_accounts, hotlink, library_over, part, secret, server_config, shared_limits, sources, uploads_into,
     worker_config,
 };
@@ -311,6 +311,7 @@ impl Listening {
             ready: app.readiness(),
             operator: app.operator(),
             api: app.api()?,
+            dialects: dialects(&app.config),
             trusted_proxies: app.config.http.trusted_proxies.clone(),
             traces: traces::traces(&app.config)?,
         });

@@ -15,6 +15,7 @@ use crate::db::Db;
 use crate::delivery::derive::Derivatives;
 use crate::delivery::hotlink::Hotlink;
 use crate::error::with_causes;
+use crate::http::dialects::{Dialect, Dialects, Setting};
 use crate::library::{Library, Visibility};
 use crate::limit::Limiter;
 use crate::net::{Client, Rules};
@@ -140,6 +141,19 @@ pub(super) fn hotlink(config: &Config, public_url: &str) -> Option<Hotlink> {
     };
     let empty = *empty_referer == EmptyReferer::Allow;
     (!allow.is_empty()).then(|| Hotlink::new(allow, public_url, empty, answer))
+}
+
+/// Whose clients are spoken with.
+pub(super) fn dialects(config: &Config) -> Dialects {
+    let settings = config.dialects.settings();
+    let of = |dialect: Dialect| {
+        let found = settings.iter().find(|(name, ..)| *name == dialect.name());
+        found.map_or(Setting { enabled: false, max_bytes: None }, |(_, enabled, max_bytes)| Setting {
+            enabled: *enabled,
+            max_bytes: *max_bytes,
+        })
+    };
+    Dialects::new(of, config.mail.smtp.is_some())
 }
 
 /// The keys that URLs are signed with.

@@ -36,7 +36,7 @@ pub use section::backup::Backup;
 pub use section::ban::{Ban, Counted};
 pub use section::cache::Cache;
 pub use section::cleanup::Cleanup;
-pub use section::compat::Compat;
+pub use section::dialects::{Dialects, Switch};
 pub use section::database::Database;
 pub use section::hotlink::{EmptyReferer, Hotlink, HotlinkAnswer};
 pub use section::http::Http;
@@ -102,7 +102,7 @@ pub struct Config {
     pub auth: Auth,
     pub keys: Vec<Key>,
     pub mail: Mail,
-    pub compat: Compat,
+    pub dialects: Dialects,
     pub backup: Backup,
     pub log: Log,
     pub traces: Traces,
@@ -147,7 +147,7 @@ impl Default for Config {
             auth: Auth::default(),
             keys: Vec::new(),
             mail: Mail::default(),
-            compat: Compat::default(),
+            dialects: Dialects::default(),
             backup: Backup::default(),
             log: Log::default(),
             traces: Traces::default(),
@@ -241,6 +241,7 @@ impl Config {
             self.auth.validate(),
             self.validate_openness(),
             self.mail.validate(),
+            self.dialects.validate(),
             self.traces.validate(),
             self.backup.validate(),
             self.validate_storages(),

@@ -319,7 +319,9 @@ const WRONG: &[(&str, &str, &[&str])] = &[
     ("keys: [ { kid: k, secret_env: LONG, not_before: 2, not_after: 1 } ]", "keys[0].not_after", &["later"]),
     ("mail: { smtp: localhost }", "mail.smtp", &["smtp://"]),
     ("mail: { smtp: 'smtp://localhost' }", "mail.from", &["sender"]),
-    ("compat: { lsky: 1 }", "compat.lsky", &["`1`", "`true` or `false`"]),
+    ("dialects: { mgek: { max_bytes: 0 } }", "dialects.mgek.max_bytes", &["10MB"]),
+    ("dialects: { mgek: { enabeld: true } }", "dialects.mgek.enabeld", &["enabled"]),
+    ("dialects: { lsky: 1 }", "dialects.lsky", &["`1`", "`true` or `false`"]),
     ("backup: { every: 1s }", "backup.every", &["minute"]),
     ("backup: { keep: 0 }", "backup.keep", &["at least 1"]),
     ("log: { level: inof }", "log.level", &["`inof`", "did you mean `info`"]),
@@ -417,6 +419,19 @@ fn half_a_limit_keeps_the_other_half_of_its_own_default() {
 }
 
 #[test]
+fn a_dialect_is_switched_by_a_word_or_a_section() {
+    let config = file("dialects: { lsky: false, imageproxy: true, mgek: { max_bytes: 10MiB }, smms: { enabled: false } }").ok();
+    let told = config.dialects.settings();
+    let of = |name: &str| told.iter().find(|(known, ..)| *known == name).map(|(_, on, max)| (*on, *max));
+    assert_eq!(of("lsky"), Some((false, None)));
+    assert_eq!(of("imageproxy"), Some((true, None)));
+    assert_eq!(of("mgek"), Some((true, Some(10 << 20))));
+    assert_eq!(of("smms"), Some((false, None)));
+    assert_eq!(of("vueflask"), Some((true, None)));
+    assert_eq!(file("dialects: { imageproxy: { max_bytes: 1MB } }").ok().dialects.settings()[3], ("imageproxy", false, Some(1_000_000)));
+}
+
+#[test]
 fn localhost_is_an_address_to_listen_on() {
     assert_eq!(file("http: { listen: 'localhost:81' }").ok().http.listen, "127.0.0.1:81".parse().unwrap());
 }
@@ -464,7 +479,7 @@ fn the_shipped_file_has_every_section_and_key() {
     }
     for section in [
         "http", "database", "redis", "ipx", "cache", "images", "limits", "library", "hotlink", "uploads",
-        "cleanup", "auth", "mail", "compat", "backup", "log",
+        "cleanup", "auth", "mail", "dialects", "backup", "log",
     ] {
         for key in known(section).iter().filter(|key| !key.ends_with("_env") && !key.ends_with("_file")) {
             assert!(root[section].get(key).is_some(), "config.yaml lacks `{section}.{key}`");

@@ -91,8 +91,9 @@ impl Cors {
                 ACCESS_CONTROL_ALLOW_HEADERS,
                 HeaderValue::from_static(
                     "authorization, content-type, idempotency-key, if-match, if-modified-since, if-none-match, \
-                     if-range, if-unmodified-since, prefer, range, tus-resumable, upload-checksum, upload-length, \
-                     upload-metadata, upload-offset, x-http-method-override, x-request-id",
+                     if-range, if-unmodified-since, prefer, range, token, tus-resumable, upload-checksum, \
+                     upload-length, upload-metadata, upload-offset, x-api-key, x-http-method-override, x-picgo-secret, \
+                     x-request-id",
                 ),
             );
             headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));

@@ -1,5 +1,6 @@
 //! Bodies of requests that are read whole: small, of one type, and no longer than they may be.
 
+use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde_json::{Map, Value};
@@ -55,6 +56,16 @@ pub(super) async fn json_object_of(
     if !is_json(headers) {
         return Err(BodyFault::Type);
     }
+    parsed(&read_whole(headers, body, most).await?)
+}
+
+/// The fields of a body that was read. One that does not say what it is, as of the simplest clients, may be JSON too.
+pub(super) fn json_fields(headers: &HeaderMap, bytes: &[u8]) -> Result<Map<String, Value>, BodyFault> {
+    if is_json(headers) || !headers.contains_key(CONTENT_TYPE) { parsed(bytes) } else { Err(BodyFault::Type) }
+}
+
+/// A body of at most so many bytes.
+pub(super) async fn read_whole(headers: &HeaderMap, body: Body, most: usize) -> Result<Bytes, BodyFault> {
     let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     if announced.is_some_and(|length: u64| length > most as u64) {
         return Err(BodyFault::TooLong { most });
@@ -62,7 +73,11 @@ pub(super) async fn json_object_of(
     let read = Limited::new(body, most).collect().await.map_err(|error| {
         if error.is::<LengthLimitError>() { BodyFault::TooLong { most } } else { BodyFault::Torn }
     })?;
-    serde_json::from_slice(&read.to_bytes()).map_err(|error| BodyFault::Syntax(error.to_string()))
+    Ok(read.to_bytes())
+}
+
+fn parsed(bytes: &[u8]) -> Result<Map<String, Value>, BodyFault> {
+    serde_json::from_slice(bytes).map_err(|error| BodyFault::Syntax(error.to_string()))
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

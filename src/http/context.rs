@@ -9,6 +9,7 @@ use http::Method;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 
+use super::dialects::Spoken;
 use crate::delivery::cors::{AllowOrigin, Cors};
 use crate::delivery::respond::Vary;
 
@@ -40,6 +41,8 @@ pub struct Asked {
     pub allow_origin: AllowOrigin,
     /// What the answer depends on beside the URL.
     pub vary: Vary,
+    /// The dialect that the request is in, if it is in one.
+    pub(super) spoken: Option<Spoken>,
 }
 
 /// Makes request ids that do not repeat and tell nobody how many there were.
@@ -114,6 +117,7 @@ impl Asked {
             head: request.method == Method::HEAD,
             allow_origin: cors.answer(&request.headers),
             vary: Vary::default(),
+            spoken: request.extensions.get::<Spoken>().copied(),
         }
     }
 }

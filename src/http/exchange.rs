@@ -49,6 +49,7 @@ where
         head: request.method() == Method::HEAD,
         allow_origin: AllowOrigin::default(),
         vary: Vary::default(),
+        spoken: None,
     };
     let (mut parts, incoming) = request.into_parts();
     parts.extensions.insert(Context { peer: *peer, id });

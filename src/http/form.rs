@@ -1,13 +1,14 @@
 //! Forms with files: every file streams into a session of its own while it arrives, whatever its field is called; the
 //! texts beside them are collected. So every dialect of uploading reads its form here.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
-use http_body_util::BodyDataStream;
+use http_body::Frame;
+use http_body_util::{BodyDataStream, BodyExt as _, BodyStream, StreamBody};
 use multer::{Constraints, Multipart, SizeLimit};
 
-use crate::delivery::body::Body;
+use crate::delivery::body::{Body, BoxError};
 use crate::error::{Fault, Kind};
 use crate::upload::{Owner, Session, UploadError, Uploads, Wish};
 
@@ -20,8 +21,17 @@ pub(super) struct Form {
 
 /// One file, all of whose bytes have come; or why they were not taken.
 pub(super) struct Received {
+    /// What its field is called; empty where it came otherwise.
+    pub(super) field: String,
     pub(super) name: String,
     pub(super) session: Result<Session, UploadError>,
+}
+
+/// Fields whose text may be longer than others'.
+#[derive(Clone, Copy)]
+pub(super) struct Large<'a> {
+    pub(super) fields: &'a [&'a str],
+    pub(super) most: u64,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +49,8 @@ pub(super) enum FormFault {
 const MOST_FILES: usize = 50;
 const MOST_TEXTS: usize = 64;
 const MOST_TEXT: u64 = 8 * 1024;
+/// How far ahead is looked.
+const FRONT: usize = 64 * 1024;
 
 impl Fault for FormFault {
     fn kind(&self) -> Kind {
@@ -83,6 +95,18 @@ pub(super) async fn receive(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Form, FormFault> {
+    receive_with(uploads, owner, wish, headers, body, Large { fields: &[], most: MOST_TEXT }).await
+}
+
+/// The same where texts may be files, as base64.
+pub(super) async fn receive_with(
+    uploads: &Uploads,
+    owner: Owner,
+    wish: &Wish,
+    headers: &HeaderMap,
+    body: Body,
+    large: Large<'_>,
+) -> Result<Form, FormFault> {
     let boundary = boundary(headers)?;
     let mut left = Left::new(headers, &boundary);
     let constraints = Constraints::new().size_limit(SizeLimit::new().whole_stream(u64::MAX));
@@ -92,7 +116,10 @@ pub(super) async fn receive(
         left.head(part.headers());
         let Some(name) = part.file_name().map(str::to_owned) else {
             let key = part.name().unwrap_or_default().to_owned();
-            let text = text(part).await?;
+            // One of them at most, or many would be held at once.
+            let is_large = large.fields.contains(&&*key)
+                && form.texts.iter().all(|(_, text)| text.len() as u64 <= MOST_TEXT);
+            let text = text(part, if is_large { large.most } else { MOST_TEXT }).await?;
             left.body(text.len() as u64);
             form.texts.push((key, text));
             if form.texts.len() > MOST_TEXTS {
@@ -100,11 +127,13 @@ pub(super) async fn receive(
             }
             continue;
         };
-        let wish = Wish { declared: left.file(uploads.max_bytes()), ..named(wish, &name) };
+        let field = part.name().unwrap_or_default().to_owned();
+        let most = uploads.max_bytes().min(wish.max_bytes.unwrap_or(u64::MAX));
+        let wish = Wish { declared: left.file(most), ..named(wish, &name) };
         let (bytes, session) = stream(uploads, owner, wish, part).await?;
         left.body(bytes);
         let enough = matches!(session, Err(UploadError::TooManyBytes { .. }));
-        form.files.push(Received { name, session });
+        form.files.push(Received { field, name, session });
         if enough {
             break;
         }
@@ -113,6 +142,23 @@ pub(super) async fn receive(
         }
     }
     Ok(form)
+}
+
+/// The texts of a form that has no files: those that it has are not taken.
+pub(super) async fn texts(headers: &HeaderMap, body: Body) -> Result<Vec<(String, String)>, FormFault> {
+    let constraints =
+        Constraints::new().size_limit(SizeLimit::new().whole_stream(MOST_TEXTS as u64 * MOST_TEXT));
+    let mut parts = Multipart::with_constraints(BodyDataStream::new(body), boundary(headers)?, constraints);
+    let mut texts = Vec::new();
+    while let Some(part) = parts.next_field().await? {
+        if part.file_name().is_none() {
+            texts.push((part.name().unwrap_or_default().to_owned(), text(part, MOST_TEXT).await?));
+        }
+        if texts.len() > MOST_TEXTS {
+            return Err(FormFault::TooMuch);
+        }
+    }
+    Ok(texts)
 }
 
 /// A wish for a file of this name, unless the wish has one.
@@ -146,16 +192,67 @@ async fn stream(
     Ok((bytes, sealed))
 }
 
-async fn text(mut part: multer::Field<'_>) -> Result<String, FormFault> {
+async fn text(mut part: multer::Field<'_>, most: u64) -> Result<String, FormFault> {
     let mut text = Vec::new();
     while let Some(piece) = part.next().await.transpose()? {
         let piece: Bytes = piece;
         text.extend_from_slice(&piece);
-        if text.len() as u64 > MOST_TEXT {
+        if text.len() as u64 > most {
             return Err(FormFault::TooMuch);
         }
     }
     String::from_utf8(text).map_err(|_| FormFault::Syntax("a text is not UTF-8".to_owned()))
+}
+
+/// The texts that stand early in a form, of whichever encoding, and the body as if nobody had looked. For credentials among them: nothing larger
+/// is taken from somebody who is not known.
+pub(super) async fn look_ahead(
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<(Vec<(String, String)>, Body), FormFault> {
+    let (front, body) = front_of(body).await?;
+    let Ok(boundary) = boundary(headers) else {
+        // The last pair may go on.
+        let whole = if front.len() < FRONT { &front[..] } else { cut(&front) };
+        return Ok((serde_urlencoded::from_bytes(whole).unwrap_or_default(), body));
+    };
+    let stream = futures_util::stream::iter([Ok::<_, std::io::Error>(front.clone())]);
+    let mut parts = Multipart::new(stream, boundary);
+    let mut texts = Vec::new();
+    // It ends where the front does, within some part or other.
+    while let Ok(Some(part)) = parts.next_field().await {
+        if part.file_name().is_none() && texts.len() < MOST_TEXTS {
+            let key = part.name().unwrap_or_default().to_owned();
+            let Ok(text) = text(part, MOST_TEXT).await else { break };
+            texts.push((key, text));
+        }
+    }
+    Ok((texts, body))
+}
+
+/// Without the last pair of a form.
+fn cut(front: &[u8]) -> &[u8] {
+    &front[..front.iter().rposition(|byte| *byte == b'&').unwrap_or(0)]
+}
+
+/// The first bytes of a body, and the whole of it.
+async fn front_of(mut body: Body) -> Result<(Bytes, Body), FormFault> {
+    let mut front = BytesMut::new();
+    while front.len() < FRONT {
+        match body.frame().await {
+            Some(Ok(frame)) => {
+                if let Ok(piece) = frame.into_data() {
+                    front.extend_from_slice(&piece);
+                }
+            }
+            Some(Err(_)) => return Err(FormFault::Torn),
+            None => break,
+        }
+    }
+    let front = front.freeze();
+    let first = futures_util::stream::iter([Ok::<_, BoxError>(Frame::data(front.clone()))]);
+    let rest = BodyStream::new(body);
+    Ok((front, Body::boxed(StreamBody::new(first.chain(rest)))))
 }
 
 fn boundary(headers: &HeaderMap) -> Result<String, FormFault> {

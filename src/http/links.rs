@@ -15,9 +15,9 @@ use http_body_util::{BodyExt as _, Limited};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest, Sha256};
 
+use super::api::call::Refused;
 use super::context::Asked;
 use super::page::STYLE;
-use super::api::call::Refused;
 use super::problem::status_of;
 use super::router::Parts;
 use crate::accounts::{Accounts, AccountsError, NewUser};

@@ -6,6 +6,7 @@ mod body;
 pub mod client;
 mod connection;
 pub mod context;
+pub mod dialects;
 mod exchange;
 mod form;
 mod frames;

@@ -1,5 +1,5 @@
-//! Errors as `application/problem+json` (RFC 9457). This is the only place that picks a status for an error, and the
-//! only one that logs our own.
+//! Errors as `application/problem+json` (RFC 9457), or in the shape of the dialect that the request is in. This is the
+//! only place that picks a status for an error, and the only one that logs our own.
 
 use bytes::Bytes;
 use http::header::{
@@ -11,6 +11,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::context::{Asked, X_REQUEST_ID};
+use super::dialects;
+use super::dialects::shape::{Refusal, Shape};
 use crate::delivery::body::Body;
 use crate::delivery::respond;
 use crate::error::{Detail, Fault, Kind, Quota, Wrong, with_causes};
@@ -108,33 +110,44 @@ pub(super) struct Document<'a> {
 pub fn problem(fault: &dyn Fault, asked: &Asked) -> Response<Body> {
     log(fault, asked);
     let (status, title) = face(fault.kind());
-    let Detail { option, position, allowed, did_you_mean, fields, retry_after, quota } = fault.detail();
+    let detail = fault.detail();
+    let message = fault.message();
+    let request_id = asked.id.to_string();
+    let refusal =
+        Refusal { status, code: fault.code(), message: &message, request_id: &request_id, detail: &detail };
+    let shape = asked.spoken.as_ref().and_then(|spoken| dialects::shape::shape(spoken, &refusal));
+    let words = asked.spoken.as_ref().map(|spoken| dialects::shape::words(spoken, &refusal).to_owned());
+    let Detail { option, position, allowed, did_you_mean, fields, retry_after, quota } = detail;
     let document = Document {
         r#type: format!("/docs/errors#{}", fault.code()),
         title,
         status: status.as_u16(),
-        detail: &fault.message(),
+        detail: words.as_deref().unwrap_or(&message),
         code: fault.code(),
         option,
         position,
         allowed,
         did_you_mean,
         errors: fields,
-        request_id: asked.id.to_string(),
+        request_id,
     };
-    // A struct of strings and numbers always serialises.
-    let json = serde_json::to_vec(&document).unwrap_or_default();
+    let (status, media_type, json) = match shape {
+        Some(Shape { status, body }) => (status, "application/json", body.to_string().into_bytes()),
+        // A struct of strings and numbers always serialises.
+        None => (status, "application/problem+json", serde_json::to_vec(&document).unwrap_or_default()),
+    };
+    let is_kept = is_kept(fault.kind()) && asked.spoken.is_none();
     let mut response = Response::new(Body::empty());
     *response.status_mut() = status;
     if is_misuse(fault, quota.as_ref()) {
         response.extensions_mut().insert(Misuse);
     }
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     headers.insert(CONTENT_LENGTH, HeaderValue::from(json.len()));
     headers.insert(
         CACHE_CONTROL,
-        HeaderValue::from_static(if is_kept(fault.kind()) { "public, max-age=10" } else { "no-store" }),
+        HeaderValue::from_static(if is_kept { "public, max-age=10" } else { "no-store" }),
     );
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(X_REQUEST_ID, asked.id.header());

@@ -18,6 +18,7 @@ use serde::Serialize;
 use super::api::{self, Api};
 use super::client::{is_this_machine, resolved_client};
 use super::context::{Asked, Context, RequestId};
+use super::dialects::{self, Dialects, Found};
 use super::links;
 use super::page::Page;
 use super::problem::{Misuse, ShellFault, is_kept, no_route, problem, wrong_method};
@@ -115,6 +116,7 @@ pub struct Parts {
     /// `None`: nobody is banned.
     pub bans: Option<Bans>,
     pub api: Api,
+    pub dialects: Dialects,
     /// `None`: nothing is traced.
     pub traces: Option<Traces>,
 }
@@ -142,19 +144,51 @@ impl Router {
         Self { parts, admin }
     }
 
-    async fn answer(self, request: Head, body: Body) -> Response<Body> {
-        let path = request.uri.path();
-        let found = ROUTES.iter().find(|(pattern, _)| pattern.fits(path)).map(|(_, route)| *route);
+    async fn answer(self, mut request: Head, body: Body) -> Response<Body> {
+        let found = native(request.uri.path());
+        // Known before anything is refused, so that every refusal is in its words.
+        let spoken = self.spoken(found, &request);
+        if let Some(spoken) = &spoken {
+            let spoken = spoken.spoken(&request);
+            request.extensions.insert(spoken);
+        }
         let judged = self.judged(found, &request);
         if let Some(response) = judged.and_then(|client| self.shuts_out(client, &request)) {
-            self.parts.metrics.request(found.map_or("none", Route::name), response.status().as_u16());
+            let label = spoken.as_ref().map_or(found.map_or("none", Route::name), Found::route);
+            self.parts.metrics.request(label, response.status().as_u16());
             return response;
         }
         let parts = self.parts.bans.is_some().then(|| Arc::clone(&self.parts));
-        let response = self.lead(found, request, body).await;
+        let response = match spoken {
+            Some(spoken) if !is_nameless(&request) => Box::pin(self.speak(spoken, request, body)).await,
+            _ => self.lead(found, request, body).await,
+        };
         if let (Some(parts), Some(client)) = (parts, judged) {
             parts.remember(client, response.extensions().get::<Misuse>().is_some());
         }
+        response
+    }
+
+    /// The dialect that the request is in. Few paths are shared with a native route.
+    fn spoken(&self, found: Option<Route>, request: &Head) -> Option<Found> {
+        if found.is_some_and(|route| !route.is_shared()) {
+            return None;
+        }
+        let (uri, dialects) = (&request.uri, &self.parts.dialects);
+        let spoken = dialects.find(&request.method, uri.path(), uri.query(), &request.headers)?;
+        (found.is_none() || spoken.takes_over()).then_some(spoken)
+    }
+
+    async fn speak(self, spoken: Found, request: Head, body: Body) -> Response<Body> {
+        let asked = self.asked(&request);
+        let label = spoken.route();
+        let origin = api::Origin { client: self.client(&request), asked: asked.clone() };
+        let answered = dialects::answer(&self.parts, request, body, spoken, origin);
+        let response = AssertUnwindSafe(answered).catch_unwind().await.unwrap_or_else(|_| {
+            self.parts.metrics.panic();
+            problem(&ShellFault::Panicked, &asked)
+        });
+        self.parts.metrics.request(label, response.status().as_u16());
         response
     }
 
@@ -188,14 +222,15 @@ impl Router {
         };
         let id = context.map_or(RequestId::NONE, |context| context.id.clone());
         let (method, path) = (request.method.clone(), request.uri.path().to_owned());
+        let found = native(&path);
+        let spoken = self.spoken(found, &request).map(|spoken| spoken.route());
         let response = self.answer(request, body).await;
-        let found = ROUTES.iter().find(|(pattern, _)| pattern.fits(&path)).map(|(_, route)| *route);
         let timing = response.extensions().get::<Timing>().copied().unwrap_or_default();
         traces.end(
             begun,
             Ended {
                 method: method.as_str(),
-                route: found.map_or("none", Route::name),
+                route: spoken.unwrap_or(found.map_or("none", Route::name)),
                 path: &mask::target(&path, None),
                 status: response.status().as_u16(),
                 request_id: id.to_string(),
@@ -437,6 +472,22 @@ impl tower::Service<Request<Body>> for Router {
     }
 }
 
+/// The native route of a path.
+fn native(path: &str) -> Option<Route> {
+    ROUTES.iter().find(|(pattern, _)| pattern.fits(path)).map(|(_, route)| *route)
+}
+
+/// For the table of dialects, whose test wants to know whose a path is.
+#[cfg(test)]
+pub(super) fn is_native(path: &str) -> bool {
+    native(path).is_some()
+}
+
+#[cfg(test)]
+pub(super) fn is_shared(path: &str) -> bool {
+    native(path).is_some_and(Route::is_shared)
+}
+
 /// RFC 9112 §3.2
 fn is_nameless(request: &Head) -> bool {
     request.version == http::Version::HTTP_11 && request.headers.get_all(HOST).iter().count() != 1
@@ -492,6 +543,11 @@ impl Route {
             Self::Api => "api",
             Self::Link => "link",
         }
+    }
+
+    /// Whether a dialect may have requests with the same paths, told apart by a tie.
+    fn is_shared(self) -> bool {
+        matches!(self, Self::Info)
     }
 
     /// As in `Allow`.

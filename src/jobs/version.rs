@@ -14,7 +14,7 @@ use crate::delivery::door::Viewer;
 use crate::delivery::keep::Wish;
 use crate::library::{Library, Quota, Reach, VersionOrder};
 
-/// Its result is `{"image_id", "version_id"}`.
+/// Its result is `{"image_id", "version_id", "transformations"}`, the last as they were written.
 pub struct VersionJob {
     pub library: Library,
     pub accounts: Accounts,
@@ -54,7 +54,12 @@ impl Job for VersionJob {
             let wish = Wish { spec: &order.spec, viewer, client: order.client, quota, now };
             let kept = Box::pin(delivery.keep(&image, &wish)).await;
             let (version, _) = kept.map_err(|error| Failure::of(&error))?;
-            Ok(json!({ "image_id": image.id.as_str(), "version_id": version.id }))
+            let made = json!({
+                "image_id": image.id.as_str(),
+                "version_id": version.id,
+                "transformations": order.wish,
+            });
+            Ok(made)
         }
         .boxed()
     }

@@ -71,7 +71,8 @@ impl Library {
 
     /// One of somebody's own albums, by [`Album::number`].
     pub async fn numbered_album(&self, owner: i64, number: i64) -> Result<Album, LibraryError> {
-        let found = store::albums::list(&self.db, owner, number.saturating_add(1), 1).await?.into_iter().next();
+        let found =
+            store::albums::list(&self.db, owner, number.saturating_add(1), 1).await?.into_iter().next();
         found.filter(|album| album.pk == number).ok_or_else(|| missing(&number.to_string()))
     }
 

@@ -2,6 +2,7 @@
 
 mod admit;
 mod albums;
+mod aliases;
 mod batch;
 mod config;
 mod derive;

@@ -40,6 +40,18 @@ pub(super) async fn by_id(db: &Db, id: &str) -> Result<Option<Image>, DbError> {
     db.row(select!("WHERE id = ?"), &[id.into()]).await?.map(|row| image(&row)).transpose()
 }
 
+pub(super) async fn by_pk(db: &Db, pk: i64) -> Result<Option<Image>, DbError> {
+    db.row(select!("WHERE pk = ?"), &[pk.into()]).await?.map(|row| image(&row)).transpose()
+}
+
+pub(super) async fn by_stored_name(db: &Db, name: &str) -> Result<Option<Image>, DbError> {
+    // No column holds more, and some engines refuse to compare it.
+    if name.len() > 255 || name.contains('\0') {
+        return Ok(None);
+    }
+    db.row(select!("WHERE stored_name = ?"), &[name.into()]).await?.map(|row| image(&row)).transpose()
+}
+
 pub(super) async fn by_id_in(tx: &mut Tx, id: &ImageId) -> Result<Option<Image>, DbError> {
     tx.row(select!("WHERE id = ?"), &[id.as_str().into()]).await?.map(|row| image(&row)).transpose()
 }

@@ -65,6 +65,9 @@ pub struct VersionOrder {
     pub user: i64,
     /// Whose address pays for the work.
     pub client: IpAddr,
+    /// The wish as it was written, for answers that repeat it.
+    #[serde(default)]
+    pub wish: Option<serde_json::Value>,
 }
 
 impl VersionOrder {

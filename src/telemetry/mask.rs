@@ -5,7 +5,10 @@ use std::borrow::Cow;
 const MASK: &str = "***";
 
 /// Query keys whose values are rights; also as the end of a longer word (`access_token`, `api_key`).
-const SECRET: &[&str] = &["token", "sig", "signature", "secret", "password", "passwd", "key", "share"];
+const SECRET: &[&str] = &["token", "sig", "signature", "secret", "password", "passwd", "key", "share", "check"];
+
+/// Query keys that say who somebody is, in the dialects that send it so.
+const PERSONAL: &[&str] = &["username", "mail", "email"];
 
 /// Paths whose next part is a right of its own.
 const SECRET_PATHS: &[&str] = &["/setup/", "/recover/", "/goodbye/", "/delete/", "/share/", "/v1/uploads/signed/"];
@@ -78,7 +81,7 @@ fn is_of_token(byte: u8) -> bool {
 fn is_secret(pair: &str) -> bool {
     let Some((key, _)) = pair.split_once('=') else { return false };
     let key = percent_encoding::percent_decode_str(key).decode_utf8_lossy().to_ascii_lowercase();
-    SECRET.iter().any(|word| key.ends_with(word))
+    SECRET.iter().any(|word| key.ends_with(word)) || PERSONAL.contains(&key.as_str())
 }
 
 fn secret_path(path: &str) -> Option<String> {
@@ -134,6 +137,8 @@ mod tests {
             ("sig", "sig"),
             ("", ""),
             ("sigma=3", "sigma=3"),
+            ("username=ana&password=secret", "username=***&password=***"),
+            ("mail=ana@example.org&check=abc", "mail=***&check=***"),
         ];
         for (given, expected) in rows {
             assert_eq!(query(given), expected);

@@ -82,6 +82,8 @@ pub struct Wish {
     /// Which of the owner's images this one would repeat.
     pub same: Sameness,
     pub id: Option<ImageId>,
+    /// By which rule its stored name is made where `uploads.naming` leaves it to chance.
+    pub naming: Option<Naming>,
     pub filing: Filing,
 }
 
@@ -117,6 +119,7 @@ impl Wish {
             expires: Expires::Usual,
             same: Sameness::Content,
             id: None,
+            naming: None,
             filing: Filing::default(),
         }
     }

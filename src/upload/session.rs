@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 
 use bytes::Bytes;
 
-use super::{Expires, Owner, UploadError, Uploaded, Uploads, Wish};
+use super::{Expires, Naming, Owner, UploadError, Uploaded, Uploads, Wish};
 use crate::codec::{Format, Header, Limits, Probe, metadata, probe};
 use crate::db::now_ms;
 use crate::library::{Image, ImageId, NewImage, Quota, Reservation, Shape, Stored};
@@ -200,11 +200,18 @@ impl Uploads {
             visibility: wish.visibility.unwrap_or(self.config.visibility),
             owner: owner.pk,
             expires_at: wish.expires.at(self.config.expire_after, now),
-            stored_name: self.config.naming.name(&wish.name, &digests, extension, now),
+            stored_name: self.naming(wish).name(&wish.name, &digests, extension, now),
             exif: checked.exif,
         };
         let (image, duplicate) = self.library.admit(&new, wish.same, &wish.filing, room, now).await?;
         Ok(Uploaded { image, duplicate })
+    }
+
+    fn naming<'w>(&'w self, wish: &'w Wish) -> &'w Naming {
+        match (&self.config.naming, &wish.naming) {
+            (Naming::Random, Some(wanted)) => wanted,
+            (configured, _) => configured,
+        }
     }
 
     /// From a temporary file to an object that is announced and there; nobody needs it yet.

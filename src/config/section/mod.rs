@@ -10,7 +10,7 @@ pub(super) mod backup;
 pub(super) mod ban;
 pub(super) mod cache;
 pub(super) mod cleanup;
-pub(super) mod compat;
+pub(super) mod dialects;
 pub(super) mod database;
 pub(super) mod hotlink;
 pub(super) mod http;

@@ -7,16 +7,16 @@ use serde::Serialize;
 
 use crate::delivery::body::Body;
 
-pub(super) fn ok<T: Serialize>(value: &T) -> Response<Body> {
+pub(in crate::http) fn ok<T: Serialize>(value: &T) -> Response<Body> {
     json(StatusCode::OK, value)
 }
 
-pub(super) fn created<T: Serialize>(value: &T) -> Response<Body> {
+pub(in crate::http) fn created<T: Serialize>(value: &T) -> Response<Body> {
     json(StatusCode::CREATED, value)
 }
 
 /// 202 with the address of what tells how far it is.
-pub(super) fn accepted<T: Serialize>(value: &T, location: &str) -> Response<Body> {
+pub(in crate::http) fn accepted<T: Serialize>(value: &T, location: &str) -> Response<Body> {
     let mut response = json(StatusCode::ACCEPTED, value);
     if let Ok(location) = HeaderValue::from_str(location) {
         response.headers_mut().insert(LOCATION, location);
@@ -24,13 +24,13 @@ pub(super) fn accepted<T: Serialize>(value: &T, location: &str) -> Response<Body
     response
 }
 
-pub(super) fn nothing() -> Response<Body> {
+pub(in crate::http) fn nothing() -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     response
 }
 
-pub(super) fn json<T: Serialize>(status: StatusCode, value: &T) -> Response<Body> {
+pub(in crate::http) fn json<T: Serialize>(status: StatusCode, value: &T) -> Response<Body> {
     // The types given here are structs of strings, numbers and lists of them, which always serialise.
     let bytes = Bytes::from(serde_json::to_vec(value).unwrap_or_default());
     let mut response = Response::new(Body::empty());

@@ -16,19 +16,19 @@ use crate::http::body::json_object;
 use crate::http::router::Parts;
 
 /// One request. Who asks has been authenticated and has the scope that the endpoint needs.
-pub(super) struct Call {
-    pub(super) parts: Arc<Parts>,
-    pub(super) head: Head,
-    pub(super) body: Body,
-    pub(super) values: Vec<(&'static str, String)>,
-    pub(super) client: IpAddr,
+pub(in crate::http) struct Call {
+    pub(in crate::http) parts: Arc<Parts>,
+    pub(in crate::http) head: Head,
+    pub(in crate::http) body: Body,
+    pub(in crate::http) values: Vec<(&'static str, String)>,
+    pub(in crate::http) client: IpAddr,
     /// `None` where the endpoint needs nothing.
-    pub(super) who: Option<Who>,
-    pub(super) now: i64,
+    pub(in crate::http) who: Option<Who>,
+    pub(in crate::http) now: i64,
 }
 
 /// Any room's fault; `?` turns them into it.
-pub(super) struct Refused(pub(super) Box<dyn Fault>);
+pub(in crate::http) struct Refused(pub(in crate::http) Box<dyn Fault>);
 
 impl<F: Fault> From<F> for Refused {
     fn from(fault: F) -> Self {
@@ -39,7 +39,7 @@ impl<F: Fault> From<F> for Refused {
 /// Nothing says who asks.
 #[derive(Debug, thiserror::Error)]
 #[error("send an access token or an API key as `Authorization: Bearer …`")]
-pub(super) struct NoCredentials;
+pub(in crate::http) struct NoCredentials;
 
 impl Fault for NoCredentials {
     fn kind(&self) -> Kind {
@@ -52,27 +52,27 @@ impl Fault for NoCredentials {
 }
 
 impl Call {
-    pub(super) fn api(&self) -> &Api {
+    pub(in crate::http) fn api(&self) -> &Api {
         &self.parts.api
     }
 
     /// Who asks, for endpoints that need an account.
-    pub(super) fn who(&self) -> Result<&Who, NoCredentials> {
+    pub(in crate::http) fn who(&self) -> Result<&Who, NoCredentials> {
         self.who.as_ref().ok_or(NoCredentials)
     }
 
     /// A value of the path.
-    pub(super) fn value(&self, name: &str) -> &str {
+    pub(in crate::http) fn value(&self, name: &str) -> &str {
         self.values.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value)
     }
 
     /// A header as text, if it is there and is text.
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(in crate::http) fn header(&self, name: &str) -> Option<&str> {
         self.head.headers.get(name)?.to_str().ok()
     }
 
     /// The body, which is a JSON object that fits `T`; everything that does not fit is named at once.
-    pub(super) async fn json<T>(&mut self) -> Result<T, Refused>
+    pub(in crate::http) async fn json<T>(&mut self) -> Result<T, Refused>
     where
         T: DeserializeOwned + JsonSchema + 'static,
     {
@@ -82,7 +82,7 @@ impl Call {
     }
 
     /// The query. Numbers and truth values are taken from their texts; a key that stands twice is wrong.
-    pub(super) fn query<T>(&self) -> Result<T, Refused>
+    pub(in crate::http) fn query<T>(&self) -> Result<T, Refused>
     where
         T: DeserializeOwned + JsonSchema + 'static,
     {

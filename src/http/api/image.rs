@@ -11,60 +11,60 @@ use crate::delivery::{Delivery, DeliveryError, words_of};
 use crate::library::{Image, Labels, Visibility};
 
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct ImageAnswer {
-    pub(super) id: String,
+pub(in crate::http) struct ImageAnswer {
+    pub(in crate::http) id: String,
     /// Where it is shown. For a private image this and all links are signed, and end within a day.
-    pub(super) url: String,
+    pub(in crate::http) url: String,
     /// The file name it came with, or what it was renamed to.
-    pub(super) name: String,
+    pub(in crate::http) name: String,
     /// By which clients find it that know no ids.
-    pub(super) stored_name: Option<String>,
-    pub(super) bytes: u64,
+    pub(in crate::http) stored_name: Option<String>,
+    pub(in crate::http) bytes: u64,
     /// Sides as a viewer sees them.
-    pub(super) width: u32,
-    pub(super) height: u32,
-    pub(super) format: String,
-    pub(super) mime_type: String,
-    pub(super) frames: u32,
-    pub(super) has_alpha: bool,
-    pub(super) md5: String,
-    pub(super) sha256: String,
-    pub(super) visibility: VisibilityWord,
+    pub(in crate::http) width: u32,
+    pub(in crate::http) height: u32,
+    pub(in crate::http) format: String,
+    pub(in crate::http) mime_type: String,
+    pub(in crate::http) frames: u32,
+    pub(in crate::http) has_alpha: bool,
+    pub(in crate::http) md5: String,
+    pub(in crate::http) sha256: String,
+    pub(in crate::http) visibility: VisibilityWord,
     /// What stays when it is cropped.
-    pub(super) focal: Option<Focal>,
-    pub(super) tags: Vec<String>,
+    pub(in crate::http) focal: Option<Focal>,
+    pub(in crate::http) tags: Vec<String>,
     /// The ids of the albums it is in.
-    pub(super) albums: Vec<String>,
+    pub(in crate::http) albums: Vec<String>,
     /// How often it was shown; some seconds behind.
-    pub(super) views: u64,
-    pub(super) created_at: Time,
-    pub(super) updated_at: Time,
+    pub(in crate::http) views: u64,
+    pub(in crate::http) created_at: Time,
+    pub(in crate::http) updated_at: Time,
     /// When it ends; `null` = never.
-    pub(super) expires_at: Option<Time>,
+    pub(in crate::http) expires_at: Option<Time>,
     /// When it was put into the trash.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) deleted_at: Option<Time>,
+    pub(in crate::http) deleted_at: Option<Time>,
     /// The owner had it already. In answers to uploads only.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) duplicate: Option<bool>,
+    pub(in crate::http) duplicate: Option<bool>,
     /// All that the file says of itself. Where one image is asked for only.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) exif: Option<Map<String, Value>>,
-    pub(super) links: Links,
+    pub(in crate::http) exif: Option<Map<String, Value>>,
+    pub(in crate::http) links: Links,
     /// Where the variants are shown that are made of every picture, by their names. Right after an upload they may not be
     /// ready yet, and are then made when they are asked for.
-    pub(super) derivatives: BTreeMap<String, String>,
+    pub(in crate::http) derivatives: BTreeMap<String, String>,
 }
 
 /// Ready to be pasted.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Links {
-    url: String,
-    markdown: String,
-    html: String,
-    bbcode: String,
+pub(in crate::http) struct Links {
+    pub(in crate::http) url: String,
+    pub(in crate::http) markdown: String,
+    pub(in crate::http) html: String,
+    pub(in crate::http) bbcode: String,
     /// At most 200 pixels a side.
-    thumbnail: String,
+    pub(in crate::http) thumbnail: String,
     /// What its pixels say: colours and placeholders.
     info: String,
     /// A `DELETE` there moves it to the trash.
@@ -74,22 +74,22 @@ pub(super) struct Links {
 /// Fractions of the upright width and height.
 #[derive(Debug, Clone, Copy, Serialize, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Focal {
+pub(in crate::http) struct Focal {
     #[schemars(range(min = 0, max = 1))]
-    pub(super) x: f64,
+    pub(in crate::http) x: f64,
     #[schemars(range(min = 0, max = 1))]
-    pub(super) y: f64,
+    pub(in crate::http) y: f64,
 }
 
 #[derive(Debug, Clone, Copy, Serialize, serde::Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum VisibilityWord {
+pub(in crate::http) enum VisibilityWord {
     Public,
     Private,
 }
 
 impl ImageAnswer {
-    pub(super) fn of(
+    pub(in crate::http) fn of(
         image: &Image,
         labels: Option<&Labels>,
         delivery: &Delivery,
@@ -130,7 +130,7 @@ impl ImageAnswer {
 }
 
 impl Links {
-    fn of(image: &Image, delivery: &Delivery) -> Result<Self, DeliveryError> {
+    pub(in crate::http) fn of(image: &Image, delivery: &Delivery) -> Result<Self, DeliveryError> {
         // Without a spec the address is the shortest, and a signature is good for all of them.
         let url = delivery.link(image, "_")?.replacen("/_", "", 1);
         let name: String = image.name.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();

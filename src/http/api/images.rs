@@ -287,19 +287,19 @@ async fn batch(mut call: Call) -> Result<Response<Body>, Refused> {
 }
 
 /// Whose images the caller may see and change: one's own, and an administrator everybody's.
-pub(super) fn reach(call: &Call) -> Result<Reach, Refused> {
+pub(in crate::http) fn reach(call: &Call) -> Result<Reach, Refused> {
     let who = call.who()?;
     Ok(if who.scopes.has(Scope::Admin) { Reach::Everybody } else { Reach::Owner(who.user.pk) })
 }
 
-pub(super) async fn answer(parts: &Parts, image: Image) -> Result<ImageAnswer, Refused> {
+pub(in crate::http) async fn answer(parts: &Parts, image: Image) -> Result<ImageAnswer, Refused> {
     let id = image.id.to_string();
     let mut answers = answers(parts, &[image]).await?;
     answers.pop().ok_or_else(|| LibraryError::NotFound { id }.into())
 }
 
 /// Images with their tags and albums.
-pub(super) async fn answers(parts: &Parts, images: &[Image]) -> Result<Vec<ImageAnswer>, Refused> {
+pub(in crate::http) async fn answers(parts: &Parts, images: &[Image]) -> Result<Vec<ImageAnswer>, Refused> {
     let labels = parts.api.library.labels(images).await?;
     let delivery = &parts.delivery;
     let mut answers = Vec::with_capacity(images.len());

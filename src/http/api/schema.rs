@@ -28,14 +28,14 @@ struct Checked {
 /// Fields that do not fit.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", .0.iter().map(|wrong| format!("`{}` {}", wrong.field, wrong.reason)).collect::<Vec<_>>().join("; "))]
-pub(super) struct Invalid(Vec<Wrong>);
+pub(in crate::http) struct Invalid(Vec<Wrong>);
 
 impl Invalid {
-    pub(super) fn all(wrong: Vec<Wrong>) -> Self {
+    pub(in crate::http) fn all(wrong: Vec<Wrong>) -> Self {
         Self(wrong)
     }
 
-    pub(super) fn one(field: &str, reason: impl Into<String>) -> Self {
+    pub(in crate::http) fn one(field: &str, reason: impl Into<String>) -> Self {
         Self(vec![Wrong { field: field.to_owned(), reason: reason.into(), did_you_mean: None }])
     }
 }
@@ -56,7 +56,7 @@ impl Fault for Invalid {
 
 impl Schemas {
     /// `value` as a `T`, which its schema says it is.
-    pub(super) fn read<T>(&self, value: Value) -> Result<T, Invalid>
+    pub(in crate::http) fn read<T>(&self, value: Value) -> Result<T, Invalid>
     where
         T: DeserializeOwned + JsonSchema + 'static,
     {
@@ -77,7 +77,7 @@ impl Schemas {
     }
 
     /// The value of a query's field, of the type that the field `key` of `T` has.
-    pub(super) fn typed_text<T: JsonSchema + 'static>(&self, key: &str, text: &str) -> Value {
+    pub(in crate::http) fn typed_text<T: JsonSchema + 'static>(&self, key: &str, text: &str) -> Value {
         self.of::<T>().map_or_else(|| Value::from(text), |checked| typed(&checked.schema, key, text))
     }
 
@@ -98,7 +98,7 @@ impl Schemas {
 }
 
 /// How schemas stand in the description: beside each other, by name.
-pub(super) fn generator() -> SchemaGenerator {
+pub(in crate::http) fn generator() -> SchemaGenerator {
     let mut settings = SchemaSettings::draft2020_12();
     settings.definitions_path = "/components/schemas".into();
     settings.meta_schema = None;

@@ -135,7 +135,7 @@ async fn upload(call: Call) -> Result<Response<Body>, Refused> {
         file
     } else {
         let session = desk.raw(&head.headers, claim.wish.clone(), body).await?;
-        Received { name: String::new(), session: Ok(session) }
+        Received { field: String::new(), name: String::new(), session: Ok(session) }
     };
     let (status, pictures) = desk.finish(vec![file]).await?;
     claim.used(desk.now).await?;

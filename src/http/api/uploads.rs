@@ -62,10 +62,10 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
 
 /// Where an upload is handled: whose it is, and what it needs of the server.
 #[derive(Clone)]
-pub(super) struct Desk {
-    pub(super) parts: Arc<Parts>,
-    pub(super) owner: Owner,
-    pub(super) now: i64,
+pub(in crate::http) struct Desk {
+    pub(in crate::http) parts: Arc<Parts>,
+    pub(in crate::http) owner: Owner,
+    pub(in crate::http) now: i64,
 }
 
 /// Exactly one of `base64` and `url`. A form has the other fields beside its files.
@@ -174,11 +174,11 @@ async fn replace(call: Call) -> Result<Response<Body>, Refused> {
 }
 
 impl Desk {
-    pub(super) fn of(call: &Call, owner: Owner) -> Self {
+    pub(in crate::http) fn of(call: &Call, owner: Owner) -> Self {
         Self { parts: Arc::clone(&call.parts), owner, now: call.now }
     }
 
-    pub(super) fn uploads(&self) -> &Uploads {
+    pub(in crate::http) fn uploads(&self) -> &Uploads {
         &self.parts.api.uploads
     }
 
@@ -222,7 +222,7 @@ impl Desk {
         let mut pictures = Pictures { images: Vec::new(), errors: Vec::new() };
         let mut first = None;
         let mut all_known = true;
-        for (index, Received { name, session }) in files.into_iter().enumerate() {
+        for (index, Received { name, session, .. }) in files.into_iter().enumerate() {
             let done = match session {
                 Ok(session) => session.finish().await,
                 Err(error) => Err(error),
@@ -262,9 +262,7 @@ impl Desk {
 
     /// One file out of a JSON body.
     async fn one(&self, headers: &HeaderMap, body: Body) -> Result<Vec<Received>, Refused> {
-        let (uploads, owner) = (self.uploads(), self.owner);
-        let most = uploads.max_bytes().min(MOST_BASE64).saturating_mul(4) / 3 + 64 * 1024;
-        let mut fields = json_object_of(headers, body, usize::try_from(most).unwrap_or(usize::MAX)).await?;
+        let mut fields = json_object_of(headers, body, self.most_json()).await?;
         // Out of the way of the checks, which would copy it.
         let base64 = match fields.get_mut("base64") {
             Some(Value::String(text)) => Some(std::mem::take(text)),
@@ -272,20 +270,39 @@ impl Desk {
         };
         let upload: Upload = self.parts.api.schemas.read(Value::Object(fields))?;
         let wish = upload.about.wish(self).await?;
-        let mut session = match (upload.base64.and(base64), &upload.url) {
-            (Some(text), None) => {
-                let bytes = decoded(&text)?;
-                drop(text);
-                let mut session =
-                    uploads.begin(owner, Wish { declared: Some(bytes.len() as u64), ..wish }).await?;
-                session.write(bytes).await?;
-                session
-            }
-            (None, Some(url)) => uploads.fetch(owner, wish, url).await?,
+        let session = match (upload.base64.and(base64), &upload.url) {
+            (Some(text), None) => self.base64(text, wish).await?,
+            (None, Some(url)) => self.fetched(url, wish).await?,
             _ => return Err(Invalid::one("base64", "or `url` is needed, and not both").into()),
         };
-        session.seal().await?;
-        Ok(vec![Received { name: session.name().to_owned(), session: Ok(session) }])
+        Ok(vec![session])
+    }
+
+    /// A file out of a text, which is its URL or its bytes as base64.
+    pub(in crate::http) async fn from_text(&self, text: String, wish: Wish) -> Result<Received, Refused> {
+        let is_url = ["http://", "https://"].iter().any(|front| {
+            text.get(..front.len()).is_some_and(|start| start.eq_ignore_ascii_case(front))
+        });
+        if is_url { self.fetched(&text, wish).await } else { self.base64(text, wish).await }
+    }
+
+    /// The longest JSON that a file may come in.
+    pub(in crate::http) fn most_json(&self) -> usize {
+        let most = self.uploads().max_bytes().min(MOST_BASE64).saturating_mul(4) / 3 + 64 * 1024;
+        usize::try_from(most).unwrap_or(usize::MAX)
+    }
+
+    async fn base64(&self, text: String, wish: Wish) -> Result<Received, Refused> {
+        let bytes = decoded(&text)?;
+        drop(text);
+        let wish = Wish { declared: Some(bytes.len() as u64), ..wish };
+        let mut session = self.uploads().begin(self.owner, wish).await?;
+        session.write(bytes).await?;
+        sealed(session).await
+    }
+
+    async fn fetched(&self, url: &str, wish: Wish) -> Result<Received, Refused> {
+        sealed(self.uploads().fetch(self.owner, wish, url).await?).await
     }
 
     /// A file that is the whole body.
@@ -321,12 +338,12 @@ async fn by_hash(call: Call) -> Result<Response<Body>, Refused> {
     Ok(ok(&images::answer(&call.parts, image).await?))
 }
 
-pub(super) fn owner(user: &User) -> Owner {
+pub(in crate::http) fn owner(user: &User) -> Owner {
     Owner::new(user.pk, Quota { bytes: user.quota_bytes, files: user.quota_files })
 }
 
 /// Where a picture is to be filed. The album is looked for now: nobody should send much in vain.
-pub(super) async fn filing(
+pub(in crate::http) async fn filing(
     library: &Library,
     owner: i64,
     album: Option<String>,
@@ -401,6 +418,11 @@ fn decoded(text: &str) -> Result<Bytes, Invalid> {
     let alphabet = if url_safe { &alphabet::URL_SAFE } else { &alphabet::STANDARD };
     let bytes = GeneralPurpose::new(alphabet, LENIENT).decode(text);
     bytes.map(Bytes::from).map_err(|error| Invalid::one("base64", format!("is no base64: {error}")))
+}
+
+async fn sealed(mut session: Session) -> Result<Received, Refused> {
+    session.seal().await?;
+    Ok(Received { field: String::new(), name: session.name().to_owned(), session: Ok(session) })
 }
 
 fn missing(call: &Call) -> LibraryError {

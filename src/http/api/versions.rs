@@ -106,13 +106,16 @@ struct VersionList {
     versions: Vec<VersionAnswer>,
 }
 
+/// What became of a wish for a version.
+pub(in crate::http) enum Made {
+    Now { version: Version, was_known: bool },
+    Later { task_id: String },
+}
+
 async fn transform(mut call: Call) -> Result<Response<Body>, Refused> {
     let How { later } = call.query()?;
     let wish: TransformWish = call.json().await?;
-    let preferred = call
-        .header("prefer")
-        .is_some_and(|value| value.split(',').any(|part| part.trim().eq_ignore_ascii_case("respond-async")));
-    let later = later || wish.later || preferred;
+    let later = later || wish.later || prefers_async(&call);
     let image = call.api().library.get(reach(&call)?, call.value("id"), call.now).await?;
     let spec = match (wish.spec, wish.transformations) {
         (Some(spec), None) => spec,
@@ -121,15 +124,39 @@ async fn transform(mut call: Call) -> Result<Response<Body>, Refused> {
         }
         _ => return Err(Invalid::one("spec", "or `transformations` must be given, and not both").into()),
     };
+    match make(&call, &image, spec, later, None).await? {
+        Made::Later { task_id } => {
+            let status_url = format!("/v1/tasks/{task_id}");
+            let location = status_url.clone();
+            Ok(accepted(&Ordered { task_id, status: "pending", status_url }, &location))
+        }
+        Made::Now { version, was_known } => {
+            let answer = answer(&call.parts.delivery, &image, version)?;
+            Ok(if was_known { ok(&answer) } else { created(&answer) })
+        }
+    }
+}
+
+/// Makes a version, or leaves that to a task. `written` is the wish as the caller wrote it.
+pub(in crate::http) async fn make(
+    call: &Call,
+    image: &Image,
+    spec: String,
+    later: bool,
+    written: Option<&Value>,
+) -> Result<Made, Refused> {
     let who = call.who()?;
     if later {
         call.parts.delivery.check_version(&spec)?;
-        let order =
-            VersionOrder { image: image.id.to_string(), spec, user: who.user.pk, client: call.client };
+        let order = VersionOrder {
+            image: image.id.to_string(),
+            spec,
+            user: who.user.pk,
+            client: call.client,
+            wish: written.cloned(),
+        };
         let task_id = call.api().library.order_version(&order, call.now).await?;
-        let status_url = format!("/v1/tasks/{task_id}");
-        let location = status_url.clone();
-        return Ok(accepted(&Ordered { task_id, status: "pending", status_url }, &location));
+        return Ok(Made::Later { task_id });
     }
     let viewer = if who.scopes.has(Scope::Admin) { Viewer::Admin } else { Viewer::User(who.user.pk) };
     let quota = match image.owner {
@@ -144,9 +171,14 @@ async fn transform(mut call: Call) -> Result<Response<Body>, Refused> {
         }
     };
     let wish = Wish { spec: &spec, viewer, client: call.client, quota, now: call.now };
-    let (version, known) = Box::pin(call.parts.delivery.keep(&image, &wish)).await?;
-    let answer = answer(&call.parts.delivery, &image, version)?;
-    Ok(if known { ok(&answer) } else { created(&answer) })
+    let (version, was_known) = Box::pin(call.parts.delivery.keep(image, &wish)).await?;
+    Ok(Made::Now { version, was_known })
+}
+
+/// RFC 7240 §4.1
+pub(in crate::http) fn prefers_async(call: &Call) -> bool {
+    let asked = call.header("prefer").unwrap_or_default();
+    asked.split(',').any(|part| part.trim().eq_ignore_ascii_case("respond-async"))
 }
 
 async fn list(call: Call) -> Result<Response<Body>, Refused> {
@@ -169,13 +201,23 @@ pub(super) async fn made(
     result: &Value,
     now: i64,
 ) -> Result<Option<Value>, Refused> {
+    let Some((image, version)) = kept(parts, reach, result, now).await? else { return Ok(None) };
+    Ok(serde_json::to_value(answer(&parts.delivery, &image, version)?).ok())
+}
+
+/// The version that a task made, if it is still there.
+pub(in crate::http) async fn kept(
+    parts: &Parts,
+    reach: Reach,
+    result: &Value,
+    now: i64,
+) -> Result<Option<(Image, Version)>, Refused> {
     let library = &parts.api.library;
     let (Some(image), Some(id)) = (result["image_id"].as_str(), result["version_id"].as_str()) else {
         return Ok(None);
     };
     let Ok(image) = library.get(reach, image, now).await else { return Ok(None) };
-    let Some(version) = library.version_by_id(&image, id).await? else { return Ok(None) };
-    Ok(serde_json::to_value(answer(&parts.delivery, &image, version)?).ok())
+    Ok(library.version_by_id(&image, id).await?.map(|version| (image, version)))
 }
 
 fn answer(delivery: &Delivery, image: &Image, version: Version) -> Result<VersionAnswer, Refused> {

@@ -1,7 +1,6 @@
 //! For programs in which one says oneself where to upload: `/api/upload` takes a file under any name, or base64 or a URL in
 //! JSON, and answers under every name that they look for.
 
-
 use http::{Response, StatusCode};
 use serde_json::{Value, json};
 

@@ -5,6 +5,7 @@ use http::{Response, StatusCode};
 use serde_json::{Value, json};
 
 use super::Dialect::Lsky;
+use super::Spoken;
 use super::answer::ok;
 use super::call::{Parcel, Receives};
 use super::credentials::Spot;
@@ -13,7 +14,6 @@ use super::paginator::Paginator;
 use super::picture::{About, HostFault, Picture, date, later, one, said};
 use super::row::Row;
 use super::shape::{Refusal, Shape, words};
-use super::Spoken;
 use crate::accounts::{NewKey, Scope, Scopes};
 use crate::delivery::body::Body;
 use crate::http::api::call::{Call, Refused};
@@ -64,7 +64,9 @@ fn done(message: &str, data: &Value) -> Response<Body> {
 
 async fn make_token(mut call: Call) -> Result<Response<Body>, Refused> {
     let fields = call.fields().await?;
-    let text = |name, why| fields.text(name).filter(|text| !text.is_empty()).ok_or(HostFault::Field { field: name, why });
+    let text = |name, why| {
+        fields.text(name).filter(|text| !text.is_empty()).ok_or(HostFault::Field { field: name, why })
+    };
     let (email, password) = (text("email", "is missing")?, text("password", "is missing")?);
     let who = call.api().accounts.by_password(&email, &password, call.client, call.now).await?;
     let wanted = Scopes::of(&[Scope::Read, Scope::Upload, Scope::Manage]).and(who.scopes);
@@ -91,7 +93,9 @@ async fn upload(mut call: Call) -> Result<Response<Body>, Refused> {
 /// where the configuration says no other, or addresses in texts would end within a day.
 async fn about(call: &Call, parcel: &Parcel) -> Result<About, Refused> {
     if said(parcel, &["strategy_id"]).is_some_and(|id| id.parse() != Ok(STRATEGY)) {
-        return Err(HostFault::Field { field: "strategy_id", why: "is not one of `/api/v1/strategies`" }.into());
+        return Err(
+            HostFault::Field { field: "strategy_id", why: "is not one of `/api/v1/strategies`" }.into()
+        );
     }
     let expires = match said(parcel, &["expired_at"]) {
         None => Expires::Usual,
@@ -114,7 +118,9 @@ async fn about(call: &Call, parcel: &Parcel) -> Result<About, Refused> {
 
 async fn images(call: Call) -> Result<Response<Body>, Refused> {
     let pairs = query(&call);
-    let asked = |name: &str| pairs.iter().rev().find(|(key, text)| key == name && !text.is_empty()).map(|(_, text)| &**text);
+    let asked = |name: &str| {
+        pairs.iter().rev().find(|(key, text)| key == name && !text.is_empty()).map(|(_, text)| &**text)
+    };
     let sort = match asked("order") {
         None | Some("newest") => Sort::Newest,
         Some("earliest") => Sort::Oldest,
@@ -129,7 +135,9 @@ async fn images(call: Call) -> Result<Response<Body>, Refused> {
         None => None,
         Some("public" | "1") => Some(Visibility::Public),
         Some("private" | "0") => Some(Visibility::Private),
-        Some(_) => return Err(HostFault::Field { field: "permission", why: "must be public or private" }.into()),
+        Some(_) => {
+            return Err(HostFault::Field { field: "permission", why: "must be public or private" }.into());
+        }
     };
     let album = match asked("album_id") {
         None => None,
@@ -166,9 +174,7 @@ async fn albums(call: Call) -> Result<Response<Body>, Refused> {
     let page = page_of(&pairs);
     let skip = u64::from(page - 1) * u64::from(PER_PAGE);
     let (albums, total) = call.api().library.albums_from(call.who()?.user.pk, skip, PER_PAGE).await?;
-    let told = |album: &Album| {
-        json!({ "id": album.number(), "name": album.name, "intro": "", "image_num": album.images })
-    };
+    let told = |album: &Album| json!({ "id": album.number(), "name": album.name, "intro": "", "image_num": album.images });
     let data = albums.iter().map(told).collect();
     Ok(done("success", &paginator(&call, &pairs, page, total).json(data)))
 }

@@ -45,9 +45,7 @@ impl Paginator<'_> {
 
     fn links(&self) -> Vec<Value> {
         let (page, last) = (u64::from(self.page), self.last());
-        let link = |url: Option<u64>, label: &str, active: bool| {
-            json!({ "url": url.map(|page| self.url(page)), "label": label, "active": active })
-        };
+        let link = |url: Option<u64>, label: &str, active: bool| json!({ "url": url.map(|page| self.url(page)), "label": label, "active": active });
         let mut links = vec![link((page > 1).then(|| page - 1), "&laquo; Previous", false)];
         links.extend(self.shown().into_iter().map(|shown| match shown {
             Some(number) => link(Some(number), &number.to_string(), number == page),

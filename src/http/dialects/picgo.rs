@@ -24,12 +24,19 @@ use crate::library::Reach;
 use crate::upload::Wish;
 
 /// PicGo has its secret in a header or the query, PicList a key in the query; note-taking programs can send neither header.
-const SPOTS: &[Spot] = &[Spot::Bearer, Spot::Header("x-picgo-secret"), Spot::Query("secret"), Spot::Query("key")];
+const SPOTS: &[Spot] =
+    &[Spot::Bearer, Spot::Header("x-picgo-secret"), Spot::Query("secret"), Spot::Query("key")];
 
 pub(super) const ROWS: &[Row] = &[
-    Row::post(Picgo, "/upload", |call| Box::pin(upload(call))).credentials(SPOTS).scope(Scope::Upload).files(),
+    Row::post(Picgo, "/upload", |call| Box::pin(upload(call)))
+        .credentials(SPOTS)
+        .scope(Scope::Upload)
+        .files(),
     Row::post(Picgo, "/delete", |call| Box::pin(delete(call))).credentials(SPOTS),
-    Row::post(Picgo, "/heartbeat", |_| Box::pin(async { Ok(ok(&json!({ "success": true, "result": "alive" }))) })).anyone(),
+    Row::post(Picgo, "/heartbeat", |_| {
+        Box::pin(async { Ok(ok(&json!({ "success": true, "result": "alive" }))) })
+    })
+    .anyone(),
 ];
 
 /// As many as a form may have.
@@ -191,7 +198,9 @@ mod tests {
     #[test]
     fn only_addresses_of_the_web_are_fetched() {
         assert!(is_url("http://x/a.png") && is_url("HTTPS://x/a.png"));
-        for path in ["/home/ana/a.png", "C:\\a.png", "file:///etc/passwd", "ftp://x/a", "data:image/png;base64,", "h"] {
+        for path in
+            ["/home/ana/a.png", "C:\\a.png", "file:///etc/passwd", "ftp://x/a", "data:image/png;base64,", "h"]
+        {
             assert!(!is_url(path), "{path}");
         }
     }
