@@ -114,7 +114,7 @@ pub(super) async fn receive_with(
     let mut form = Form { files: Vec::new(), texts: Vec::new() };
     while let Some(part) = parts.next_field().await? {
         left.head(part.headers());
-        let Some(name) = part.file_name().map(str::to_owned) else {
+        let Some(name) = part.file_name().map(last_part) else {
             let key = part.name().unwrap_or_default().to_owned();
             // One of them at most, or many would be held at once.
             let is_large = large.fields.contains(&&*key)
@@ -159,6 +159,11 @@ pub(super) async fn texts(headers: &HeaderMap, body: Body) -> Result<Vec<(String
         }
     }
     Ok(texts)
+}
+
+/// The name of a file without the folders that it lay in at the sender's, which some send along.
+fn last_part(name: &str) -> String {
+    name.rsplit(['/', '\\']).next().unwrap_or(name).to_owned()
 }
 
 /// A wish for a file of this name, unless the wish has one.

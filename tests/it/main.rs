@@ -23,6 +23,7 @@ mod direct;
 mod faults;
 mod freshness;
 mod golden;
+mod hosts;
 mod http2;
 mod jobs;
 mod library;
