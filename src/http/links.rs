@@ -23,6 +23,7 @@ use super::router::Parts;
 use crate::accounts::{Accounts, AccountsError, NewUser};
 use crate::auth::RemovalKey;
 use crate::delivery::body::Body;
+use crate::error::Fault as _;
 use crate::library::{Image, LibraryError, Reach, Visibility};
 
 /// As in `Allow`.

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use super::Dialect::Chevereto;
 use super::Spoken;
 use super::answer::{ok, whole};
-use super::call::{Parcel, Receives, is_urlencoded};
+use super::call::{Receives, is_urlencoded};
 use super::credentials::{Spot, query_value, who};
-use super::picture::{About, HostFault, Picture, date, one, reason, said};
+use super::picture::{About, HostFault, Picture, date, keep_one, reason, said};
 use super::row::Row;
 use super::shape::{Refusal, Shape, words};
 use crate::accounts::Scope;
@@ -48,10 +48,12 @@ pub(super) fn shape(spoken: &Spoken, refusal: &Refusal<'_>) -> Shape {
 
 async fn upload(mut call: Call) -> Result<Response<Body>, Refused> {
     identify(&mut call).await?;
-    let (uploaded, parcel) = one(&mut call, &HOW, about).await?;
+    let parcel = call.receive(&HOW).await?;
+    let about = about(&call, &parcel.texts)?;
+    let uploaded = keep_one(&mut call, parcel.files, about).await?;
     let picture = Picture::uploaded(&call.parts, uploaded)?;
     let url = &picture.links.url;
-    let format = said(&parcel, &["format"]).map(str::to_owned);
+    let format = said(&parcel.texts, &["format"]).map(str::to_owned);
     let format = format.or_else(|| query_value(call.head.uri.query(), "format"));
     Ok(match format.as_deref() {
         Some("txt") => whole(StatusCode::OK, "text/plain; charset=utf-8", url.clone().into()),
@@ -90,9 +92,9 @@ async fn key_in_body(call: &mut Call) -> Result<Option<String>, Refused> {
     Ok(texts.into_iter().find(|(name, text)| name == "key" && !text.is_empty()).map(|(_, text)| text))
 }
 
-async fn about(call: &Call, parcel: &Parcel) -> Result<About, Refused> {
+fn about(call: &Call, texts: &[(String, String)]) -> Result<About, Refused> {
     let query = call.head.uri.query();
-    let field = |name: &str| said(parcel, &[name]).map(str::to_owned).or_else(|| query_value(query, name));
+    let field = |name: &str| said(texts, &[name]).map(str::to_owned).or_else(|| query_value(query, name));
     let expires = match field("expiration").filter(|text| !text.is_empty()) {
         None => Expires::Usual,
         Some(text) => {

@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use super::Dialect::Generic;
 use super::Spoken;
 use super::answer::{json, whole};
-use super::call::{Parcel, Receives};
+use super::call::Receives;
 use super::credentials::{Spot, query_value};
-use super::picture::{About, HostFault, Picture, one, said};
+use super::picture::{About, HostFault, Picture, keep_one, said};
 use super::row::Row;
 use super::shape::{Refusal, Shape, words};
 use crate::accounts::Scope;
@@ -48,7 +48,10 @@ async fn upload(mut call: Call) -> Result<Response<Body>, Refused> {
         Some("text" | "txt") => true,
         Some(_) => return Err(HostFault::Field { field: "format", why: "must be json or text" }.into()),
     };
-    let (uploaded, _) = one(&mut call, &HOW, about).await?;
+    let parcel = call.receive(&HOW).await?;
+    let name = said(&parcel.texts, &["name", "filename", "title"]).map(str::to_owned);
+    let about = About { name, ..About::default() };
+    let uploaded = keep_one(&mut call, parcel.files, about).await?;
     let status = if uploaded.duplicate { StatusCode::OK } else { StatusCode::CREATED };
     let picture = Picture::uploaded(&call.parts, uploaded)?;
     if plain {
@@ -56,11 +59,6 @@ async fn upload(mut call: Call) -> Result<Response<Body>, Refused> {
         return Ok(whole(status, "text/plain; charset=utf-8", text.into()));
     }
     Ok(json(status, &told(&picture)))
-}
-
-async fn about(_: &Call, parcel: &Parcel) -> Result<About, Refused> {
-    let name = said(parcel, &["name", "filename", "title"]).map(str::to_owned);
-    Ok(About { name, ..About::default() })
 }
 
 /// The address stands where the most common programs look for it.

@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 use super::Dialect::Lsky;
 use super::Spoken;
 use super::answer::ok;
-use super::call::{Parcel, Receives};
+use super::call::Receives;
 use super::credentials::Spot;
 use super::language::Language;
 use super::paginator::Paginator;
-use super::picture::{About, HostFault, Picture, date, later, one, said};
+use super::picture::{About, HostFault, Picture, date, keep_one, later, said};
 use super::row::Row;
 use super::shape::{Refusal, Shape, words};
 use crate::accounts::{NewKey, Scope, Scopes};
@@ -84,31 +84,33 @@ async fn end_tokens(call: Call) -> Result<Response<Body>, Refused> {
 }
 
 async fn upload(mut call: Call) -> Result<Response<Body>, Refused> {
-    let (uploaded, _) = one(&mut call, &Receives::default(), about).await?;
+    let parcel = call.receive(&Receives::default()).await?;
+    let about = about(&mut call, &parcel.texts).await?;
+    let uploaded = keep_one(&mut call, parcel.files, about).await?;
     let picture = Picture::uploaded(&call.parts, uploaded)?;
     Ok(done(call.language().pick("上传成功", "Uploaded"), &told(&picture)))
 }
 
 /// A private picture there is one that the gallery leaves out, and its address works for everybody: so it is public here,
 /// where the configuration says no other, or addresses in texts would end within a day.
-async fn about(call: &Call, parcel: &Parcel) -> Result<About, Refused> {
-    if said(parcel, &["strategy_id"]).is_some_and(|id| id.parse() != Ok(STRATEGY)) {
+async fn about(call: &mut Call, texts: &[(String, String)]) -> Result<About, Refused> {
+    if said(texts, &["strategy_id"]).is_some_and(|id| id.parse() != Ok(STRATEGY)) {
         return Err(
             HostFault::Field { field: "strategy_id", why: "is not one of `/api/v1/strategies`" }.into()
         );
     }
-    let expires = match said(parcel, &["expired_at"]) {
+    let expires = match said(texts, &["expired_at"]) {
         None => Expires::Usual,
         Some(text) => Expires::At(later(text, call.now).ok_or(HostFault::Field {
             field: "expired_at",
             why: "must be a time to come, as 2027-01-31 12:00:00 in UTC",
         })?),
     };
-    let album = match said(parcel, &["album_id"]) {
+    let album = match said(texts, &["album_id"]) {
         Some("0") | None => None,
         Some(id) => Some(album_of(call, id).await?.id),
     };
-    let visibility = match said(parcel, &["permission"]) {
+    let visibility = match said(texts, &["permission"]) {
         Some("1") => Some(Visibility::Public),
         Some("0") | None => None,
         Some(_) => return Err(HostFault::Field { field: "permission", why: "must be 0 or 1" }.into()),
@@ -116,7 +118,7 @@ async fn about(call: &Call, parcel: &Parcel) -> Result<About, Refused> {
     Ok(About { visibility, expires, album, ..About::default() })
 }
 
-async fn images(call: Call) -> Result<Response<Body>, Refused> {
+async fn images(mut call: Call) -> Result<Response<Body>, Refused> {
     let pairs = query(&call);
     let asked = |name: &str| {
         pairs.iter().rev().find(|(key, text)| key == name && !text.is_empty()).map(|(_, text)| &**text)
@@ -141,7 +143,7 @@ async fn images(call: Call) -> Result<Response<Body>, Refused> {
     };
     let album = match asked("album_id") {
         None => None,
-        Some(id) => Some(album_of(&call, id).await?.id),
+        Some(id) => Some(album_of(&mut call, id).await?.id),
     };
     let query = asked("keyword").map(str::to_owned);
     let who = call.who()?;
@@ -179,8 +181,9 @@ async fn albums(call: Call) -> Result<Response<Body>, Refused> {
     Ok(done("success", &paginator(&call, &pairs, page, total).json(data)))
 }
 
-async fn delete_album(call: Call) -> Result<Response<Body>, Refused> {
-    let album = album_of(&call, call.value("id")).await?;
+async fn delete_album(mut call: Call) -> Result<Response<Body>, Refused> {
+    let id = call.value("id").to_owned();
+    let album = album_of(&mut call, &id).await?;
     call.api().library.delete_album(Reach::Owner(call.who()?.user.pk), &album.id).await?;
     Ok(done(call.language().pick("删除成功", "Deleted"), &json!({})))
 }
@@ -220,7 +223,7 @@ async fn strategies(call: Call) -> Result<Response<Body>, Refused> {
 }
 
 /// An album by its number, or by the id that it has elsewhere.
-async fn album_of(call: &Call, id: &str) -> Result<Album, Refused> {
+async fn album_of(call: &mut Call, id: &str) -> Result<Album, Refused> {
     let (library, owner) = (&call.api().library, call.who()?.user.pk);
     match id.parse() {
         Ok(number) => Ok(library.numbered_album(owner, number).await?),

@@ -15,7 +15,6 @@ use super::shape::{Refusal, Shape, words};
 use crate::accounts::Scope;
 use crate::auth::RemovalKey;
 use crate::delivery::body::Body;
-
 use crate::http::api::call::{Call, Refused};
 use crate::http::api::uploads::{Desk, owner};
 use crate::http::form::{self, Received};
@@ -58,8 +57,8 @@ async fn upload(mut call: Call) -> Result<Response<Body>, Refused> {
         return Err(HostFault::NoFile.into());
     }
     let mut pictures = Vec::with_capacity(files.len());
-    for (_, done) in call.keep(files).await {
-        pictures.push(Picture::uploaded(&call.parts, done?)?);
+    for file in files {
+        pictures.push(Picture::uploaded(&call.parts, file.session?.finish().await?)?);
     }
     let result: Vec<&str> = pictures.iter().map(|picture| &*picture.links.url).collect();
     let full: Vec<Value> = pictures.iter().map(told).collect();
@@ -100,7 +99,7 @@ async fn delete(mut call: Call) -> Result<Response<Body>, Refused> {
     }
     let (mut gone, mut first) = (0, None);
     for entry in &list {
-        match delete_one(&call, entry).await {
+        match delete_one(&mut call, entry).await {
             Ok(()) => gone += 1,
             Err(refused) => first = first.or(Some(refused)),
         }
@@ -115,7 +114,7 @@ async fn delete(mut call: Call) -> Result<Response<Body>, Refused> {
     }
 }
 
-async fn delete_one(call: &Call, entry: &Value) -> Result<(), Refused> {
+async fn delete_one(call: &mut Call, entry: &Value) -> Result<(), Refused> {
     let (who, library) = (call.who()?, &call.api().library);
     let text = |name: &str| entry.get(name).and_then(Value::as_str);
     let shown = entry.as_str().or_else(|| text("id")).or_else(|| text("imgUrl")).or_else(|| text("url"));

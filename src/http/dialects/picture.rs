@@ -1,16 +1,16 @@
 //! What the hosts' dialects have in common: a picture as all of them tell of it, before each gives it names of its own,
-//! and an upload from a request to a picture that is kept.
+//! and what one of them may say of a picture that comes.
 
 use http::StatusCode;
 use jiff::Timestamp;
 
-use super::call::{Parcel, Receives};
 use crate::accounts::{Scope, Who};
 use crate::delivery::words_of;
 use crate::error::{Fault, Kind};
 use crate::http::api::call::{Call, Refused};
-use crate::http::api::image::{Links, VisibilityWord};
+use crate::http::api::image::Links;
 use crate::http::api::uploads::filing;
+use crate::http::form::Received;
 use crate::http::router::Parts;
 use crate::library::{Image, Visibility};
 use crate::upload::{Expires, Uploaded, Wish};
@@ -93,42 +93,33 @@ impl Picture {
     }
 }
 
-/// One picture out of a request. `about` reads what the dialect says of it.
-pub(super) async fn one(
+/// Keeps the first file that came.
+pub(super) async fn keep_one(
     call: &mut Call,
-    how: &Receives,
-    about: impl AsyncFnOnce(&Call, &Parcel) -> Result<About, Refused>,
-) -> Result<(Uploaded, Parcel), Refused> {
-    let mut parcel = call.receive(how).await?;
-    let about = about(call, &parcel).await?;
-    describe(call, &mut parcel, about).await?;
-    let files = std::mem::take(&mut parcel.files);
-    let first = call.keep(files.into_iter().take(1).collect()).await.into_iter().next();
-    let (_, done) = first.ok_or(HostFault::NoFile)?;
-    Ok((done?, parcel))
-}
-
-/// Says of every file of the parcel what is to be recorded. Nobody's album is found out here and not after the last byte.
-async fn describe(call: &Call, parcel: &mut Parcel, about: About) -> Result<(), Refused> {
-    let owner = call.who()?.user.pk;
-    let library = call.api().uploads.library();
-    let filing = filing(library, owner, about.album, about.tags.iter().map(String::as_str)).await?;
-    for session in parcel.files.iter_mut().filter_map(|file| file.session.as_mut().ok()) {
+    files: Vec<Received>,
+    about: About,
+) -> Result<Uploaded, Refused> {
+    let mut file = files.into_iter().next().ok_or(HostFault::NoFile)?;
+    if let Ok(session) = &mut file.session {
+        let owner = call.who()?.user.pk;
+        let library = call.api().uploads.library();
+        let tags = about.tags.iter().map(String::as_str);
+        let filing = filing(library, owner, about.album.clone(), tags).await?;
         let own = session.wish_mut();
         if let Some(name) = &about.name {
-            own.name.clone_from(&Wish::named(name).name);
+            own.name = Wish::named(name).name;
         }
         own.visibility = about.visibility.or(own.visibility);
         own.expires = about.expires;
-        own.filing = filing.clone();
+        own.filing = filing;
     }
-    Ok(())
+    Ok(file.session?.finish().await?)
 }
 
-/// The first text of a form or a JSON object under one of these names that says something.
-pub(super) fn said<'p>(parcel: &'p Parcel, names: &[&str]) -> Option<&'p str> {
+/// The first text under one of these names that says something.
+pub(super) fn said<'t>(texts: &'t [(String, String)], names: &[&str]) -> Option<&'t str> {
     let found = |name: &&str| {
-        let text = parcel.texts.iter().find(|(key, text)| key == *name && !text.trim().is_empty());
+        let text = texts.iter().find(|(key, text)| key == *name && !text.trim().is_empty());
         text.map(|(_, text)| text.trim())
     };
     names.iter().find_map(found)

@@ -8,7 +8,7 @@ use super::Dialect::Sharex;
 use super::Spoken;
 use super::answer::json;
 use super::call::Receives;
-use super::picture::{About, Picture, one};
+use super::picture::{About, Picture, keep_one};
 use super::row::Row;
 use super::shape::{Refusal, Shape, words};
 use crate::accounts::Scope;
@@ -25,7 +25,8 @@ pub(super) fn shape(spoken: &Spoken, refusal: &Refusal<'_>) -> Shape {
 }
 
 async fn upload(mut call: Call) -> Result<Response<Body>, Refused> {
-    let (uploaded, _) = one(&mut call, &Receives::default(), async |_, _| Ok(About::default())).await?;
+    let files = call.receive(&Receives::default()).await?.files;
+    let uploaded = keep_one(&mut call, files, About::default()).await?;
     let status = if uploaded.duplicate { StatusCode::OK } else { StatusCode::CREATED };
     let picture = Picture::uploaded(&call.parts, uploaded)?;
     let told = json!({

@@ -8,7 +8,7 @@ use super::Spoken;
 use super::answer::ok;
 use super::call::Receives;
 use super::credentials::Spot;
-use super::picture::{About, Picture, one};
+use super::picture::{About, Picture, keep_one};
 use super::row::Row;
 use super::shape::{Refusal, Shape, words};
 use crate::accounts::Scope;
@@ -41,7 +41,8 @@ pub(super) fn shape(spoken: &Spoken, refusal: &Refusal<'_>) -> Shape {
 
 async fn upload(mut call: Call) -> Result<Response<Body>, Refused> {
     let request_id = call.request_id();
-    let (uploaded, _) = one(&mut call, &HOW, async |_, _| Ok(About::default())).await?;
+    let files = call.receive(&HOW).await?.files;
+    let uploaded = keep_one(&mut call, files, About::default()).await?;
     let duplicate = uploaded.duplicate;
     let picture = Picture::uploaded(&call.parts, uploaded)?;
     if duplicate {
