@@ -298,3 +298,55 @@ impl Left {
         self.bytes = self.bytes.map(|left| left.saturating_sub(bytes));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn looking_ahead_takes_nothing_away() {
+        let headers = |value: &str| HeaderMap::from_iter([(CONTENT_TYPE, value.parse().unwrap())]);
+        let form = headers("multipart/form-data; boundary=XyZ");
+        let part = |name: &str, rest: &str, text: &str| {
+            format!("--XyZ\r\nContent-Disposition: form-data; name=\"{name}\"{rest}\r\n\r\n{text}\r\n")
+        };
+        let file = |length| part("source", "; filename=\"a.png\"", &"x".repeat(length));
+        let key = part("key", "", "k1");
+        for (head, text, found) in [
+            (&form, format!("{key}{}--XyZ--\r\n", file(200_000)), true),
+            (&form, format!("{}{key}--XyZ--\r\n", file(1000)), true),
+            (&form, format!("{}{key}--XyZ--\r\n", file(200_000)), false),
+            (
+                &headers("application/x-www-form-urlencoded"),
+                format!("key=k1&source={}", "x".repeat(200_000)),
+                true,
+            ),
+            (
+                &headers("application/x-www-form-urlencoded"),
+                format!("source={}&key=k1", "x".repeat(200_000)),
+                false,
+            ),
+            (&headers("application/x-www-form-urlencoded"), "key=k1".to_owned(), true),
+        ] {
+            // As it comes from a socket: in pieces.
+            let pieces: Vec<_> = text
+                .as_bytes()
+                .chunks(10_000)
+                .map(|piece| Ok::<_, BoxError>(Bytes::copy_from_slice(piece)))
+                .collect();
+            let body = Body::sized(futures_util::stream::iter(pieces), text.len() as u64);
+            let (texts, body) = look_ahead(head, body).await.map_err(|fault| fault.code()).unwrap();
+            assert_eq!(texts.contains(&("key".to_owned(), "k1".to_owned())), found);
+            assert_eq!(body.collect().await.unwrap().to_bytes(), text.as_bytes());
+        }
+    }
+
+    #[test]
+    fn names_of_files_lose_their_folders() {
+        for (given, kept) in
+            [("a.png", "a.png"), ("/home/ana/a.png", "a.png"), ("C:\\a b.png", "a b.png"), ("dir/", "")]
+        {
+            assert_eq!(last_part(given), kept);
+        }
+    }
+}

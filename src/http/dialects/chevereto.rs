@@ -51,7 +51,7 @@ async fn upload(mut call: Call) -> Result<Response<Body>, Refused> {
     let parcel = call.receive(&HOW).await?;
     let about = about(&call, &parcel.texts)?;
     let uploaded = keep_one(&mut call, parcel.files, about).await?;
-    let picture = Picture::uploaded(&call.parts, uploaded)?;
+    let picture = Picture::uploaded(&call.parts, uploaded, call.who()?)?;
     let url = &picture.links.url;
     let format = said(&parcel.texts, &["format"]).map(str::to_owned);
     let format = format.or_else(|| query_value(call.head.uri.query(), "format"));

@@ -53,7 +53,7 @@ async fn upload(mut call: Call) -> Result<Response<Body>, Refused> {
     let about = About { name, ..About::default() };
     let uploaded = keep_one(&mut call, parcel.files, about).await?;
     let status = if uploaded.duplicate { StatusCode::OK } else { StatusCode::CREATED };
-    let picture = Picture::uploaded(&call.parts, uploaded)?;
+    let picture = Picture::uploaded(&call.parts, uploaded, call.who()?)?;
     if plain {
         let text = format!("{}\n", picture.links.url);
         return Ok(whole(status, "text/plain; charset=utf-8", text.into()));

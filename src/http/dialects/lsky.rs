@@ -87,7 +87,7 @@ async fn upload(mut call: Call) -> Result<Response<Body>, Refused> {
     let parcel = call.receive(&Receives::default()).await?;
     let about = about(&mut call, &parcel.texts).await?;
     let uploaded = keep_one(&mut call, parcel.files, about).await?;
-    let picture = Picture::uploaded(&call.parts, uploaded)?;
+    let picture = Picture::uploaded(&call.parts, uploaded, call.who()?)?;
     Ok(done(call.language().pick("上传成功", "Uploaded"), &told(&picture)))
 }
 

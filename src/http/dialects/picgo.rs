@@ -58,7 +58,8 @@ async fn upload(mut call: Call) -> Result<Response<Body>, Refused> {
     }
     let mut pictures = Vec::with_capacity(files.len());
     for file in files {
-        pictures.push(Picture::uploaded(&call.parts, file.session?.finish().await?)?);
+        let uploaded = file.session?.finish().await?;
+        pictures.push(Picture::uploaded(&call.parts, uploaded, call.who()?)?);
     }
     let result: Vec<&str> = pictures.iter().map(|picture| &*picture.links.url).collect();
     let full: Vec<Value> = pictures.iter().map(told).collect();

@@ -66,9 +66,10 @@ impl Fault for HostFault {
 }
 
 impl Picture {
-    /// Right after an upload: whoever brought it may take it back.
-    pub(super) fn uploaded(parts: &Parts, uploaded: Uploaded) -> Result<Self, Refused> {
-        Self::new(parts, uploaded.image, true)
+    /// Right after an upload: whoever brought it may take it back. What was there may be known to somebody by its bytes
+    /// alone, who has come by a key that uploads and nothing else.
+    pub(super) fn uploaded(parts: &Parts, uploaded: Uploaded, who: &Who) -> Result<Self, Refused> {
+        Self::new(parts, uploaded.image, !uploaded.duplicate || who.scopes.has(Scope::Manage))
     }
 
     /// In a list, for `who`.

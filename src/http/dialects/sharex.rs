@@ -28,7 +28,7 @@ async fn upload(mut call: Call) -> Result<Response<Body>, Refused> {
     let files = call.receive(&Receives::default()).await?.files;
     let uploaded = keep_one(&mut call, files, About::default()).await?;
     let status = if uploaded.duplicate { StatusCode::OK } else { StatusCode::CREATED };
-    let picture = Picture::uploaded(&call.parts, uploaded)?;
+    let picture = Picture::uploaded(&call.parts, uploaded, call.who()?)?;
     let told = json!({
         "url": picture.links.url,
         "thumbnail": picture.links.thumbnail,

@@ -44,7 +44,7 @@ async fn upload(mut call: Call) -> Result<Response<Body>, Refused> {
     let files = call.receive(&HOW).await?.files;
     let uploaded = keep_one(&mut call, files, About::default()).await?;
     let duplicate = uploaded.duplicate;
-    let picture = Picture::uploaded(&call.parts, uploaded)?;
+    let picture = Picture::uploaded(&call.parts, uploaded, call.who()?)?;
     if duplicate {
         let url = &picture.links.url;
         return Ok(ok(&json!({

@@ -87,6 +87,30 @@ async fn tags_are_renamed_merged_and_removed_with_the_words_of_their_images() {
 }
 
 #[tokio::test]
+async fn albums_have_numbers_and_places_in_their_list() {
+    let dir = tempfile::tempdir().unwrap();
+    let library = library(dir.path()).await;
+    let mut made = Vec::new();
+    for (owner, name) in [(ME, "a"), (8, "theirs"), (ME, "b"), (ME, "c")] {
+        made.push(library.create_album(owner, name, now_ms()).await.unwrap());
+    }
+    for album in &made {
+        let mine = library.numbered_album(ME, album.number()).await;
+        assert_eq!(mine.ok().map(|found| found.id), (album.owner == ME).then(|| album.id.clone()));
+    }
+    for number in [0, -1, i64::MAX, made[3].number() + 1] {
+        assert!(library.numbered_album(ME, number).await.is_err(), "{number}");
+    }
+    let part = async |skip| {
+        let (albums, total) = library.albums_from(ME, skip, 2).await.unwrap();
+        (albums.into_iter().map(|album| album.name).collect::<Vec<_>>().concat(), total)
+    };
+    assert_eq!(part(0).await, ("cb".to_owned(), 3));
+    assert_eq!(part(2).await, ("a".to_owned(), 3));
+    assert_eq!(part(u64::MAX).await, (String::new(), 3));
+}
+
+#[tokio::test]
 async fn an_album_keeps_its_order_its_count_and_its_cover() {
     let dir = tempfile::tempdir().unwrap();
     let library = library(dir.path()).await;

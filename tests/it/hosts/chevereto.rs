@@ -25,7 +25,8 @@ fn a_source_is_a_file_base64_or_an_address_and_the_key_may_be_a_field() {
     let png = encoded(Format::Png, 200, 200, 1);
     assert!(png.len() > 80_000, "{}", png.len());
     let text = STANDARD.encode(&png);
-    let field = |parts: &[(&str, Option<&str>, &[u8])]| send_form(&server, "/api/1/upload", ("x-none", "1"), parts);
+    let field =
+        |parts: &[(&str, Option<&str>, &[u8])]| send_form(&server, "/api/1/upload", ("x-none", "1"), parts);
 
     let first = field(&[("key", None, key.as_bytes()), ("source", Some("cat.png"), &png)]);
     assert_eq!(first.status, 200, "{}", first.text());
@@ -38,14 +39,18 @@ fn a_source_is_a_file_base64_or_an_address_and_the_key_may_be_a_field() {
         let sent = server.post("/api/1/upload/", &[URLENCODED], &body);
         assert_eq!(sent.json()["image"]["url"], url, "{}", sent.text());
     }
-    let sent = server.post(&format!("/api/1/upload?key={key}"), &[URLENCODED], &format!("source={encoded_text}"));
+    let sent =
+        server.post(&format!("/api/1/upload?key={key}"), &[URLENCODED], &format!("source={encoded_text}"));
     assert_eq!(sent.status, 200, "{}", sent.text());
 
     // From somebody who is not known yet a picture is not taken.
     assert_eq!(code(&field(&[("source", Some("cat.png"), &png), ("key", None, key.as_bytes())])), (401, 100));
     assert_eq!(code(&field(&[("source", Some("cat.png"), &png)])), (401, 100));
     assert_eq!(code(&field(&[("key", None, b"wrong"), ("source", Some("cat.png"), &png)])), (401, 100));
-    assert_eq!(code(&server.post("/api/1/upload", &[URLENCODED], &format!("source={encoded_text}&key={key}"))), (401, 100));
+    assert_eq!(
+        code(&server.post("/api/1/upload", &[URLENCODED], &format!("source={encoded_text}&key={key}"))),
+        (401, 100)
+    );
     // A small one is seen as a whole.
     let small = encoded(Format::Png, 20, 20, 1);
     let behind = field(&[("source", Some("small.png"), &small), ("key", None, key.as_bytes())]);
@@ -57,7 +62,10 @@ fn a_source_is_a_file_base64_or_an_address_and_the_key_may_be_a_field() {
     assert_eq!(code(&local), (400, 310), "{}", local.text());
     assert_eq!(code(&server.post("/api/1/upload", &[("x-api-key", &key)], "")).0, 415);
     let reader = super::key(&server, &ana, &["read"]);
-    assert_eq!(code(&field(&[("key", None, reader.as_bytes()), ("source", Some("a.png"), &png)])), (403, 100));
+    assert_eq!(
+        code(&field(&[("key", None, reader.as_bytes()), ("source", Some("a.png"), &png)])),
+        (403, 100)
+    );
     assert!(!server.log().contains(&key), "the key is in the log");
 }
 
@@ -78,7 +86,13 @@ fn what_is_said_beside_the_source_is_recorded_and_answers_have_three_forms() {
         assert_eq!(code(&send(&[(name, text)])), (400, 310), "{text}");
     }
     assert_eq!(code(&send(&[("album_id", "nothere")])), (404, 120));
-    let texts = [("title", "A cat"), ("tags", "sea, town"), ("album_id", &album), ("expiration", "P3D"), ("format", "json")];
+    let texts = [
+        ("title", "A cat"),
+        ("tags", "sea, town"),
+        ("album_id", &album),
+        ("expiration", "P3D"),
+        ("format", "json"),
+    ];
     let kept = send(&texts);
     assert_eq!(kept.status, 200, "{}", kept.text());
     let image = only_picture(&server, &ana);
@@ -155,7 +169,10 @@ fn any_form_and_any_json_is_taken_where_one_says_oneself_what_is_sent() {
         assert_eq!((refused.status, &refused.json()["error"]), (400, &json!(said)), "{}", refused.text());
     }
     assert_eq!(server.json("POST", "/api/upload?format=xml", &key, json!({ "image": base64 })).status, 400);
-    assert_eq!(server.json("POST", &format!("/api/upload?key={key}"), "", json!({ "image": base64 })).status, 401);
+    assert_eq!(
+        server.json("POST", &format!("/api/upload?key={key}"), "", json!({ "image": base64 })).status,
+        401
+    );
     let long = [("image", None, text.as_bytes()), ("file", None, text.as_bytes())];
     let twice = server.send(
         "POST",

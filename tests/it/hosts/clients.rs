@@ -42,7 +42,8 @@ fn picgo_uploads_by_each_of_its_plugins() {
     let [one, two] = ["图 1.png", "b.png"].map(|name| folder.path().join(name));
     std::fs::write(&one, encoded(Format::Png, 30, 20, 1)).unwrap();
     std::fs::write(&two, encoded(Format::Png, 30, 20, 2)).unwrap();
-    let run = |config: &Value, then: &str, files: &[&Path]| picgo(&modules, folder.path(), config, then, files);
+    let run =
+        |config: &Value, then: &str, files: &[&Path]| picgo(&modules, folder.path(), config, then, files);
     let first_url = |told: &Value| told["output"][0]["imgUrl"].as_str().unwrap_or_default().to_owned();
 
     // Lsky Pro, as it speaks to version 2 of it, which is `/api/v1`; two files, and deleting them.
@@ -67,7 +68,10 @@ fn picgo_uploads_by_each_of_its_plugins() {
     assert!(told["told"].to_string().contains("token无效或已被撤销"), "{told}");
 
     // The same plugin as it speaks to version 1, whose path and words are those of any program.
-    let old = bed("lankong", &json!({ "lskyProVersion": "V1", "server": server.url, "token": key, "permission": 1 }));
+    let old = bed(
+        "lankong",
+        &json!({ "lskyProVersion": "V1", "server": server.url, "token": key, "permission": 1 }),
+    );
     assert_eq!(first_url(&run(&old, "keep", &[&one])), url);
 
     let web = |path: &str, field: &str, json_path: &str, header: Value| {
@@ -126,7 +130,10 @@ fn the_script_for_flameshot_uploads_what_was_captured() {
     std::fs::create_dir(&programs).unwrap();
     // In the place of Flameshot and of the clipboard: one shows what was captured, the other keeps what it is given.
     for (name, text) in [
-        ("flameshot", "#!/bin/sh\necho \"$@\" >\"$CAPTURED.arguments\"\n[ -e \"$CAPTURED\" ] && exec cat \"$CAPTURED\"\n"),
+        (
+            "flameshot",
+            "#!/bin/sh\necho \"$@\" >\"$CAPTURED.arguments\"\n[ -e \"$CAPTURED\" ] && exec cat \"$CAPTURED\"\n",
+        ),
         ("xclip", "#!/bin/sh\nexec cat >\"$CAPTURED.clipboard\"\n"),
         ("notify-send", "#!/bin/sh\n"),
     ] {
@@ -149,7 +156,10 @@ fn the_script_for_flameshot_uploads_what_was_captured() {
     assert!(done, "{said}{wrong}");
     let image = only_picture(&server, &ana);
     assert_eq!(said.trim_end(), image["url"]);
-    assert_eq!((kept("clipboard"), kept("arguments")), (said.trim_end().to_owned(), "gui --raw --delay 2000\n".to_owned()));
+    assert_eq!(
+        (kept("clipboard"), kept("arguments")),
+        (said.trim_end().to_owned(), "gui --raw --delay 2000\n".to_owned())
+    );
     assert!(image["name"].as_str().unwrap().ends_with(".png"), "{image}");
 
     std::fs::write(&shot, "no picture").unwrap();
@@ -157,7 +167,10 @@ fn the_script_for_flameshot_uploads_what_was_captured() {
     assert!(!done && said.is_empty() && wrong.contains("not uploaded (415)"), "{said}{wrong}");
     // The key uploads and does nothing else; without it nothing goes.
     let keys = server.json("GET", "/v1/keys", &ana, Value::Null).json();
-    assert_eq!((&keys["keys"][0]["name"], &keys["keys"][0]["scopes"]), (&json!("Flameshot"), &json!(["upload"])));
+    assert_eq!(
+        (&keys["keys"][0]["name"], &keys["keys"][0]["scopes"]),
+        (&json!("Flameshot"), &json!(["upload"]))
+    );
     let id = keys["keys"][0]["id"].as_str().unwrap();
     assert_eq!(server.json("DELETE", &format!("/v1/keys/{id}"), &ana, Value::Null).status, 204);
     std::fs::write(&shot, encoded(Format::Png, 40, 30, 2)).unwrap();
@@ -217,4 +230,37 @@ fn the_file_for_sharex_is_all_that_it_needs() {
     assert!(keys["keys"].as_array().unwrap().iter().all(|key| key["scopes"] == json!(["upload"])));
     let reader = key(&server, &ana, &["read", "upload"]);
     assert_eq!(server.json("POST", "/v1/clients/sharex", &reader, Value::Null).status, 403);
+}
+
+#[test]
+fn the_script_for_typora_answers_an_address_for_each_file() {
+    let server = Home::new(OPEN).start();
+    let ana = account(&server, "ana");
+    let secret = key(&server, &ana, &["upload"]);
+    let document = include_str!("../../../docs/clients.md");
+    let script = document.split("## Typora").nth(1).unwrap().split("```sh\n").nth(1).unwrap();
+    let script = script
+        .split("```")
+        .next()
+        .unwrap()
+        .replace("KEY", &secret)
+        .replace("https://img.example", &server.url);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("typora.sh");
+    std::fs::write(&path, script).unwrap();
+    let files = ["my cat, at 5;00.png", "图.png"].map(|name| folder.path().join(name));
+    let pictures = [1, 2].map(|seed| encoded(Format::Png, 30, 20, seed));
+    for (file, bytes) in files.iter().zip(&pictures) {
+        std::fs::write(file, bytes).unwrap();
+    }
+    let run = |files: &[&Path]| Command::new("sh").arg(&path).args(files).output().unwrap();
+    let done = run(&[&files[0], &files[1]]);
+    let said = String::from_utf8(done.stdout).unwrap();
+    assert!(done.status.success(), "{said}{}", String::from_utf8_lossy(&done.stderr));
+    let urls: Vec<&str> = said.lines().collect();
+    assert_eq!(urls.len(), 2, "{said}");
+    for (url, bytes) in urls.iter().zip(&pictures) {
+        assert_eq!(server.get(path_of(&server, url)).body, *bytes);
+    }
+    assert!(!run(&[&path]).status.success(), "a script is no picture");
 }

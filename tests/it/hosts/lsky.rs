@@ -43,7 +43,8 @@ impl Client<'_> {
 
     fn names(&self, query: &str) -> String {
         let page = self.right("GET", &format!("/images?{query}"));
-        let names = page["data"].as_array().unwrap().iter().map(|image| image["origin_name"].as_str().unwrap());
+        let names =
+            page["data"].as_array().unwrap().iter().map(|image| image["origin_name"].as_str().unwrap());
         names.collect::<Vec<_>>().join(" ")
     }
 }
@@ -88,7 +89,8 @@ fn tokens_are_made_by_the_password_and_end_together() {
     assert_eq!(query.json(), json!({ "status": false, "message": "请先登录", "data": {} }));
 
     let login = json!({ "username": "ana", "password": "password123" });
-    let session = server.json("POST", "/v1/login", "", login).json()["access_token"].as_str().unwrap().to_owned();
+    let session =
+        server.json("POST", "/v1/login", "", login).json()["access_token"].as_str().unwrap().to_owned();
     let other = key(&server, &session, &["read"]);
     client.right("DELETE", "/tokens");
     client.wrong("GET", "/profile", "token无效或已被撤销");
@@ -122,7 +124,8 @@ fn uploads_say_where_they_go_and_when_they_end() {
     let image = only_picture(&server, &token);
     assert_eq!((&image["albums"], &image["visibility"]), (&json!([made["id"]]), &json!("public")));
     assert_eq!(image["expires_at"], "2100-01-31T12:00:00Z");
-    let by_id = client.upload("b.png", &png(2), &[("album_id", made["id"].as_str().unwrap()), ("permission", "0")]);
+    let by_id =
+        client.upload("b.png", &png(2), &[("album_id", made["id"].as_str().unwrap()), ("permission", "0")]);
     assert_eq!(by_id["status"], true, "{by_id}");
     assert_eq!(client.right("GET", "/albums")["data"][0]["image_num"], 2);
     for (name, text, message) in [
@@ -177,7 +180,8 @@ fn lists_have_forty_a_page_in_the_order_that_is_asked() {
 
     let page = client.right("GET", "/images?keyword=dog");
     let dog = &page["data"][0];
-    let image = server.json("GET", &format!("/v1/images/{}", dog["key"].as_str().unwrap()), &token, Value::Null);
+    let image =
+        server.json("GET", &format!("/v1/images/{}", dog["key"].as_str().unwrap()), &token, Value::Null);
     let image = image.json();
     assert_eq!((&dog["width"], &dog["height"], &dog["md5"]), (&json!(20), &json!(20), &image["md5"]));
     assert_eq!(dog["links"]["url"], image["url"]);

@@ -29,8 +29,12 @@ fn several_files_keep_their_order_and_one_that_is_bad_spoils_all() {
         let reply = send_form(&server, &format!("/upload?{place}={secret}"), ("x-none", "1"), &files);
         assert_eq!(reply.status, 200, "{}", reply.text());
         let reply = reply.json();
-        let names: Vec<&str> =
-            reply["fullResult"].as_array().unwrap().iter().map(|one| one["fileName"].as_str().unwrap()).collect();
+        let names: Vec<&str> = reply["fullResult"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["fileName"].as_str().unwrap())
+            .collect();
         // Where they lay is nobody's business.
         assert_eq!(names, ["one.png", "two.png"]);
         for (at, url) in reply["result"].as_array().unwrap().iter().enumerate() {
@@ -38,7 +42,8 @@ fn several_files_keep_their_order_and_one_that_is_bad_spoils_all() {
         }
     }
     assert!(!server.log().contains(&secret), "the key is in the log");
-    let files: [(&str, Option<&str>, &[u8]); 2] = [("files", Some("a.png"), &one), ("files", Some("b.png"), b"x")];
+    let files: [(&str, Option<&str>, &[u8]); 2] =
+        [("files", Some("a.png"), &one), ("files", Some("b.png"), b"x")];
     let reply = send_form(&server, "/upload", ("x-picgo-secret", &secret), &files);
     let said = "these bytes are not a picture in a format that is known here";
     assert_eq!((reply.status, reply.json()), (415, json!({ "success": false, "message": said })));
@@ -53,9 +58,15 @@ fn several_files_keep_their_order_and_one_that_is_bad_spoils_all() {
 fn addresses_are_fetched_and_paths_are_refused() {
     let there = Home::new(OPEN).start();
     let bea = account(&there, "bea");
-    let kept = send_form(&there, "/upload", ("authorization", &format!("Bearer {bea}")), &[("f", Some("a.png"), &png(3))]);
+    let kept = send_form(
+        &there,
+        "/upload",
+        ("authorization", &format!("Bearer {bea}")),
+        &[("f", Some("a.png"), &png(3))],
+    );
     let url = kept.json()["result"][0].as_str().unwrap().to_owned();
-    let allowed = format!("uploads: {{ allow_addresses: [127.0.0.0/8], hosts: [\"{}\"] }}\n", there.address());
+    let allowed =
+        format!("uploads: {{ allow_addresses: [127.0.0.0/8], hosts: [\"{}\"] }}\n", there.address());
     let server = Home::new(&format!("{OPEN}{allowed}")).start();
     let ana = account(&server, "ana");
     let sent = |list: Value| {
@@ -94,7 +105,8 @@ fn pictures_are_deleted_by_what_the_upload_said_of_them() {
     let (secret, theirs) = (key(&server, &ana, &["upload"]), key(&server, &bea, &["upload"]));
     let upload = |seed| {
         let file = png(seed);
-        let reply = send_form(&server, "/upload", ("x-picgo-secret", &secret), &[("f", Some("a.png"), &file)]);
+        let reply =
+            send_form(&server, "/upload", ("x-picgo-secret", &secret), &[("f", Some("a.png"), &file)]);
         reply.json()["fullResult"][0].clone()
     };
     let delete = |credential: &str, list: Value| {
