@@ -7,13 +7,17 @@
 mod answer;
 mod call;
 mod credentials;
+mod files;
+mod imageproxy;
 mod language;
+mod mgek;
 mod roadmap;
 mod row;
 mod serve;
 pub(super) mod shape;
 mod table;
 mod texts;
+mod vueflask;
 
 use std::fmt;
 

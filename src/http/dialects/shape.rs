@@ -5,7 +5,7 @@ use http::StatusCode;
 use serde_json::Value;
 
 use super::language::Language;
-use super::{Dialect, Spoken, texts};
+use super::{Dialect, Spoken, imageproxy, mgek, texts, vueflask};
 use crate::error::Detail;
 
 /// A refusal before it has a shape.
@@ -15,8 +15,15 @@ pub(in crate::http) struct Refusal<'a> {
     pub(in crate::http) code: &'static str,
     /// What the caller may read, in English.
     pub(in crate::http) message: &'a str,
-    #[expect(dead_code, reason = "for dialects that name fields")]
     pub(in crate::http) detail: &'a Detail,
+}
+
+impl Refusal<'_> {
+    /// The first field that is wrong, or nothing.
+    pub(super) fn field(&self) -> &str {
+        let named = self.detail.fields.first().map(|wrong| wrong.field.as_str());
+        named.or(self.detail.option.as_deref()).unwrap_or_default()
+    }
 }
 
 /// The answer to it. Headers that were set before, such as `Retry-After`, stay.
@@ -30,10 +37,10 @@ pub(in crate::http) fn shape(spoken: &Spoken, refusal: &Refusal<'_>) -> Option<S
     match spoken.dialect {
         // They read `detail`, which every problem has.
         Dialect::Roadmap => None,
-        Dialect::Vueflask
-        | Dialect::Mgek
-        | Dialect::Imageproxy
-        | Dialect::Lsky
+        Dialect::Vueflask => Some(vueflask::refusal(spoken, refusal)),
+        Dialect::Mgek => Some(mgek::refusal(spoken, refusal)),
+        Dialect::Imageproxy => Some(imageproxy::refusal(spoken, refusal)),
+        Dialect::Lsky
         | Dialect::Picgo
         | Dialect::Sharex
         | Dialect::Chevereto

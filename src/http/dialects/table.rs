@@ -5,10 +5,10 @@ use http::Method;
 use http::header::{CONTENT_TYPE, HeaderMap};
 
 use super::row::{Row, Sight};
-use super::{Dialect, Dialects, roadmap};
+use super::{Dialect, Dialects, imageproxy, mgek, roadmap, vueflask};
 
 /// Every row, by dialect.
-const ROWS: &[&[Row]] = &[roadmap::ROWS];
+const ROWS: &[&[Row]] = &[roadmap::ROWS, vueflask::ROWS, mgek::ROWS, imageproxy::ROWS];
 
 /// Below these paths everything is in a dialect, also what is not there.
 const REALMS: &[(&str, Dialect)] = &[

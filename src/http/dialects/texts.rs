@@ -20,6 +20,7 @@ const WORDS: &[(&str, &str)] = &[
     ("method_not_allowed", "不支持的请求方式"),
     ("missing_scope", "权限不足"),
     ("name_taken", "用户名或邮箱已存在"),
+    ("not_an_image", "不支持的文件类型"),
     ("not_found", "资源不存在"),
     ("overloaded", "服务器繁忙，请稍后再试"),
     ("quota_exceeded", "存储空间不足"),

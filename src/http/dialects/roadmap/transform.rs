@@ -42,7 +42,7 @@ pub(super) async fn transform(mut call: Call) -> Result<Response<Body>, Refused>
 }
 
 pub(super) async fn status(call: Call) -> Result<Response<Body>, Refused> {
-    let job = call.parts.operator.admin.task(call.who()?, call.value("id")).await?;
+    let job = call.admin().task(call.who()?, call.value("id")).await?;
     let result = match &job.result {
         Some(result) if job.kind == VersionOrder::KIND => {
             match versions::kept(&call.parts, reach(&call)?, result, call.now).await? {
