@@ -11,7 +11,8 @@ use super::{Failure, Job, Work};
 use crate::accounts::MailOrder;
 use crate::db::now_ms;
 use crate::error::with_causes;
-use crate::mail::{Language, Letter, MailError, Mailer, Subject};
+use crate::mail::{Letter, MailError, Mailer, Subject};
+use crate::units::Language;
 
 pub struct MailJob {
     /// `None` where no mail server is configured.

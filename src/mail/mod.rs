@@ -11,10 +11,10 @@ use std::time::Duration;
 use lettre::message::header::{Header, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, Message, MultiPart};
 
-use crate::units::Secret;
+use crate::units::{Language, Secret};
 
 pub use error::MailError;
-pub use template::{Language, Subject};
+pub use template::Subject;
 
 use template::Templates;
 use transport::Relay;

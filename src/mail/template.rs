@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::MailError;
+use crate::units::Language;
 
 /// What a mail is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,13 +14,6 @@ pub enum Subject {
     Deletion,
     /// A link that shows a new key, and one to delete the account.
     Key,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Language {
-    English,
-    /// zh-CN
-    Chinese,
 }
 
 /// The six pairs of files.
@@ -78,14 +72,6 @@ impl Subject {
 
     pub fn of(word: &str) -> Option<Self> {
         [Self::Recovery, Self::Deletion, Self::Key].into_iter().find(|subject| subject.as_str() == word)
-    }
-}
-
-impl Language {
-    /// The one to use for a language tag: English for all that is not Chinese.
-    pub fn of(tag: &str) -> Self {
-        let chinese = tag.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("zh"));
-        if chinese { Self::Chinese } else { Self::English }
     }
 }
 
@@ -194,10 +180,6 @@ mod tests {
             assert!(!filled.subject.contains('\n') && filled.subject.contains('h'), "{}", filled.subject);
             assert!(!filled.text.replace("{{name}}", "").contains("{{"), "{}", filled.text);
         }
-        assert_eq!(
-            (Language::of("zh-TW"), Language::of("en"), Language::of("")),
-            (Language::Chinese, Language::English, Language::English)
-        );
     }
 
     #[test]

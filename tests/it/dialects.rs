@@ -14,7 +14,14 @@ use crate::uploads::form;
 const FORM: (&str, &str) = ("content-type", "multipart/form-data; boundary=XyZ");
 
 /// One file in a field of a form.
-fn send_file(server: &Server, path: &str, headers: &[(&str, &str)], field: &str, name: &str, file: &[u8]) -> Reply {
+fn send_file(
+    server: &Server,
+    path: &str,
+    headers: &[(&str, &str)],
+    field: &str,
+    name: &str,
+    file: &[u8],
+) -> Reply {
     let headers: Vec<_> = [FORM].into_iter().chain(headers.iter().copied()).collect();
     server.send("POST", path, &headers, &form(&[(field, Some(name), file)]))
 }

@@ -4,12 +4,13 @@
 use http::header::CONTENT_TYPE;
 use serde_json::{Map, Value};
 
-use super::language::Language;
+use super::language::pick;
 use super::{Dialect, Spoken};
 use crate::http::api::call::{Call, Refused};
 use crate::http::api::uploads::{Desk, owner};
 use crate::http::body::{json_fields, json_object_of, read_whole};
 use crate::http::form::{self, Received};
+use crate::units::Language;
 use crate::upload::{Naming, UploadError, Uploaded, Wish};
 
 /// The fields of a small body, and what the query has beside them.
@@ -60,6 +61,11 @@ impl Call {
 
     pub(super) fn language(&self) -> Language {
         self.spoken().language
+    }
+
+    /// The same thing said in both languages.
+    pub(super) fn pick<T>(&self, chinese: T, english: T) -> T {
+        pick(self.language(), chinese, english)
     }
 
     /// The fields of the body, as JSON or as a form, and of the query, which counts less. No body has no fields.

@@ -12,7 +12,7 @@ use http::{Response, StatusCode};
 use serde_json::{Value, json};
 
 use super::Dialect::Mgek;
-use super::Spoken;
+use super::{Spoken, language};
 use super::answer::ok;
 use super::credentials::Spot;
 use super::files;
@@ -67,15 +67,15 @@ fn told(kind: &str, data: &str) -> Response<Body> {
 
 /// Something that went well, in the reader's language.
 fn done(call: &Call, chinese: &str, english: &str) -> Response<Body> {
-    told("ok", call.language().pick(chinese, english))
+    told("ok", call.pick(chinese, english))
 }
 
 fn failed(call: &Call, chinese: &str, english: &str) -> Response<Body> {
-    told("error", call.language().pick(chinese, english))
+    told("error", call.pick(chinese, english))
 }
 
 pub(super) fn refusal(spoken: &Spoken, refusal: &Refusal<'_>) -> Shape {
-    let pick = |chinese, english| spoken.language.pick(chinese, english);
+    let pick = |chinese, english| language::pick(spoken.language, chinese, english);
     let general = words(spoken, refusal);
     let (kind, data) = match (refusal.code, spoken.route) {
         ("unauthorized" | "bad_token" | "token_expired" | "missing_scope", INIT) => ("bad", general),

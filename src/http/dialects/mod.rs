@@ -24,7 +24,7 @@ use std::fmt;
 pub(super) use serve::answer;
 pub(super) use table::Found;
 
-use language::Language;
+use crate::units::Language;
 
 /// Whose language a request is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -4,9 +4,9 @@
 use http::StatusCode;
 use serde_json::Value;
 
-use super::language::Language;
 use super::{Dialect, Spoken, imageproxy, mgek, texts, vueflask};
 use crate::error::Detail;
+use crate::units::Language;
 
 /// A refusal before it has a shape.
 pub(in crate::http) struct Refusal<'a> {

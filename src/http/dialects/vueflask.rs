@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::Dialect::Vueflask;
-use super::Spoken;
+use super::{Spoken, language};
 use super::answer::{json as answer, ok};
 use super::call::{Fields, Receives, number_of};
 use super::files;
@@ -61,7 +61,7 @@ async fn login(mut call: Call) -> Result<Response<Body>, Refused> {
     let fields = call.fields().await?;
     let (username, password) = credentials(&fields)?;
     let signed = call.api().accounts.login(&username, &password, call.client, call.now).await?;
-    let message = call.language().pick("登录成功", "signed in");
+    let message = call.pick("登录成功", "signed in");
     Ok(ok(&json!({ "token": signed.access, "message": message })))
 }
 
@@ -76,7 +76,7 @@ async fn logout(call: Call) -> Result<Response<Body>, Refused> {
 async fn refresh(call: Call) -> Result<Response<Body>, Refused> {
     let token = bearer(&call.head.headers).ok_or(NoCredentials)?;
     let (_, token) = call.api().accounts.renew(token, call.now).await?;
-    let message = call.language().pick("token刷新成功", "token renewed");
+    let message = call.pick("token刷新成功", "token renewed");
     Ok(ok(&json!({ "token": token, "message": message })))
 }
 
@@ -105,7 +105,7 @@ async fn upload(mut call: Call) -> Result<Response<Body>, Refused> {
     let (_, kept) = call.keep(parcel.files).await.pop().ok_or_else(nothing)?;
     let image = kept?.image;
     let url = call.parts.delivery.link(&image, "_")?.replacen("/_", "", 1);
-    let message = call.language().pick("图片上传成功", "the picture was uploaded");
+    let message = call.pick("图片上传成功", "the picture was uploaded");
     Ok(answer(StatusCode::CREATED, &json!({ "message": message, "id": image.pk, "url": url })))
 }
 
@@ -135,11 +135,11 @@ fn row_of(image: &Image) -> Value {
 }
 
 fn said(call: &Call, status: StatusCode, chinese: &str, english: &str) -> Response<Body> {
-    answer(status, &json!({ "message": call.language().pick(chinese, english) }))
+    answer(status, &json!({ "message": call.pick(chinese, english) }))
 }
 
 pub(super) fn refusal(spoken: &Spoken, refusal: &Refusal<'_>) -> Shape {
-    let pick = |chinese, english| spoken.language.pick(chinese, english);
+    let pick = |chinese, english| language::pick(spoken.language, chinese, english);
     let field = refusal.field();
     let (status, message) = match (refusal.code, spoken.route) {
         ("unauthorized", _) => (401, pick("无效的token", "the token is missing")),
@@ -184,5 +184,5 @@ fn failed(spoken: &Spoken, route: &str) -> &'static str {
         DELETE => ("图片删除失败", "the picture could not be deleted"),
         _ => ("请求失败", "the request failed"),
     };
-    spoken.language.pick(chinese, english)
+    language::pick(spoken.language, chinese, english)
 }

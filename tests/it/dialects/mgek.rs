@@ -115,11 +115,15 @@ fn pictures_are_known_by_the_names_of_their_files() {
     let entry = json!({ "name": name, "path": format!("/images/{name}"), "url": image["url"], "time": time });
     let given = list["data"][1].clone();
     assert!((given["time"].as_i64().unwrap() - time).abs() <= 1, "{given}");
-    assert_eq!((&given["name"], &given["path"], &given["url"]), (&entry["name"], &entry["path"], &entry["url"]));
+    assert_eq!(
+        (&given["name"], &given["path"], &given["url"]),
+        (&entry["name"], &entry["path"], &entry["url"])
+    );
 
     let about = format!("/api/image_info?token={ana}");
     let mut expected = given.clone();
-    for (key, value) in [("filename", json!("My Cat.PNG")), ("size", json!(first.len())), ("md5", json!("*"))] {
+    for (key, value) in [("filename", json!("My Cat.PNG")), ("size", json!(first.len())), ("md5", json!("*"))]
+    {
         expected[key] = value;
     }
     for (key, value) in [("width", json!(40)), ("height", json!(30)), ("format", json!("png"))] {
@@ -169,17 +173,24 @@ fn lists_have_pages_of_ten() {
         assert_eq!(told["data"].as_array().unwrap().len(), expected, "{number}");
         assert_eq!((&told["total"], &told["pages"]), (&json!(12), &json!(2)));
     }
-    assert_eq!(server.get(&format!("/api/image_list?token={ana}")).json()["data"].as_array().unwrap().len(), 12);
+    assert_eq!(
+        server.get(&format!("/api/image_list?token={ana}")).json()["data"].as_array().unwrap().len(),
+        12
+    );
     assert_told(&page("0"), 200, &error("图片列表获取失败"));
     let path = format!("/api/image_list?token={ana}");
-    assert_eq!(get_with_json(&server, &path, &json!({ "page": 2 })).json()["data"].as_array().unwrap().len(), 2);
+    assert_eq!(
+        get_with_json(&server, &path, &json!({ "page": 2 })).json()["data"].as_array().unwrap().len(),
+        2
+    );
 }
 
 #[test]
 fn names_may_be_digests() {
     let server = start("uploads: { naming: md5 }\n");
     let ana = token(&server, "ana@example.org");
-    let name = upload(&server, &ana, "a.gif", &encoded(Format::Png, 8, 8, 1))["name"].as_str().unwrap().to_owned();
+    let name =
+        upload(&server, &ana, "a.gif", &encoded(Format::Png, 8, 8, 1))["name"].as_str().unwrap().to_owned();
     let stem = name.strip_suffix(".png").unwrap();
     assert!(stem.len() == 32 && stem.bytes().all(|c| c.is_ascii_hexdigit()), "{name}");
 }
@@ -199,7 +210,8 @@ fn what_is_no_upload_is_told_so() {
     let reader = json!({ "name": "reader", "scopes": ["read"] });
     let reader = server.json("POST", "/v1/keys", &ana, reader).json()["key"].as_str().unwrap().to_owned();
     let file = encoded(Format::Png, 8, 8, 1);
-    let refused = send_file(&server, &format!("/api/image_upload?token={reader}"), &[], "file", "a.png", &file);
+    let refused =
+        send_file(&server, &format!("/api/image_upload?token={reader}"), &[], "file", "a.png", &file);
     assert_told(&refused, 200, &error("无文件上传权限"));
     let english = [("accept-language", "en")];
     let taken = send_file(&server, &path, &english, "file", "a.png", &file);
@@ -219,7 +231,8 @@ fn only_administrators_initialise_and_nothing_is_dropped() {
     made.stdin.take().unwrap().write_all(b"password123\n").unwrap();
     assert!(made.wait().unwrap().success());
     let login = json!({ "username": "root", "password": "password123" });
-    let root = server.json("POST", "/v1/login", "", login).json()["access_token"].as_str().unwrap().to_owned();
+    let root =
+        server.json("POST", "/v1/login", "", login).json()["access_token"].as_str().unwrap().to_owned();
     for _ in 0..2 {
         assert_told(&init(&root), 200, &ok("database init success"));
     }

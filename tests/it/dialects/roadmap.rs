@@ -139,9 +139,8 @@ fn a_picture_is_transformed_and_the_result_kept() {
     let (ana, bea) = (sign_in(&server, "ana"), sign_in(&server, "bea"));
     let image = upload(&server, &ana, "a.jpg", &encoded(Format::Jpeg, 80, 60, 1));
     let id = image["id"].as_str().unwrap();
-    let transform = |token: &str, body: Value| {
-        server.json("POST", &format!("/images/{id}/transform"), token, body)
-    };
+    let transform =
+        |token: &str, body: Value| server.json("POST", &format!("/images/{id}/transform"), token, body);
     // As the roadmap writes it: keys in any order, numbers as text.
     let wanted = json!({
         "format": "webp",
@@ -174,12 +173,18 @@ fn a_picture_is_transformed_and_the_result_kept() {
     assert_eq!(transform(&ana, wanted.clone()).json()["id"], made["id"]);
     let listed = server.json("GET", &format!("/images/{id}"), &ana, Value::Null).json();
     let version = &listed["transformed_versions"][0];
-    assert_eq!((&version["id"], &version["url"], &version["size"]), (&made["id"], &made["url"], &made["size"]));
+    assert_eq!(
+        (&version["id"], &version["url"], &version["size"]),
+        (&made["id"], &made["url"], &made["size"])
+    );
     assert_eq!(listed["transformed_versions"].as_array().unwrap().len(), 1);
 
     for (body, fields) in [
         (json!({ "transformations": {} }), vec!["transformations"]),
-        (json!({ "resize": { "width": 0 }, "rotat": 90 }), vec!["transformations.rotat", "transformations.resize.width"]),
+        (
+            json!({ "resize": { "width": 0 }, "rotat": 90 }),
+            vec!["transformations.rotat", "transformations.resize.width"],
+        ),
         (json!({ "crop": { "width": 100, "height": 10 } }), vec!["transformations.crop"]),
     ] {
         let refused = transform(&ana, body.clone());

@@ -44,7 +44,13 @@ struct Known {
 }
 
 const ALL: [Dialect; 4] = [
-    Dialect { name: "roadmap", path: |_| "/images".to_owned(), bearer: true, field: "image", answers: roadmap },
+    Dialect {
+        name: "roadmap",
+        path: |_| "/images".to_owned(),
+        bearer: true,
+        field: "image",
+        answers: roadmap,
+    },
     Dialect {
         name: "vueflask",
         path: |_| "/api/images/upload".to_owned(),
@@ -77,7 +83,10 @@ const ALL: [Dialect; 4] = [
 fn roadmap(case: Case, known: &Known) -> (u16, Value) {
     let problem = |status: u16, title: &str, code: &str, detail: &str| {
         let kind = format!("/docs/errors#{code}");
-        (status, json!({ "type": kind, "title": title, "status": status, "detail": detail, "code": code, "request_id": "*" }))
+        (
+            status,
+            json!({ "type": kind, "title": title, "status": status, "detail": detail, "code": code, "request_id": "*" }),
+        )
     };
     let image = &known.image;
     let mut object = json!({
@@ -109,7 +118,9 @@ fn roadmap(case: Case, known: &Known) -> (u16, Value) {
             object["duplicate"] = json!(true);
             (200, object)
         }
-        TooBig => problem(413, "Too many bytes", "too_many_bytes", &format!("more than {MOST} bytes are not taken")),
+        TooBig => {
+            problem(413, "Too many bytes", "too_many_bytes", &format!("more than {MOST} bytes are not taken"))
+        }
         BadType => problem(415, "Not a type that is understood here", "not_an_image", "*"),
         NoAuth => problem(
             401,
@@ -207,7 +218,10 @@ fn one_file_by_every_dialect_in_every_case() {
         let native = server.json("GET", &format!("/v1/images/by-hash/{md5}"), &token, Value::Null).json();
         let list = server.json("GET", "/api/images", &token, Value::Null).json();
         let known = Known {
-            url: native["url"].as_str().unwrap_or_else(|| panic!("{}: {}", dialect.name, first.text())).to_owned(),
+            url: native["url"]
+                .as_str()
+                .unwrap_or_else(|| panic!("{}: {}", dialect.name, first.text()))
+                .to_owned(),
             number: list[0]["id"].as_i64().unwrap(),
             image: native,
         };

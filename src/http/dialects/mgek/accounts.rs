@@ -16,7 +16,7 @@ pub(super) async fn get_token(mut call: Call) -> Result<Response<Body>, Refused>
     let fields = call.fields().await?;
     let refused = |text: &str| ok(&json!({ "token": "", "data": text, "type": "error" }));
     let Some(mail) = mail(&fields) else {
-        return Ok(refused(call.language().pick("请提供邮箱", "give an e-mail address")));
+        return Ok(refused(call.pick("请提供邮箱", "give an e-mail address")));
     };
     match call.api().accounts.register_keyed(&mail, call.now).await {
         Ok((_, token)) => {
@@ -27,7 +27,7 @@ pub(super) async fn get_token(mut call: Call) -> Result<Response<Body>, Refused>
             Ok(ok(&json!({ "token": "already exist", "data": "already exist", "type": "error" })))
         }
         Err(AccountsError::Invalid { .. }) => {
-            Ok(refused(call.language().pick("邮箱格式错误", "this is no e-mail address")))
+            Ok(refused(call.pick("邮箱格式错误", "this is no e-mail address")))
         }
         Err(error) => Err(error.into()),
     }

@@ -46,7 +46,7 @@ pub(super) async fn upload(mut call: Call) -> Result<Response<Body>, Refused> {
     match first {
         Some(error) if images.is_empty() => Err(error.into()),
         _ => {
-            let data = call.language().pick("文件上传成功", "the file was uploaded");
+            let data = call.pick("文件上传成功", "the file was uploaded");
             Ok(ok(&json!({ "data": data, "type": "ok", "images": images })))
         }
     }

@@ -4,11 +4,12 @@ use http::{Response, StatusCode};
 use maud::html;
 
 use super::super::credentials::query_value;
-use super::super::language::Language;
+use super::super::language::pick;
 use crate::accounts::{AccountsError, User};
 use crate::delivery::body::Body;
 use crate::http::api::call::{Call, Refused};
 use crate::http::links::{page_in, status_page};
+use crate::units::Language;
 
 /// Whether the account is to end that the address and the secret of a mail are of.
 pub(super) async fn ask_remove(call: &Call, mail: &str, check: &str) -> Result<Response<Body>, Refused> {
@@ -17,13 +18,13 @@ pub(super) async fn ask_remove(call: &Call, mail: &str, check: &str) -> Result<R
         Ok(user) => {
             let ask = html! {
                 p {
-                    (language.pick("将删除账户 ", "This ends the account "))
+                    (pick(language, "将删除账户 ", "This ends the account "))
                     strong { (user.email.unwrap_or(user.name)) }
-                    (language.pick("，其图片移入回收站。", " and puts its pictures into the trash."))
+                    (pick(language, "，其图片移入回收站。", " and puts its pictures into the trash."))
                 }
-                form method="post" { button { (language.pick("删除账户", "End the account")) } }
+                form method="post" { button { (pick(language, "删除账户", "End the account")) } }
             };
-            let title = language.pick("删除账户？", "End the account?");
+            let title = pick(language, "删除账户？", "End the account?");
             Ok(page_in(language.tag(), StatusCode::OK, title, &ask))
         }
         Err(error) => refused(language, error),
@@ -44,8 +45,8 @@ pub(super) async fn remove(call: Call) -> Result<Response<Body>, Refused> {
             if let Err(error) = call.api().library.trash_all_of(user.pk, call.now).await {
                 tracing::error!(user = user.pk, %error, "the pictures of an account that ended are still there");
             }
-            let said = html! { p { (language.pick("密钥删除成功", "The token and the account are deleted.")) } };
-            Ok(page_in(language.tag(), StatusCode::OK, language.pick("完成", "Done"), &said))
+            let said = html! { p { (pick(language, "密钥删除成功", "The token and the account are deleted.")) } };
+            Ok(page_in(language.tag(), StatusCode::OK, pick(language, "完成", "Done"), &said))
         }
         Err(error) => refused(language, error),
     }
@@ -58,13 +59,13 @@ pub(super) async fn ask_recover(call: Call) -> Result<Response<Body>, Refused> {
         Ok(user) => {
             let ask = html! {
                 p {
-                    (language.pick("为账户 ", "A new token for the account "))
+                    (pick(language, "为账户 ", "A new token for the account "))
                     strong { (user.email.unwrap_or(user.name)) }
-                    (language.pick(" 生成新的密钥，旧密钥随即失效。", "; the old one ends."))
+                    (pick(language, " 生成新的密钥，旧密钥随即失效。", "; the old one ends."))
                 }
-                form method="post" { button { (language.pick("生成新密钥", "Make a new token")) } }
+                form method="post" { button { (pick(language, "生成新密钥", "Make a new token")) } }
             };
-            Ok(page_in(language.tag(), StatusCode::OK, language.pick("找回密钥", "Another token"), &ask))
+            Ok(page_in(language.tag(), StatusCode::OK, pick(language, "找回密钥", "Another token"), &ask))
         }
         Err(error) => refused(language, error),
     }
@@ -76,10 +77,10 @@ pub(super) async fn recover(call: Call) -> Result<Response<Body>, Refused> {
     match call.api().accounts.renew_key(&check, call.now).await {
         Ok((_, token)) => {
             let said = html! {
-                p { (language.pick("您的新密钥如下，仅显示一次，请妥善保存：", "This is your new token. It is shown once:")) }
+                p { (pick(language, "您的新密钥如下，仅显示一次，请妥善保存：", "This is your new token. It is shown once:")) }
                 pre { code { (token.expose()) } }
             };
-            Ok(page_in(language.tag(), StatusCode::OK, language.pick("新的密钥", "Your new token"), &said))
+            Ok(page_in(language.tag(), StatusCode::OK, pick(language, "新的密钥", "Your new token"), &said))
         }
         Err(error) => refused(language, error),
     }
@@ -96,15 +97,16 @@ async fn ending(call: &Call, mail: &str, check: &str) -> Result<User, AccountsEr
 fn refused(language: Language, error: AccountsError) -> Result<Response<Body>, Refused> {
     let (title, text) = match &error {
         AccountsError::BadLink => (
-            language.pick("链接无效", "This did not work"),
-            language.pick(
+            pick(language, "链接无效", "This did not work"),
+            pick(
+                language,
                 "链接无效、已被使用或已过期，请重新请求邮件。",
                 "The link is wrong, was used or has expired; ask for a new mail.",
             ),
         ),
         AccountsError::LastAdmin => (
-            language.pick("无法删除", "This did not work"),
-            language.pick("这是最后一个管理员账户。", "This is the last administrator; make another one first."),
+            pick(language, "无法删除", "This did not work"),
+            pick(language, "这是最后一个管理员账户。", "This is the last administrator; make another one first."),
         ),
         _ => return Err(error.into()),
     };
