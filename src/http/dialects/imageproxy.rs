@@ -34,7 +34,9 @@ pub(super) const ROWS: &[Row] = &[
     Row::get(Imageproxy, "/secure_get/{md5}", |call| Box::pin(picture(call)))
         .scope(Scope::Read)
         .credentials(&[Spot::Query("token")]),
-    Row::get(Imageproxy, "/download_db", |call| Box::pin(database(call))).scope(Scope::Admin).credentials(LOGIN),
+    Row::get(Imageproxy, "/download_db", |call| Box::pin(database(call)))
+        .scope(Scope::Admin)
+        .credentials(LOGIN),
 ];
 
 /// Nobody else's clients send both.

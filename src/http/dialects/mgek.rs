@@ -12,13 +12,13 @@ use http::{Response, StatusCode};
 use serde_json::{Value, json};
 
 use super::Dialect::Mgek;
-use super::{Spoken, language};
 use super::answer::ok;
 use super::credentials::Spot;
 use super::files;
 use super::roadmap::FILE;
 use super::row::Row;
 use super::shape::{Refusal, Shape, words};
+use super::{Spoken, language};
 use crate::accounts::Scope;
 use crate::delivery::body::Body;
 use crate::http::api::call::{Call, Refused};

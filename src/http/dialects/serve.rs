@@ -121,9 +121,9 @@ fn finish(row: &Row, response: &mut Response<Body>) {
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if headers.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) {
-        headers
-            .entry(ACCESS_CONTROL_EXPOSE_HEADERS)
-            .or_insert(HeaderValue::from_static("location, ratelimit, ratelimit-policy, retry-after, x-request-id"));
+        headers.entry(ACCESS_CONTROL_EXPOSE_HEADERS).or_insert(HeaderValue::from_static(
+            "location, ratelimit, ratelimit-policy, retry-after, x-request-id",
+        ));
     }
     if unauthorized {
         headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

@@ -56,7 +56,8 @@ impl Dialects {
         // Who breaks a tie was meant; the rest is for the row without one.
         here.sort_by_key(|row| row.tie.is_none());
         let Some(first) = here.first() else {
-            let realm = REALMS.iter().find(|(front, dialect)| self.is_on(*dialect) && path.starts_with(front));
+            let realm =
+                REALMS.iter().find(|(front, dialect)| self.is_on(*dialect) && path.starts_with(front));
             return realm.map(|(_, dialect)| Found::Nothing(*dialect));
         };
         // Who may GET may HEAD; the body is taken off at the end.

@@ -8,12 +8,12 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::Dialect::Vueflask;
-use super::{Spoken, language};
 use super::answer::{json as answer, ok};
 use super::call::{Fields, Receives, number_of};
 use super::files;
 use super::row::Row;
 use super::shape::{Refusal, Shape, words};
+use super::{Spoken, language};
 use crate::accounts::{NewUser, Scope};
 use crate::delivery::body::Body;
 use crate::http::api::bearer;
@@ -121,7 +121,9 @@ async fn delete(call: Call) -> Result<Response<Body>, Refused> {
 
 fn credentials(fields: &Fields) -> Result<(String, String), Invalid> {
     let given = |name: &str| fields.text(name).filter(|text| !text.is_empty());
-    given("username").zip(given("password")).ok_or_else(|| Invalid::one("username", "or `password` is missing"))
+    given("username")
+        .zip(given("password"))
+        .ok_or_else(|| Invalid::one("username", "or `password` is missing"))
 }
 
 fn row_of(image: &Image) -> Value {
@@ -156,7 +158,9 @@ pub(super) fn refusal(spoken: &Spoken, refusal: &Refusal<'_>) -> Shape {
         ("bad_value", REGISTER) if field == "password" => {
             (400, pick("密码长度须为8到128个字符", "a password has 8 to 128 characters"))
         }
-        ("bad_value", REGISTER) if field == "email" => (400, pick("邮箱格式错误", "this is no e-mail address")),
+        ("bad_value", REGISTER) if field == "email" => {
+            (400, pick("邮箱格式错误", "this is no e-mail address"))
+        }
         ("bad_value", REGISTER) => (400, pick("用户名无效", "this name cannot be had")),
         ("invalid_fields", UPLOAD) => (400, pick("请选择文件", "choose a file")),
         ("not_found", DELETE) => {

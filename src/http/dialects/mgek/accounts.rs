@@ -69,7 +69,10 @@ pub(super) async fn mail_for_reset(mut call: Call) -> Result<Response<Body>, Ref
 
 /// `maill` is what the description of old calls it.
 fn mail(fields: &Fields) -> Option<String> {
-    ["mail", "maill", "email"].iter().find_map(|name| fields.text(name)).filter(|mail| !mail.trim().is_empty())
+    ["mail", "maill", "email"]
+        .iter()
+        .find_map(|name| fields.text(name))
+        .filter(|mail| !mail.trim().is_empty())
 }
 
 fn is_wrong(kind: Kind) -> bool {

@@ -10,8 +10,8 @@ use super::{done, failed};
 use crate::delivery::body::Body;
 use crate::delivery::words_of;
 use crate::http::api::call::{Call, Refused};
-use crate::http::form;
 use crate::http::api::schema::Invalid;
+use crate::http::form;
 use crate::library::{Image, Listing, Reach, Start};
 use crate::upload::Naming;
 
@@ -128,7 +128,9 @@ pub(super) async fn delete(mut call: Call) -> Result<Response<Body>, Refused> {
 
 fn names(fields: &Fields) -> Vec<String> {
     match (fields.get("namelist"), fields.text("name")) {
-        (Some(Value::Array(list)), _) => list.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect(),
+        (Some(Value::Array(list)), _) => {
+            list.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect()
+        }
         (_, Some(name)) => vec![name],
         _ => Vec::new(),
     }

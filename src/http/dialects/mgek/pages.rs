@@ -45,7 +45,8 @@ pub(super) async fn remove(call: Call) -> Result<Response<Body>, Refused> {
             if let Err(error) = call.api().library.trash_all_of(user.pk, call.now).await {
                 tracing::error!(user = user.pk, %error, "the pictures of an account that ended are still there");
             }
-            let said = html! { p { (pick(language, "密钥删除成功", "The token and the account are deleted.")) } };
+            let said =
+                html! { p { (pick(language, "密钥删除成功", "The token and the account are deleted.")) } };
             Ok(page_in(language.tag(), StatusCode::OK, pick(language, "完成", "Done"), &said))
         }
         Err(error) => refused(language, error),
@@ -106,7 +107,11 @@ fn refused(language: Language, error: AccountsError) -> Result<Response<Body>, R
         ),
         AccountsError::LastAdmin => (
             pick(language, "无法删除", "This did not work"),
-            pick(language, "这是最后一个管理员账户。", "This is the last administrator; make another one first."),
+            pick(
+                language,
+                "这是最后一个管理员账户。",
+                "This is the last administrator; make another one first.",
+            ),
         ),
         _ => return Err(error.into()),
     };
