@@ -71,8 +71,8 @@ fn convert(from: System, text: &str) -> Result<String, Failure> {
         lines.push(format!("# {}: {said}", setting.key));
     }
     for (key, value, why) in systems::always(from) {
-        if !value.is_null() {
-            out.set(key, value.clone());
+        if let Some(value) = value {
+            out.set(key, *value);
         }
         lines.push(format!("# ({key}): {why}"));
     }

@@ -1,5 +1,6 @@
 //! Other systems' clients: what they send, and byte for byte what they are answered.
 
+mod document;
 mod imageproxy;
 mod mgek;
 mod roadmap;

@@ -17,16 +17,16 @@ pub(super) fn rules(system: System) -> &'static [(&'static str, Rule)] {
 }
 
 /// What is so in the other system without a key for it.
-pub(super) fn always(system: System) -> &'static [(&'static str, Value, &'static str)] {
+pub(super) fn always(system: System) -> &'static [(&'static str, Option<bool>, &'static str)] {
     match system {
         System::Mgek => &[OPEN],
         System::Vueflask => &[
             OPEN,
-            (LISTEN, Value::Null, "left as it is, 127.0.0.1:8080; the other one listens on port 5000"),
+            (LISTEN, None, "left as it is, 127.0.0.1:8080; the other one listens on port 5000"),
         ],
         System::Imageproxy => &[(
             "dialects.imageproxy",
-            Value::Bool(true),
+            Some(true),
             "its clients send their password in every address; switch this off once they do not",
         )],
         System::Wpic => &[],
@@ -35,9 +35,9 @@ pub(super) fn always(system: System) -> &'static [(&'static str, Value, &'static
 
 const LISTEN: &str = "http.listen";
 const URL: &str = "http.public_url";
-const OPEN: (&str, Value, &str) = (
+const OPEN: (&str, Option<bool>, &str) = (
     "auth.registration",
-    Value::Null,
+    None,
     "anybody could register there; say `open` here if that is still wanted",
 );
 
