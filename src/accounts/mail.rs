@@ -6,17 +6,21 @@ use super::links::{DELETION, MAIL_LASTS, RECOVERY};
 use super::store::{self, tokens};
 use super::user::email_key;
 use super::{Accounts, AccountsError, Token, User, token};
+use crate::db::Tx;
 use crate::db::queue::{self, NewJob};
 
 /// What the job of kind [`MailOrder::KIND`] is to send.
 #[derive(Serialize, Deserialize)]
 pub struct MailOrder {
-    /// `recovery` or `deletion`.
+    /// `recovery`, `deletion` or `key`.
     pub subject: String,
     pub to: String,
     pub name: String,
     /// The link's secret.
     pub token: String,
+    /// That of a second link, which ends the account.
+    #[serde(default)]
+    pub goodbye: Option<String>,
     /// A language tag.
     pub language: String,
     /// After this nobody needs the mail, in milliseconds since 1970.
@@ -72,26 +76,35 @@ impl Accounts {
             to,
             name: user.name.clone(),
             token: link.expose().to_owned(),
+            goodbye: None,
             language: language.to_owned(),
             expires_at,
         };
-        let payload = serde_json::to_value(order).unwrap_or_default();
         let mut tx = self.db.write().await?;
-        // From however many addresses it is asked, nobody's mailbox is filled.
-        if tokens::links_since(&mut tx, subject, user.pk, now - HOUR).await? >= MOST_PER_HOUR {
+        if !may_mail(&mut tx, subject, user.pk, now).await? {
             return Err(AccountsError::TooManyAttempts { retry_after_s: 3600 });
         }
         tokens::insert_link(&mut tx, &link.hash(), subject, Some(user.pk), expires_at, now).await?;
-        // Its owner could read neither more nor sooner in the list of tasks, so it is nobody's.
-        let job = NewJob {
-            kind: MailOrder::KIND,
-            payload,
-            owner: None,
-            unique: None,
-            run_at: now,
-            max_attempts: 6,
-        };
-        queue::enqueue(&mut tx, &job).await?;
+        enqueue(&mut tx, &order, now).await?;
         Ok(tx.commit().await?)
     }
+}
+
+/// From however many addresses it is asked, nobody's mailbox is filled.
+pub(super) async fn may_mail(
+    tx: &mut Tx,
+    subject: &'static str,
+    user: i64,
+    now: i64,
+) -> Result<bool, AccountsError> {
+    Ok(tokens::links_since(tx, subject, user, now - HOUR).await? < MOST_PER_HOUR)
+}
+
+/// Its owner could read neither more nor sooner in the list of tasks, so it is nobody's.
+pub(super) async fn enqueue(tx: &mut Tx, order: &MailOrder, now: i64) -> Result<(), AccountsError> {
+    let payload = serde_json::to_value(order).unwrap_or_default();
+    let job =
+        NewJob { kind: MailOrder::KIND, payload, owner: None, unique: None, run_at: now, max_attempts: 6 };
+    queue::enqueue(tx, &job).await?;
+    Ok(())
 }

@@ -5,6 +5,7 @@
 
 mod error;
 mod guard;
+mod keyed;
 mod keys;
 mod links;
 mod lockout;

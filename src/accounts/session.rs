@@ -156,11 +156,14 @@ impl Accounts {
         Ok(signed)
     }
 
-    /// Another access token for one that may have expired, within its session: for clients without refresh tokens.
+    /// Another access token for one that may have expired, within its session: for clients without refresh tokens. The
+    /// old one ends soon, and the session when it would have without this.
     pub async fn renew(&self, access: &str, now: i64) -> Result<(User, String), AccountsError> {
         let claims = self.access.verify_late(access, now.div_euclid(1000))?;
-        let user = tokens::session_user(&self.db, &claims.sid, now).await?;
+        let made_at = claims.iat * 1000;
+        let user = tokens::session_user(&self.db, &claims.sid, made_at, now).await?;
         let user = user.filter(|user| is_of(user, &claims)).ok_or(AccountsError::TokenExpired)?;
+        tokens::renewed(&self.db, &claims.sid, made_at, now).await?;
         let access = self.access_token(&user, &claims.sid, now);
         Ok((user, access))
     }
@@ -171,7 +174,7 @@ impl Accounts {
             return self.by_key(bearer, now).await;
         }
         let claims = self.access.verify(bearer, now.div_euclid(1000))?;
-        let user = tokens::session_user(&self.db, &claims.sid, now).await?;
+        let user = tokens::session_user(&self.db, &claims.sid, claims.iat * 1000, now).await?;
         // The role is the account's of today, whatever the token says.
         let user = user.filter(|user| is_of(user, &claims)).ok_or(AccountsError::BadToken)?;
         Ok(Who { scopes: user.role.scopes(), user, key: None })

@@ -4,6 +4,7 @@
 mod backup;
 mod cache;
 mod check;
+mod convert;
 mod dev;
 mod explain;
 mod import;
@@ -163,6 +164,9 @@ enum Command {
     /// Look after the cache
     #[command(subcommand)]
     Cache(cache::Command),
+    /// Make a configuration of another system's
+    #[command(subcommand)]
+    Config(convert::Command),
 }
 
 /// Runs the command that the process was started with.
@@ -202,6 +206,7 @@ pub fn run() -> ExitCode {
         Command::Cleanup { dry_run, .. } => {
             config(&cli.place, None).and_then(|config| worker::clean_up(&config, *dry_run))
         }
+        Command::Config(command) => convert::run(command),
         Command::Dev(command) => config(&cli.place, None).and_then(|config| dev::run(&config, command)),
         Command::SvgProcess => svg::serve().map_err(Failure::from),
         Command::Explain { spec } => config(&cli.place, None).and_then(|config| explain::run(&config, spec)),

@@ -225,12 +225,22 @@ async fn read(body: Body) -> Option<Form> {
     Some(Form(fields.into_iter().collect()))
 }
 
+/// The page about a link that led nowhere.
+pub(super) fn status_page(language: &str, error: &AccountsError, title: &str, text: &str) -> Response<Body> {
+    page_in(language, status_of(error.kind()), title, &html! { p.wrong { (text) } })
+}
+
 fn page(status: StatusCode, title: &str, content: &Markup) -> Response<Body> {
+    page_in("en", status, title, content)
+}
+
+/// A page in this language that goes nowhere by itself.
+pub(super) fn page_in(language: &str, status: StatusCode, title: &str, content: &Markup) -> Response<Body> {
     let style = format!("{STYLE}{FORM_STYLE}");
     let hash = base64::engine::general_purpose::STANDARD.encode(Sha256::digest(&style));
     let html = html! {
         (DOCTYPE)
-        html lang="en" {
+        html lang=(language) {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use super::{Failure, Job, Work};
 use crate::accounts::MailOrder;
 use crate::db::now_ms;
 use crate::error::with_causes;
-use crate::mail::{Language, Letter, MailError, Mailer, Subject};
+use crate::mail::{Letter, MailError, Mailer, Subject};
+use crate::units::Language;
 
 pub struct MailJob {
     /// `None` where no mail server is configured.
@@ -45,11 +47,15 @@ impl Job for MailJob {
             let Some(subject) = Subject::of(&order.subject) else {
                 return Err(never(format!("`{}` is no subject of a mail", order.subject)));
             };
-            let page = match subject {
-                Subject::Recovery => "recover",
-                Subject::Deletion => "goodbye",
+            let link = match subject {
+                Subject::Recovery => format!("{public_url}/recover/{}", order.token),
+                Subject::Deletion => format!("{public_url}/goodbye/{}", order.token),
+                Subject::Key => format!("{public_url}/api/recover_token?check={}", order.token),
             };
-            let link = format!("{public_url}/{page}/{}", order.token);
+            // As clients of old know it, and as people write it into their own texts.
+            let address = utf8_percent_encode(&order.to, NON_ALPHANUMERIC);
+            let goodbye = order.goodbye.as_ref();
+            let goodbye = goodbye.map(|secret| format!("{public_url}/api/remove_token?mail={address}&check={secret}"));
             let site = public_url.split_once("://").map_or(public_url.as_str(), |(_, host)| host);
             let letter = Letter {
                 subject,
@@ -57,6 +63,7 @@ impl Job for MailJob {
                 to: &order.to,
                 name: &order.name,
                 link: &link,
+                goodbye: goodbye.as_deref().unwrap_or_default(),
                 site,
                 minutes,
             };

@@ -11,10 +11,10 @@ use std::time::Duration;
 use lettre::message::header::{Header, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, Message, MultiPart};
 
-use crate::units::Secret;
+use crate::units::{Language, Secret};
 
 pub use error::MailError;
-pub use template::{Language, Subject};
+pub use template::Subject;
 
 use template::Templates;
 use transport::Relay;
@@ -50,6 +50,8 @@ pub struct Letter<'a> {
     /// How the account is called.
     pub name: &'a str,
     pub link: &'a str,
+    /// A second link, which ends the account; empty where the letter has none.
+    pub goodbye: &'a str,
     /// How the server is called.
     pub site: &'a str,
     /// How long the link is good.
@@ -77,8 +79,13 @@ impl Mailer {
     fn message(&self, letter: &Letter<'_>, id: &str) -> Result<Message, MailError> {
         let to = letter.to.parse().map_err(|_| MailError::To(letter.to.to_owned()))?;
         let minutes = letter.minutes.to_string();
-        let words =
-            [("name", letter.name), ("link", letter.link), ("site", letter.site), ("minutes", &minutes)];
+        let words = [
+            ("name", letter.name),
+            ("link", letter.link),
+            ("goodbye", letter.goodbye),
+            ("site", letter.site),
+            ("minutes", &minutes),
+        ];
         let Some(filled) = self.templates.fill(letter.subject, letter.language, &words) else {
             let why = "a template without a subject".to_owned();
             return Err(MailError::Template { path: PathBuf::new(), why });
@@ -134,6 +141,7 @@ mod tests {
             to: "ana@example.org",
             name: "ana\r\nBcc: victim@example.org",
             link: "https://img.example.com/recovery/abc",
+            goodbye: "",
             site: "img.example.com",
             minutes: 60,
         };
@@ -162,6 +170,7 @@ mod tests {
             to: "ana@example.org\r\nRCPT TO:<x@y>",
             name: "",
             link: "",
+            goodbye: "",
             site: "",
             minutes: 1,
         };

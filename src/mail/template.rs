@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::MailError;
+use crate::units::Language;
 
 /// What a mail is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,16 +12,11 @@ pub enum Subject {
     Recovery,
     /// A link to delete the account.
     Deletion,
+    /// A link that shows a new key, and one to delete the account.
+    Key,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Language {
-    English,
-    /// zh-CN
-    Chinese,
-}
-
-/// The four pairs of files.
+/// The six pairs of files.
 #[derive(Debug, Clone)]
 pub(super) struct Templates(Vec<Template>);
 
@@ -33,7 +29,7 @@ struct Template {
 }
 
 /// What stands in the places of a template.
-pub(super) type Words<'a> = [(&'static str, &'a str); 4];
+pub(super) type Words<'a> = [(&'static str, &'a str); 5];
 
 /// A mail's parts, filled in.
 #[derive(Debug, PartialEq, Eq)]
@@ -53,34 +49,29 @@ macro_rules! built_in {
     };
 }
 
-const BUILT_IN: [(Subject, Language, (&str, &str, &str)); 4] = [
+const BUILT_IN: [(Subject, Language, (&str, &str, &str)); 6] = [
     (Subject::Recovery, Language::English, built_in!("recovery.en")),
     (Subject::Recovery, Language::Chinese, built_in!("recovery.zh-CN")),
     (Subject::Deletion, Language::English, built_in!("deletion.en")),
     (Subject::Deletion, Language::Chinese, built_in!("deletion.zh-CN")),
+    (Subject::Key, Language::English, built_in!("key.en")),
+    (Subject::Key, Language::Chinese, built_in!("key.zh-CN")),
 ];
 
 /// The places that a template may have.
-const PLACES: [&str; 4] = ["name", "link", "site", "minutes"];
+const PLACES: [&str; 5] = ["name", "link", "goodbye", "site", "minutes"];
 
 impl Subject {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Recovery => "recovery",
             Self::Deletion => "deletion",
+            Self::Key => "key",
         }
     }
 
     pub fn of(word: &str) -> Option<Self> {
-        [Self::Recovery, Self::Deletion].into_iter().find(|subject| subject.as_str() == word)
-    }
-}
-
-impl Language {
-    /// The one to use for a language tag: English for all that is not Chinese.
-    pub fn of(tag: &str) -> Self {
-        let chinese = tag.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("zh"));
-        if chinese { Self::Chinese } else { Self::English }
+        [Self::Recovery, Self::Deletion, Self::Key].into_iter().find(|subject| subject.as_str() == word)
     }
 }
 
@@ -130,6 +121,9 @@ fn read(folder: Option<&Path>, name: &str, built_in: &str) -> Result<String, Mai
     if !text.contains("{{link}}") {
         return Err(failed("it lacks {{link}}".to_owned()));
     }
+    if text.contains("{{goodbye}}") && !built_in.contains("{{goodbye}}") {
+        return Err(failed("this letter has no second link {{goodbye}}".to_owned()));
+    }
     Ok(text)
 }
 
@@ -167,8 +161,13 @@ fn escaped(text: &str) -> String {
 mod tests {
     use super::*;
 
-    const WORDS: Words<'_> =
-        [("name", "Ana <b>\r\nBcc: x@y"), ("link", "https://h/r/{{name}}"), ("site", "h"), ("minutes", "60")];
+    const WORDS: Words<'_> = [
+        ("name", "Ana <b>\r\nBcc: x@y"),
+        ("link", "https://h/r/{{name}}"),
+        ("goodbye", "https://h/g"),
+        ("site", "h"),
+        ("minutes", "60"),
+    ];
 
     #[test]
     fn every_built_in_template_has_its_link_and_no_open_place() {
@@ -181,10 +180,6 @@ mod tests {
             assert!(!filled.subject.contains('\n') && filled.subject.contains('h'), "{}", filled.subject);
             assert!(!filled.text.replace("{{name}}", "").contains("{{"), "{}", filled.text);
         }
-        assert_eq!(
-            (Language::of("zh-TW"), Language::of("en"), Language::of("")),
-            (Language::Chinese, Language::English, Language::English)
-        );
     }
 
     #[test]
@@ -193,7 +188,7 @@ mod tests {
         let file = dir.path().join("recovery.en.txt");
         std::fs::write(&file, "Subject: Yours\n\n{{link}} {{name}}").unwrap();
         let templates = Templates::load(Some(dir.path())).unwrap();
-        let words = [("name", "ana"), ("link", "L"), ("site", "h"), ("minutes", "60")];
+        let words = [("name", "ana"), ("link", "L"), ("goodbye", ""), ("site", "h"), ("minutes", "60")];
         let filled = templates.fill(Subject::Recovery, Language::English, &words).unwrap();
         assert_eq!((filled.subject.as_str(), filled.text.as_str()), ("Yours", "L ana"));
         assert!(filled.html.contains("ana"));
@@ -201,6 +196,7 @@ mod tests {
             ("no subject {{link}}", "Subject"),
             ("Subject: x\n\n{{link}} {{nam}}", "{{nam}}"),
             ("Subject: x\n", "lacks"),
+            ("Subject: x\n\n{{link}} {{goodbye}}", "second link"),
         ] {
             std::fs::write(&file, wrong).unwrap();
             let error = Templates::load(Some(dir.path())).unwrap_err().to_string();

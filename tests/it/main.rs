@@ -19,6 +19,7 @@ mod crash;
 mod crash_load;
 mod databases;
 mod derivatives;
+mod dialects;
 mod direct;
 mod faults;
 mod freshness;

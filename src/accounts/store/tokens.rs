@@ -81,14 +81,38 @@ pub(in crate::accounts) async fn use_refresh(tx: &mut Tx, hash: &str, now: i64) 
     Ok(tx.execute(sql, &[now.into(), hash.into()]).await? == 1)
 }
 
-/// The account of a session that lives.
-pub(in crate::accounts) async fn session_user(db: &Db, sid: &str, now: i64) -> Result<Option<User>, DbError> {
+/// The account of a session that lives, for a token that was made in it during the second that begins at `made_at`. One
+/// that was exchanged for another is good for a little longer, for requests that were on their way.
+pub(in crate::accounts) async fn session_user(
+    db: &Db,
+    sid: &str,
+    made_at: i64,
+    now: i64,
+) -> Result<Option<User>, DbError> {
     let sql = select!(
         "JOIN sessions ON sessions.user_pk = users.pk \
-         WHERE sessions.id = ? AND revoked_at IS NULL AND expires_at > ?"
+         WHERE sessions.id = ? AND revoked_at IS NULL AND expires_at > ? \
+         AND (renewed_at IS NULL OR renewed_at <= ? OR renewed_at > ?)"
     );
-    db.row(sql, &[sid.into(), now.into()]).await?.map(|row| user(&row)).transpose()
+    let values = [sid.into(), now.into(), (made_at + 999).into(), (now - OVERLAP).into()];
+    db.row(sql, &values).await?.map(|row| user(&row)).transpose()
 }
+
+/// From now on tokens of the session that were made before are old ones; unless this one is an old one itself, of which
+/// there may be several at once.
+pub(in crate::accounts) async fn renewed(
+    db: &Db,
+    sid: &str,
+    made_at: i64,
+    now: i64,
+) -> Result<(), DbError> {
+    let sql = "UPDATE sessions SET renewed_at = ? \
+               WHERE id = ? AND revoked_at IS NULL AND (renewed_at IS NULL OR renewed_at <= ?)";
+    db.execute(sql, &[now.into(), sid.into(), (made_at + 999).into()]).await.map(|_| ())
+}
+
+/// How long an access token lasts that was exchanged for another one.
+const OVERLAP: i64 = 30_000;
 
 pub(in crate::accounts) async fn revoke_session(tx: &mut Tx, sid: &str, now: i64) -> Result<(), DbError> {
     let sql = "UPDATE sessions SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL";
@@ -171,6 +195,16 @@ pub(in crate::accounts) async fn keys(db: &Db, user: i64) -> Result<Vec<ApiKey>,
 pub(in crate::accounts) async fn revoke_key(db: &Db, user: i64, id: &str, now: i64) -> Result<bool, DbError> {
     let sql = "UPDATE api_keys SET revoked_at = ? WHERE user_pk = ? AND id = ? AND revoked_at IS NULL";
     Ok(db.execute(sql, &[now.into(), user.into(), id.into()]).await? == 1)
+}
+
+pub(in crate::accounts) async fn revoke_keys_named(
+    tx: &mut Tx,
+    user: i64,
+    name: &str,
+    now: i64,
+) -> Result<u64, DbError> {
+    let sql = "UPDATE api_keys SET revoked_at = ? WHERE user_pk = ? AND name = ? AND revoked_at IS NULL";
+    tx.execute(sql, &[now.into(), user.into(), name.into()]).await
 }
 
 pub(in crate::accounts) async fn key_used(tx: &mut Tx, pk: i64, at: i64) -> Result<(), DbError> {

@@ -57,7 +57,17 @@ async fn refresh_tokens_expire_and_sessions_end_without_them() {
     let day = 24 * HOUR;
     let (_, access) = accounts.renew(&signed.access, NOW + 29 * day).await.unwrap();
     accounts.authenticate(&access, NOW + 29 * day).await.unwrap();
-    refused(accounts.renew(&signed.access, NOW + 30 * day).await, "token_expired");
+    // A token that was exchanged is good for requests that are on their way, also for such as exchange it once more.
+    let soon = NOW + 29 * day + 29_000;
+    let (_, other) = accounts.renew(&signed.access, soon).await.unwrap();
+    for (token, at) in [(&access, soon + HOUR / 2), (&other, soon + HOUR / 2)] {
+        accounts.authenticate(token, at).await.unwrap();
+    }
+    refused(accounts.renew(&signed.access, NOW + 29 * day + 30_000).await, "token_expired");
+    let (_, third) = accounts.renew(&access, soon + HOUR / 2).await.unwrap();
+    refused(accounts.authenticate(&other, soon + HOUR / 2 + 30_000).await, "bad_token");
+    accounts.authenticate(&third, soon + HOUR / 2 + 30_000).await.unwrap();
+    refused(accounts.renew(&third, NOW + 30 * day).await, "token_expired");
     refused(accounts.refresh(signed.refresh.expose(), NOW + 30 * day).await, "token_expired");
     assert_eq!(accounts.sweep(NOW + 30 * day).await.unwrap(), 0);
     assert_eq!(accounts.sweep(NOW + 32 * day).await.unwrap(), 1);

@@ -316,12 +316,12 @@ async fn audit(call: Call) -> Result<Response<Body>, Refused> {
 }
 
 impl Call {
-    pub(super) fn admin(&self) -> &crate::admin::Admin {
+    pub(in crate::http) fn admin(&self) -> &crate::admin::Admin {
         &self.parts.operator.admin
     }
 
     /// Who administrates, for the audit log.
-    pub(super) fn actor(&self) -> Result<Actor<'_>, NoCredentials> {
+    pub(in crate::http) fn actor(&self) -> Result<Actor<'_>, NoCredentials> {
         Ok(Actor { who: self.who()?, address: self.client })
     }
 }

@@ -4,13 +4,14 @@
 use http::header::{CONTENT_TYPE, HeaderMap};
 use serde_json::{Map, Value};
 
-use super::language::Language;
+use super::language::pick;
 use super::{Dialect, Spoken};
 use crate::http::api::call::{Call, Refused};
 use crate::http::api::uploads::{Desk, owner};
 use crate::http::body::{json_fields, json_object_of, read_whole};
 use crate::http::context::{Context, RequestId};
 use crate::http::form::{self, Large, Received};
+use crate::units::Language;
 use crate::upload::{Naming, UploadError, Uploaded, Wish};
 
 /// The fields of a small body, and what the query has beside them.
@@ -74,6 +75,11 @@ impl Call {
         self.parts.dialects.setting(self.spoken().dialect).max_bytes
     }
 
+    /// The same thing said in both languages.
+    pub(super) fn pick<T>(&self, chinese: T, english: T) -> T {
+        pick(self.language(), chinese, english)
+    }
+
     /// The fields of the body, as JSON or as a form, and of the query, which counts less. No body has no fields.
     pub(super) async fn fields(&mut self) -> Result<Fields, Refused> {
         let body = std::mem::take(&mut self.body);
@@ -132,7 +138,7 @@ impl Call {
         }
         for (key, text) in &mut parcel.texts {
             if how.texts.contains(&key.as_str()) && !text.is_empty() {
-                parcel.files.push(desk.from_text(&std::mem::take(text), wish.clone()).await?);
+                parcel.files.push(desk.from_text(std::mem::take(text), wish.clone()).await?);
             }
         }
         Ok(parcel)

@@ -30,7 +30,7 @@ pub(super) const ROWS: &[Row] = &[
 
 const HOW: Receives = Receives { files: &[], texts: &["source"], naming: None };
 
-pub(super) fn shape(spoken: &Spoken, refusal: &Refusal<'_>) -> Shape {
+pub(super) fn refusal(spoken: &Spoken, refusal: &Refusal<'_>) -> Shape {
     let code = match refusal.code {
         "unauthorized" | "bad_token" | "token_expired" | "missing_scope" => 100,
         "not_found" | "method_not_allowed" => 120,

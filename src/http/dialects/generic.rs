@@ -29,7 +29,7 @@ const HOW: Receives = Receives {
     naming: None,
 };
 
-pub(super) fn shape(spoken: &Spoken, refusal: &Refusal<'_>) -> Shape {
+pub(super) fn refusal(spoken: &Spoken, refusal: &Refusal<'_>) -> Shape {
     let said = words(spoken, refusal);
     let status = refusal.status;
     let body = json!({

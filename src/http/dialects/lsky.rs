@@ -9,7 +9,6 @@ use super::Spoken;
 use super::answer::ok;
 use super::call::Receives;
 use super::credentials::Spot;
-use super::language::Language;
 use super::paginator::Paginator;
 use super::picture::{About, HostFault, Picture, date, keep_one, later, said};
 use super::row::Row;
@@ -18,6 +17,7 @@ use crate::accounts::{NewKey, Scope, Scopes};
 use crate::delivery::body::Body;
 use crate::http::api::call::{Call, Refused};
 use crate::library::{Album, Filter, Listing, Reach, Sort, Start, Visibility};
+use crate::units::Language;
 use crate::upload::Expires;
 
 /// Some of its clients leave `Bearer` out.
@@ -53,7 +53,7 @@ const BOUNDLESS: f64 = 1_099_511_627_776.0;
 /// The one strategy there is: where the account's pictures go.
 const STRATEGY: i64 = 1;
 
-pub(super) fn shape(spoken: &Spoken, refusal: &Refusal<'_>) -> Shape {
+pub(super) fn refusal(spoken: &Spoken, refusal: &Refusal<'_>) -> Shape {
     let body = json!({ "status": false, "message": words(spoken, refusal), "data": {} });
     Shape { status: StatusCode::OK, body }
 }
@@ -88,7 +88,7 @@ async fn upload(mut call: Call) -> Result<Response<Body>, Refused> {
     let about = about(&mut call, &parcel.texts).await?;
     let uploaded = keep_one(&mut call, parcel.files, about).await?;
     let picture = Picture::uploaded(&call.parts, uploaded, call.who()?)?;
-    Ok(done(call.language().pick("上传成功", "Uploaded"), &told(&picture)))
+    Ok(done(call.pick("上传成功", "Uploaded"), &told(&picture)))
 }
 
 /// A private picture there is one that the gallery leaves out, and its address works for everybody: so it is public here,
@@ -168,7 +168,7 @@ async fn images(mut call: Call) -> Result<Response<Body>, Refused> {
 async fn delete_image(call: Call) -> Result<Response<Body>, Refused> {
     let reach = Reach::Owner(call.who()?.user.pk);
     call.api().library.trash(reach, call.value("key"), call.now).await?;
-    Ok(done(call.language().pick("删除成功", "Deleted"), &json!({})))
+    Ok(done(call.pick("删除成功", "Deleted"), &json!({})))
 }
 
 async fn albums(call: Call) -> Result<Response<Body>, Refused> {
@@ -185,7 +185,7 @@ async fn delete_album(mut call: Call) -> Result<Response<Body>, Refused> {
     let id = call.value("id").to_owned();
     let album = album_of(&mut call, &id).await?;
     call.api().library.delete_album(Reach::Owner(call.who()?.user.pk), &album.id).await?;
-    Ok(done(call.language().pick("删除成功", "Deleted"), &json!({})))
+    Ok(done(call.pick("删除成功", "Deleted"), &json!({})))
 }
 
 async fn profile(call: Call) -> Result<Response<Body>, Refused> {
@@ -216,7 +216,7 @@ async fn strategies(call: Call) -> Result<Response<Body>, Refused> {
     let name = match library.default_storage_of(user).await? {
         Some(name) if library.storages().get(&name).is_ok() => name,
         // One that the account brought itself.
-        Some(_) => call.language().pick("我的存储", "My storage").to_owned(),
+        Some(_) => call.pick("我的存储", "My storage").to_owned(),
         None => library.storages().default().name().to_owned(),
     };
     Ok(done("success", &json!({ "strategies": [{ "id": STRATEGY, "name": name }] })))

@@ -8,9 +8,12 @@ mod answer;
 mod call;
 mod chevereto;
 mod credentials;
+mod files;
 mod generic;
+mod imageproxy;
 mod language;
 mod lsky;
+mod mgek;
 mod paginator;
 mod picgo;
 mod picture;
@@ -22,6 +25,7 @@ mod sharex;
 mod smms;
 mod table;
 mod texts;
+mod vueflask;
 
 use std::fmt;
 
@@ -30,7 +34,7 @@ pub(super) use serve::answer;
 pub(super) use sharex::UPLOAD as SHAREX_UPLOAD;
 pub(super) use table::Found;
 
-use language::Language;
+use crate::units::Language;
 
 /// Whose language a request is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -41,7 +41,7 @@ pub(super) const ROWS: &[Row] = &[
 /// As many as a form may have.
 const MOST: usize = 50;
 
-pub(super) fn shape(spoken: &Spoken, refusal: &Refusal<'_>) -> Shape {
+pub(super) fn refusal(spoken: &Spoken, refusal: &Refusal<'_>) -> Shape {
     let body = json!({ "success": false, "message": words(spoken, refusal) });
     Shape { status: refusal.status, body }
 }

@@ -24,9 +24,7 @@ pub(super) const ROWS: &[Row] = &[
     Row::post(Roadmap, "/images", |call| Box::pin(images::upload(call))).scope(Scope::Upload).files(),
     Row::get(Roadmap, "/images", |call| Box::pin(images::list(call))).scope(Scope::Read),
     Row::get(Roadmap, "/images/{id}", |call| Box::pin(images::get(call))).scope(Scope::Read).tie(ID),
-    Row::delete(Roadmap, "/images/{id}", |call| Box::pin(images::delete(call)))
-        .scope(Scope::Manage)
-        .tie(ID),
+    Row::delete(Roadmap, "/images/{id}", |call| Box::pin(images::delete(call))).scope(Scope::Manage).tie(ID),
     Row::post(Roadmap, "/images/{id}/transform", |call| Box::pin(transform::transform(call)))
         .scope(Scope::Upload),
     Row::get(Roadmap, "/tasks/{id}/status", |call| Box::pin(transform::status(call))).scope(Scope::Read),

@@ -79,7 +79,17 @@ impl Row {
 
     pub(super) const fn new(method: &'static str, dialect: Dialect, path: &'static str, run: Run) -> Self {
         let spots = &[Spot::Bearer];
-        Self { method, path, dialect, tie: None, spots, needs: Needs::Account, takes: Takes::Fields, is_paid: true, run }
+        Self {
+            method,
+            path,
+            dialect,
+            tie: None,
+            spots,
+            needs: Needs::Account,
+            takes: Takes::Fields,
+            is_paid: true,
+            run,
+        }
     }
 
     /// Nobody need say who they are; the opposite of the default.

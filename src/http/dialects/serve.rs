@@ -12,10 +12,9 @@ use http::request::Parts as Head;
 use http::{Method, Response, StatusCode};
 
 use super::credentials::{Spot, who};
-use super::language::Language;
 use super::row::{Needs, Row, Takes};
 use super::table::Found;
-use super::{Dialect, Spoken};
+use super::{Dialect, Spoken, language};
 use crate::delivery::body::Body;
 use crate::delivery::cors::Cors;
 use crate::http::api::call::{Call, Refused};
@@ -28,7 +27,7 @@ impl Found {
     /// What is to be known of the request from now on.
     pub(in crate::http) fn spoken(&self, head: &Head) -> Spoken {
         let dialect = self.dialect();
-        let language = Language::of(&head.headers, dialect.native());
+        let language = language::of(&head.headers, dialect.native());
         Spoken { dialect, route: self.route(), language }
     }
 }
@@ -122,9 +121,9 @@ fn finish(row: &Row, response: &mut Response<Body>) {
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if headers.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) {
-        headers
-            .entry(ACCESS_CONTROL_EXPOSE_HEADERS)
-            .or_insert(HeaderValue::from_static("location, ratelimit, ratelimit-policy, retry-after, x-request-id"));
+        headers.entry(ACCESS_CONTROL_EXPOSE_HEADERS).or_insert(HeaderValue::from_static(
+            "location, ratelimit, ratelimit-policy, retry-after, x-request-id",
+        ));
     }
     if unauthorized {
         headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

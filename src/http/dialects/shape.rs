@@ -4,9 +4,11 @@
 use http::StatusCode;
 use serde_json::Value;
 
-use super::language::Language;
-use super::{Dialect, Spoken, chevereto, generic, lsky, picgo, sharex, smms, texts};
+use super::{
+    Dialect, Spoken, chevereto, generic, imageproxy, lsky, mgek, picgo, sharex, smms, texts, vueflask,
+};
 use crate::error::Detail;
+use crate::units::Language;
 
 /// A refusal before it has a shape.
 pub(in crate::http) struct Refusal<'a> {
@@ -16,8 +18,15 @@ pub(in crate::http) struct Refusal<'a> {
     /// What the caller may read, in English.
     pub(in crate::http) message: &'a str,
     pub(in crate::http) request_id: &'a str,
-    #[expect(dead_code, reason = "for dialects that name fields")]
     pub(in crate::http) detail: &'a Detail,
+}
+
+impl Refusal<'_> {
+    /// The first field that is wrong, or nothing.
+    pub(super) fn field(&self) -> &str {
+        let named = self.detail.fields.first().map(|wrong| wrong.field.as_str());
+        named.or(self.detail.option.as_deref()).unwrap_or_default()
+    }
 }
 
 /// The answer to it. Headers that were set before, such as `Retry-After`, stay.
@@ -31,13 +40,15 @@ pub(in crate::http) fn shape(spoken: &Spoken, refusal: &Refusal<'_>) -> Option<S
     match spoken.dialect {
         // They read `detail`, which every problem has.
         Dialect::Roadmap => None,
-        Dialect::Vueflask | Dialect::Mgek | Dialect::Imageproxy => None,
-        Dialect::Lsky => Some(lsky::shape(spoken, refusal)),
-        Dialect::Picgo => Some(picgo::shape(spoken, refusal)),
-        Dialect::Sharex => Some(sharex::shape(spoken, refusal)),
-        Dialect::Chevereto => Some(chevereto::shape(spoken, refusal)),
-        Dialect::Smms => Some(smms::shape(spoken, refusal)),
-        Dialect::Generic => Some(generic::shape(spoken, refusal)),
+        Dialect::Vueflask => Some(vueflask::refusal(spoken, refusal)),
+        Dialect::Mgek => Some(mgek::refusal(spoken, refusal)),
+        Dialect::Imageproxy => Some(imageproxy::refusal(spoken, refusal)),
+        Dialect::Lsky => Some(lsky::refusal(spoken, refusal)),
+        Dialect::Picgo => Some(picgo::refusal(spoken, refusal)),
+        Dialect::Sharex => Some(sharex::refusal(spoken, refusal)),
+        Dialect::Chevereto => Some(chevereto::refusal(spoken, refusal)),
+        Dialect::Smms => Some(smms::refusal(spoken, refusal)),
+        Dialect::Generic => Some(generic::refusal(spoken, refusal)),
     }
 }
 

@@ -20,7 +20,7 @@ pub(in crate::http) const UPLOAD: &str = "/api/sharex";
 pub(super) const ROWS: &[Row] =
     &[Row::post(Sharex, UPLOAD, |call| Box::pin(upload(call))).scope(Scope::Upload).files()];
 
-pub(super) fn shape(spoken: &Spoken, refusal: &Refusal<'_>) -> Shape {
+pub(super) fn refusal(spoken: &Spoken, refusal: &Refusal<'_>) -> Shape {
     Shape { status: refusal.status, body: json!({ "error": words(spoken, refusal) }) }
 }
 

@@ -23,7 +23,7 @@ pub(super) const ROWS: &[Row] = &[Row::post(Smms, "/api/v2/upload", |call| Box::
 /// The field of the file; others with this path call it otherwise.
 const HOW: Receives = Receives { files: &["smfile"], texts: &[], naming: None };
 
-pub(super) fn shape(spoken: &Spoken, refusal: &Refusal<'_>) -> Shape {
+pub(super) fn refusal(spoken: &Spoken, refusal: &Refusal<'_>) -> Shape {
     let (status, message) = match refusal.code {
         // So that clients of another system with this path learn that it is not spoken.
         "no_file" => (StatusCode::NOT_FOUND, "No files were uploaded."),

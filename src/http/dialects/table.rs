@@ -5,11 +5,23 @@ use http::Method;
 use http::header::{CONTENT_TYPE, HeaderMap};
 
 use super::row::{Row, Sight};
-use super::{Dialect, Dialects, chevereto, generic, lsky, picgo, roadmap, sharex, smms};
+use super::{
+    Dialect, Dialects, chevereto, generic, imageproxy, lsky, mgek, picgo, roadmap, sharex, smms, vueflask,
+};
 
 /// Every row, by dialect.
-const ROWS: &[&[Row]] =
-    &[roadmap::ROWS, lsky::ROWS, picgo::ROWS, sharex::ROWS, chevereto::ROWS, smms::ROWS, generic::ROWS];
+const ROWS: &[&[Row]] = &[
+    roadmap::ROWS,
+    vueflask::ROWS,
+    mgek::ROWS,
+    imageproxy::ROWS,
+    lsky::ROWS,
+    picgo::ROWS,
+    sharex::ROWS,
+    chevereto::ROWS,
+    smms::ROWS,
+    generic::ROWS,
+];
 
 /// Below these paths everything is in a dialect, also what is not there.
 const REALMS: &[(&str, Dialect)] = &[

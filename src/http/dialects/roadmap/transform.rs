@@ -25,7 +25,8 @@ pub(super) async fn transform(mut call: Call) -> Result<Response<Body>, Refused>
     let body = std::mem::take(&mut call.body);
     let mut fields = json_object(&call.head.headers, body).await?;
     let later = fields.remove("async").is_some_and(|value| is_true(&value));
-    let later = later || query_value(call.head.uri.query(), "async").is_some_and(|text| text == "true" || text == "1");
+    let later = later
+        || query_value(call.head.uri.query(), "async").is_some_and(|text| text == "true" || text == "1");
     let later = later || prefers_async(&call);
     let wanted = wanted(fields)?;
     let image = image(&call).await?;
@@ -42,7 +43,7 @@ pub(super) async fn transform(mut call: Call) -> Result<Response<Body>, Refused>
 }
 
 pub(super) async fn status(call: Call) -> Result<Response<Body>, Refused> {
-    let job = call.parts.operator.admin.task(call.who()?, call.value("id")).await?;
+    let job = call.admin().task(call.who()?, call.value("id")).await?;
     let result = match &job.result {
         Some(result) if job.kind == VersionOrder::KIND => {
             match versions::kept(&call.parts, reach(&call)?, result, call.now).await? {
