@@ -16,7 +16,7 @@ use crate::delivery::body::Body;
 use crate::http::api::call::{Call, Refused};
 
 pub(super) const ROWS: &[Row] = &[Row::post(Smms, "/api/v2/upload", |call| Box::pin(upload(call)))
-    .credentials(&[Spot::Bearer, Spot::Bare])
+    .credentials(&[Spot::Bare])
     .scope(Scope::Upload)
     .files()];
 
