@@ -121,7 +121,8 @@ pub(super) async fn receive(
 
 /// The texts of a form that has no files: those that it has are not taken.
 pub(super) async fn texts(headers: &HeaderMap, body: Body) -> Result<Vec<(String, String)>, FormFault> {
-    let constraints = Constraints::new().size_limit(SizeLimit::new().whole_stream(MOST_TEXTS as u64 * MOST_TEXT));
+    let constraints =
+        Constraints::new().size_limit(SizeLimit::new().whole_stream(MOST_TEXTS as u64 * MOST_TEXT));
     let mut parts = Multipart::with_constraints(BodyDataStream::new(body), boundary(headers)?, constraints);
     let mut texts = Vec::new();
     while let Some(part) = parts.next_field().await? {
