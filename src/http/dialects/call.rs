@@ -123,7 +123,7 @@ impl Call {
         }
         for (key, text) in &mut parcel.texts {
             if how.texts.contains(&key.as_str()) && !text.is_empty() {
-                parcel.files.push(desk.from_text(&std::mem::take(text), wish.clone()).await?);
+                parcel.files.push(desk.from_text(std::mem::take(text), wish.clone()).await?);
             }
         }
         Ok(parcel)
