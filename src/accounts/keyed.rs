@@ -97,6 +97,7 @@ async fn insert_key(tx: &mut Tx, user: i64, now: i64) -> Result<Token, AccountsE
 /// A name of one's own for somebody who gave an address only.
 fn name_of(email: &str) -> Result<String, AccountsError> {
     let local = email.trim().split('@').next().unwrap_or_default();
-    let plain: String = local.chars().filter(|c| c.is_ascii_alphanumeric() || "._-".contains(*c)).take(32).collect();
+    let plain: String =
+        local.chars().filter(|c| c.is_ascii_alphanumeric() || "._-".contains(*c)).take(32).collect();
     Ok(format!("{plain}-{}", token::public_id()?))
 }

@@ -420,7 +420,10 @@ fn half_a_limit_keeps_the_other_half_of_its_own_default() {
 
 #[test]
 fn a_dialect_is_switched_by_a_word_or_a_section() {
-    let config = file("dialects: { lsky: false, imageproxy: true, mgek: { max_bytes: 10MiB }, smms: { enabled: false } }").ok();
+    let config = file(
+        "dialects: { lsky: false, imageproxy: true, mgek: { max_bytes: 10MiB }, smms: { enabled: false } }",
+    )
+    .ok();
     let told = config.dialects.settings();
     let of = |name: &str| told.iter().find(|(known, ..)| *known == name).map(|(_, on, max)| (*on, *max));
     assert_eq!(of("lsky"), Some((false, None)));
@@ -428,7 +431,10 @@ fn a_dialect_is_switched_by_a_word_or_a_section() {
     assert_eq!(of("mgek"), Some((true, Some(10 << 20))));
     assert_eq!(of("smms"), Some((false, None)));
     assert_eq!(of("vueflask"), Some((true, None)));
-    assert_eq!(file("dialects: { imageproxy: { max_bytes: 1MB } }").ok().dialects.settings()[3], ("imageproxy", false, Some(1_000_000)));
+    assert_eq!(
+        file("dialects: { imageproxy: { max_bytes: 1MB } }").ok().dialects.settings()[3],
+        ("imageproxy", false, Some(1_000_000))
+    );
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! held whole. An enum and not a box, because a cache hit must not pay for an allocation and a virtual call.
 
 use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -19,7 +20,9 @@ enum Inner {
     #[default]
     Empty,
     Full(Bytes),
-    Stream(Pin<Box<dyn http_body::Body<Data = Bytes, Error = BoxError> + Send>>),
+    /// A stream belongs to one task at a time; the lock, which nobody ever waits for, lets what holds a body be lent to
+    /// others for as long as they do not read it.
+    Stream(Mutex<Pin<Box<dyn http_body::Body<Data = Bytes, Error = BoxError> + Send>>>),
 }
 
 impl Body {
@@ -41,7 +44,7 @@ impl Body {
         if body.is_end_stream() {
             return Self::empty();
         }
-        Self(Inner::Stream(Box::pin(http_body_util::BodyExt::map_err(body, Into::into))))
+        Self(Inner::Stream(Mutex::new(Box::pin(http_body_util::BodyExt::map_err(body, Into::into)))))
     }
 
     /// Chunks whose total is known, as from a file. A stream that turns out shorter or longer is an error of the
@@ -51,7 +54,7 @@ impl Body {
         S: Stream<Item = Result<Bytes, E>> + Send + 'static,
         E: Into<BoxError>,
     {
-        Self(Inner::Stream(Box::pin(Counted { chunks: Box::pin(chunks), left: len })))
+        Self(Inner::Stream(Mutex::new(Box::pin(Counted { chunks: Box::pin(chunks), left: len }))))
     }
 
     /// The bytes if they are in memory already.
@@ -85,7 +88,9 @@ impl http_body::Body for Body {
                 self.0 = Inner::Empty;
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
-            Inner::Stream(body) => body.as_mut().poll_frame(cx),
+            Inner::Stream(body) => {
+                body.get_mut().unwrap_or_else(PoisonError::into_inner).as_mut().poll_frame(cx)
+            }
         }
     }
 
@@ -93,7 +98,7 @@ impl http_body::Body for Body {
         match &self.0 {
             Inner::Empty => true,
             Inner::Full(_) => false,
-            Inner::Stream(body) => body.is_end_stream(),
+            Inner::Stream(body) => body.lock().unwrap_or_else(PoisonError::into_inner).is_end_stream(),
         }
     }
 
@@ -101,7 +106,7 @@ impl http_body::Body for Body {
         match &self.0 {
             Inner::Empty => SizeHint::with_exact(0),
             Inner::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Inner::Stream(body) => body.size_hint(),
+            Inner::Stream(body) => body.lock().unwrap_or_else(PoisonError::into_inner).size_hint(),
         }
     }
 }

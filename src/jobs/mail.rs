@@ -55,7 +55,8 @@ impl Job for MailJob {
             // As clients of old know it, and as people write it into their own texts.
             let address = utf8_percent_encode(&order.to, NON_ALPHANUMERIC);
             let goodbye = order.goodbye.as_ref();
-            let goodbye = goodbye.map(|secret| format!("{public_url}/api/remove_token?mail={address}&check={secret}"));
+            let goodbye =
+                goodbye.map(|secret| format!("{public_url}/api/remove_token?mail={address}&check={secret}"));
             let site = public_url.split_once("://").map_or(public_url.as_str(), |(_, host)| host);
             let letter = Letter {
                 subject,

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 const MASK: &str = "***";
 
 /// Query keys whose values are rights; also as the end of a longer word (`access_token`, `api_key`).
-const SECRET: &[&str] = &["token", "sig", "signature", "secret", "password", "passwd", "key", "share", "check"];
+const SECRET: &[&str] =
+    &["token", "sig", "signature", "secret", "password", "passwd", "key", "share", "check"];
 
 /// Query keys that say who somebody is, in the dialects that send it so.
 const PERSONAL: &[&str] = &["username", "mail", "email"];

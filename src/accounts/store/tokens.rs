@@ -100,12 +100,7 @@ pub(in crate::accounts) async fn session_user(
 
 /// From now on tokens of the session that were made before are old ones; unless this one is an old one itself, of which
 /// there may be several at once.
-pub(in crate::accounts) async fn renewed(
-    db: &Db,
-    sid: &str,
-    made_at: i64,
-    now: i64,
-) -> Result<(), DbError> {
+pub(in crate::accounts) async fn renewed(db: &Db, sid: &str, made_at: i64, now: i64) -> Result<(), DbError> {
     let sql = "UPDATE sessions SET renewed_at = ? \
                WHERE id = ? AND revoked_at IS NULL AND (renewed_at IS NULL OR renewed_at <= ?)";
     db.execute(sql, &[now.into(), sid.into(), (made_at + 999).into()]).await.map(|_| ())

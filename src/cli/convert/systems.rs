@@ -20,10 +20,9 @@ pub(super) fn rules(system: System) -> &'static [(&'static str, Rule)] {
 pub(super) fn always(system: System) -> &'static [(&'static str, Option<bool>, &'static str)] {
     match system {
         System::Mgek => &[OPEN],
-        System::Vueflask => &[
-            OPEN,
-            (LISTEN, None, "left as it is, 127.0.0.1:8080; the other one listens on port 5000"),
-        ],
+        System::Vueflask => {
+            &[OPEN, (LISTEN, None, "left as it is, 127.0.0.1:8080; the other one listens on port 5000")]
+        }
         System::Imageproxy => &[(
             "dialects.imageproxy",
             Some(true),
@@ -35,11 +34,8 @@ pub(super) fn always(system: System) -> &'static [(&'static str, Option<bool>, &
 
 const LISTEN: &str = "http.listen";
 const URL: &str = "http.public_url";
-const OPEN: (&str, Option<bool>, &str) = (
-    "auth.registration",
-    None,
-    "anybody could register there; say `open` here if that is still wanted",
-);
+const OPEN: (&str, Option<bool>, &str) =
+    ("auth.registration", None, "anybody could register there; say `open` here if that is still wanted");
 
 const TOKENS: &str =
     "tokens are signed with a secret that is made at the first start; everybody signs in once more";

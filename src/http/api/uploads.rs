@@ -280,9 +280,9 @@ impl Desk {
 
     /// A file out of a text, which is its URL or its bytes as base64.
     pub(in crate::http) async fn from_text(&self, text: String, wish: Wish) -> Result<Received, Refused> {
-        let is_url = ["http://", "https://"].iter().any(|front| {
-            text.get(..front.len()).is_some_and(|start| start.eq_ignore_ascii_case(front))
-        });
+        let is_url = ["http://", "https://"]
+            .iter()
+            .any(|front| text.get(..front.len()).is_some_and(|start| start.eq_ignore_ascii_case(front)));
         if is_url { self.fetched(&text, wish).await } else { self.base64(text, wish).await }
     }
 

@@ -14,7 +14,7 @@ use crate::http::api::call::{Call, Refused};
 /// Written as a constant: `Row::get(Dialect::Roadmap, "/images", |call| Box::pin(list(call)))` and what else there is to
 /// say about it. In a path `{name}` is one part and `{*name}`, at the end, all that is left; neither is empty.
 #[derive(Clone, Copy)]
-pub(super) struct Row {
+pub(in crate::http) struct Row {
     pub(super) method: &'static str,
     pub(super) path: &'static str,
     pub(super) dialect: Dialect,

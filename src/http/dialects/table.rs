@@ -68,7 +68,7 @@ impl Dialects {
         }
         // Who breaks a tie was meant; the rest is for the row without one.
         here.sort_by_key(|row| row.tie.is_none());
-        let Some(first) = here.first() else {
+        let Some(&first) = here.first() else {
             let realm =
                 REALMS.iter().find(|(front, dialect)| self.is_on(*dialect) && path.starts_with(front));
             return realm.map(|(_, dialect)| Found::Nothing(*dialect));
@@ -76,7 +76,7 @@ impl Dialects {
         // Who may GET may HEAD; the body is taken off at the end.
         let wanted = if *method == Method::HEAD { "GET" } else { method.as_str() };
         let is_options = *method == Method::OPTIONS;
-        let Some(row) = here.iter().find(|row| is_options || row.method == wanted) else {
+        let Some(row) = here.into_iter().find(|row| is_options || row.method == wanted) else {
             return Some(Found::Method(first));
         };
         match row.values(path) {

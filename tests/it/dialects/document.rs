@@ -24,7 +24,8 @@ fn wrong(root: &Path, document: &str) -> Vec<String> {
     let rows = document.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| feature"));
     for row in rows {
         let proof = row.trim_end_matches([' ', '|']).rsplit(" | ").next().unwrap_or_default();
-        let names: Vec<&str> = proof.split('`').skip(1).step_by(2).filter(|name| name.contains("::")).collect();
+        let names: Vec<&str> =
+            proof.split('`').skip(1).step_by(2).filter(|name| name.contains("::")).collect();
         if names.is_empty() && !proof.starts_with("no test: ") {
             wrong.push(format!("no proof: {row}"));
         }

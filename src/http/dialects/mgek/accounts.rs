@@ -1,6 +1,6 @@
 //! Tokens of mgek: had for an e-mail address, given back, and found again by mail.
 
-use http::Response;
+use http::{Method, Response};
 use serde_json::json;
 
 use super::super::answer::ok;
@@ -41,6 +41,8 @@ pub(super) async fn remove_token(call: Call) -> Result<Response<Body>, Refused> 
     let (mail, token, check) = (given("mail"), given("token"), given("check"));
     match (mail, token, check) {
         (Some(mail), None, Some(check)) => pages::ask_remove(&call, &mail, &check).await,
+        // Whoever only looks whether there is something does not mean it.
+        (Some(_), Some(_), _) if call.head.method == Method::HEAD => Ok(done(&call, "", "")),
         (Some(mail), Some(token), _) => {
             match call.api().accounts.revoke_own_key(&mail, &token, call.now).await {
                 Ok(()) => Ok(done(&call, "密钥删除成功", "the token was deleted")),

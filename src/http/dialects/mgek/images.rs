@@ -13,7 +13,7 @@ use crate::http::api::call::{Call, Refused};
 use crate::http::api::schema::Invalid;
 use crate::http::form;
 use crate::library::{Image, Listing, Reach, Start};
-use crate::upload::Naming;
+use crate::upload::{Naming, Session};
 
 /// As many as a page of the client shows.
 const PAGE: u32 = 10;
@@ -29,7 +29,7 @@ pub(super) async fn upload(mut call: Call) -> Result<Response<Body>, Refused> {
     }
     let how = Receives { files: &["file"], naming: Some(Naming::Base64), ..Receives::default() };
     let mut parcel = call.receive(&how).await?;
-    parcel.files.retain(|file| file.session.as_ref().map_or(true, |session| !session.is_empty()));
+    parcel.files.retain(|file| !file.session.as_ref().is_ok_and(Session::is_empty));
     if parcel.files.is_empty() {
         return Ok(empty(&call));
     }
