@@ -216,12 +216,13 @@ pub(super) async fn look_ahead(
     body: Body,
 ) -> Result<(Vec<(String, String)>, Body), FormFault> {
     let (front, body) = front_of(body).await?;
+    let seen = front.slice(..front.len().min(FRONT));
     let Ok(boundary) = boundary(headers) else {
         // The last pair may go on.
-        let whole = if front.len() < FRONT { &front[..] } else { cut(&front) };
-        return Ok((serde_urlencoded::from_bytes(whole).unwrap_or_default(), body));
+        let pairs = if front.len() > FRONT { cut(&seen) } else { &seen[..] };
+        return Ok((serde_urlencoded::from_bytes(pairs).unwrap_or_default(), body));
     };
-    let stream = futures_util::stream::iter([Ok::<_, std::io::Error>(front.clone())]);
+    let stream = futures_util::stream::iter([Ok::<_, std::io::Error>(seen)]);
     let mut parts = Multipart::new(stream, boundary);
     let mut texts = Vec::new();
     // It ends where the front does, within some part or other.
@@ -243,7 +244,7 @@ fn cut(front: &[u8]) -> &[u8] {
 /// The first bytes of a body, and the whole of it.
 async fn front_of(mut body: Body) -> Result<(Bytes, Body), FormFault> {
     let mut front = BytesMut::new();
-    while front.len() < FRONT {
+    while front.len() <= FRONT {
         match body.frame().await {
             Some(Ok(frame)) => {
                 if let Ok(piece) = frame.into_data() {

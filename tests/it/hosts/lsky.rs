@@ -140,7 +140,7 @@ fn uploads_say_where_they_go_and_when_they_end() {
         assert_eq!(refused, json!({ "status": false, "message": message, "data": {} }), "{name} {text}");
     }
     let strategies = client.right("GET", "/strategies");
-    assert_eq!(strategies, json!({ "strategies": [{ "id": 1, "name": "default" }] }));
+    assert_eq!(strategies, json!({ "strategies": [{ "id": 1, "name": "local" }] }));
     assert_eq!(client.right("GET", "/profile")["album_num"], 1);
     client.right("DELETE", &format!("/albums/{number}"));
     client.wrong("DELETE", &format!("/albums/{number}"), "资源不存在");

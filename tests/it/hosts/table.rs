@@ -178,7 +178,9 @@ impl Kept {
         let delete = text.split('"').find(|word| word.contains("/delete/")).map(Value::from);
         assert_eq!(delete.is_none(), duplicate, "{text}");
         let delete = delete.unwrap_or_default();
-        Self { image, delete, duplicate, request_id: reply.header("x-request-id").to_owned() }
+        let request_id = reply.json()["RequestId"].as_str().unwrap_or_default().to_owned();
+        assert!([0, 16].contains(&request_id.len()), "{text}");
+        Self { image, delete, duplicate, request_id }
     }
 
     fn id(&self) -> &str {

@@ -20,6 +20,11 @@ picgo.on('notification', (notification) => {
   told.push(`${notification.title}: ${notification.body}`)
   heard?.()
 })
+// A plugin may stumble over what the program makes of an answer: lankong reads twice as JSON what deleting answers.
+process.on('unhandledRejection', (error) => {
+  told.push(`unhandled: ${error.message}`)
+  heard?.()
+})
 picgo.on('failed', (error) => told.push(`failed: ${error.message}`))
 
 let done
