@@ -175,7 +175,7 @@ impl Router {
             return None;
         }
         let (uri, dialects) = (&request.uri, &self.parts.dialects);
-        let spoken = dialects.find(&request.method, uri.path(), uri.query(), &request.headers)?;
+        let spoken = dialects.find(&request.method, uri.path(), uri.query())?;
         (found.is_none() || spoken.takes_over()).then_some(spoken)
     }
 

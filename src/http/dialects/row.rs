@@ -42,7 +42,6 @@ pub(super) struct Sight<'a> {
     /// The last value of the path, as sent.
     pub(super) value: &'a str,
     pub(super) query: Option<&'a str>,
-    pub(super) content_type: Option<&'a str>,
 }
 
 /// Who may use a row.

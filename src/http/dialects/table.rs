@@ -1,8 +1,7 @@
-//! All rows of all dialects, and the way from a request to its row. It is decided by method, path, the presence of
-//! named query keys and `Content-Type`, and by nothing else; a dialect that is off has no rows and breaks no ties.
+//! All rows of all dialects, and the way from a request to its row. It is decided by method, path and the presence
+//! of named query keys, and by nothing else; a dialect that is off has no rows and breaks no ties.
 
 use http::Method;
-use http::header::{CONTENT_TYPE, HeaderMap};
 
 use super::row::{Row, Sight};
 use super::{
@@ -49,22 +48,18 @@ pub(super) fn rows() -> impl Iterator<Item = &'static Row> {
 
 impl Dialects {
     /// `None`: the request is in no dialect.
-    pub(in crate::http) fn find(
-        &self,
-        method: &Method,
-        path: &str,
-        query: Option<&str>,
-        headers: &HeaderMap,
-    ) -> Option<Found> {
-        let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    pub(in crate::http) fn find(&self, method: &Method, path: &str, query: Option<&str>) -> Option<Found> {
         let mut here = Vec::new();
         for row in rows().filter(|row| self.is_on(row.dialect)) {
             let Some(values) = row.raw_values(path) else { continue };
             let value = values.last().map_or("", |(_, value)| value);
-            let sight = Sight { value, query, content_type };
-            if row.tie.is_none_or(|tie| (tie.holds)(&sight)) {
-                here.push(row);
+            let sight = Sight { value, query };
+            match row.tie {
+                Some(tie) if !(tie.holds)(&sight) => continue,
+                Some(tie) => tracing::trace!(tie = tie.name, dialect = row.dialect.name(), "told apart"),
+                None => {}
             }
+            here.push(row);
         }
         // Who breaks a tie was meant; the rest is for the row without one.
         here.sort_by_key(|row| row.tie.is_none());
