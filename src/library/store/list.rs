@@ -156,10 +156,10 @@ fn index_of(listing: &Listing, parts: &[Part]) -> &'static str {
         _ if !is_walked => "",
         (Reach::Owner(_), Sort::Newest | Sort::Oldest) => " /*! FORCE INDEX (images_own_created) */",
         (Reach::Owner(_), Sort::Name) => " /*! FORCE INDEX (images_own_name) */",
-        (Reach::Owner(_), Sort::Size) => " /*! FORCE INDEX (images_own_bytes) */",
+        (Reach::Owner(_), Sort::Size | Sort::Smallest) => " /*! FORCE INDEX (images_own_bytes) */",
         (Reach::Owner(_), Sort::Views) => " /*! FORCE INDEX (images_own_views) */",
         (Reach::Everybody, Sort::Newest | Sort::Oldest) => " /*! FORCE INDEX (images_created) */",
-        (Reach::Everybody, Sort::Size) => " /*! FORCE INDEX (images_bytes) */",
+        (Reach::Everybody, Sort::Size | Sort::Smallest) => " /*! FORCE INDEX (images_bytes) */",
         (Reach::Everybody, Sort::Views) => " /*! FORCE INDEX (images_views) */",
         (Reach::Everybody, Sort::Name) | (_, Sort::Album) => "",
     }
