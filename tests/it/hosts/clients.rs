@@ -12,23 +12,18 @@ use crate::support::pictures::encoded;
 use crate::support::{Home, Server, certificate};
 use crate::uploads::{account, form};
 
-/// What PicGo made of uploading these files, and what it told its user.
-fn picgo(modules: &Path, folder: &Path, config: &Value, then: &str, files: &[&Path]) -> Value {
+/// What PicGo made of each step, and what it told its user.
+fn picgo(modules: &Path, folder: &Path, steps: &[Value]) -> Vec<Value> {
     let run = Command::new("node")
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/support/picgo_client.mjs"))
         .args([modules, folder])
-        .args([&config.to_string(), then])
-        .args(files)
+        .arg(Value::from(steps).to_string())
         .env("NODE_EXTRA_CA_CERTS", folder.join("cert.pem"))
         .output()
         .expect("node is needed: run scripts/test");
     let (said, wrong) = (String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
     let last = said.lines().last().unwrap_or_default();
     serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}: {said}\n{wrong}"))
-}
-
-fn bed(name: &str, settings: &Value) -> Value {
-    json!({ "picBed": { "current": name, "uploader": name, name: settings }, "picgoPlugins": {} })
 }
 
 #[test]
@@ -40,71 +35,66 @@ fn picgo_uploads_by_each_of_its_plugins() {
     let folder = tempfile::tempdir().unwrap();
     certificate::make(folder.path());
     let [one, two] = ["图 1.png", "b.png"].map(|name| folder.path().join(name));
-    std::fs::write(&one, encoded(Format::Png, 30, 20, 1)).unwrap();
+    let picture = encoded(Format::Png, 30, 20, 1);
+    std::fs::write(&one, &picture).unwrap();
     std::fs::write(&two, encoded(Format::Png, 30, 20, 2)).unwrap();
-    let run =
-        |config: &Value, then: &str, files: &[&Path]| picgo(&modules, folder.path(), config, then, files);
+    let run = |steps: &[Value]| picgo(&modules, folder.path(), steps);
+    let step = |name: &str, settings: Value| json!({ "bed": [name, settings], "files": [one] });
     let first_url = |told: &Value| told["output"][0]["imgUrl"].as_str().unwrap_or_default().to_owned();
-
-    // Lsky Pro, as it speaks to version 2 of it, which is `/api/v1`; two files, and deleting them.
-    let lankong = |token: &str| {
-        let version = json!({
-            "lskyProVersion": "V2", "server": server.url, "token": token, "permission": 1, "syncDelete": true,
+    let lankong = |version: &str, token: &str| {
+        let (server, permission) = (&server.url, 1);
+        let settings = json!({
+            "lskyProVersion": version, "server": server, "token": token, "permission": permission, "syncDelete": true,
         });
-        bed("lankong", &version)
+        step("lankong", settings)
     };
-    let told = run(&lankong(&format!("Bearer {key}")), "keep", &[&one, &two]);
-    assert_eq!(told["told"], json!([]), "{told}");
-    let url = first_url(&told);
-    assert_eq!(server.get(path_of(&server, &url)).body, std::fs::read(&one).unwrap());
-    assert_eq!(told["output"].as_array().unwrap().len(), 2);
-    let id = told["output"][0]["id"].as_str().unwrap();
-    let image = server.json("GET", &format!("/v1/images/{id}"), &ana, Value::Null).json();
-    assert_eq!((&image["name"], &image["url"]), (&json!("图 1.png"), &json!(url)));
-    let told = run(&lankong(&format!("Bearer {key}")), "remove", &[&one]);
-    assert_eq!(first_url(&told), url, "{told}");
-    assert_eq!(server.get(path_of(&server, &url)).status, 404);
-    let told = run(&lankong("Bearer wrong"), "keep", &[&one]);
-    assert!(told["told"].to_string().contains("token无效或已被撤销"), "{told}");
 
-    // The same plugin as it speaks to version 1, whose path and words are those of any program.
-    let old = bed(
-        "lankong",
-        &json!({ "lskyProVersion": "V1", "server": server.url, "token": key, "permission": 1 }),
-    );
-    assert_eq!(first_url(&run(&old, "keep", &[&one])), url);
+    // Lsky Pro; its version 2 is what speaks to `/api/v1`. Two files, and deleting what is there.
+    let bearer = format!("Bearer {key}");
+    let (mut both, mut removed) = (lankong("V2", &bearer), lankong("V2", &bearer));
+    both["files"] = json!([one, two]);
+    removed["remove"] = true.into();
+    let told = run(&[both, removed, lankong("V2", "Bearer wrong")]);
+    assert_eq!((&told[0]["told"], told[0]["output"].as_array().unwrap().len()), (&json!([]), 2), "{told:?}");
+    let url = first_url(&told[0]);
+    assert_eq!(first_url(&told[1]), url, "{told:?}");
+    assert_eq!(server.get(path_of(&server, &url)).status, 404, "{told:?}");
+    assert!(told[2]["told"].to_string().contains("token无效或已被撤销"), "{told:?}");
+    let id = told[0]["output"][0]["id"].as_str().unwrap();
 
     let web = |path: &str, field: &str, json_path: &str, header: Value| {
         let settings = json!({
             "url": format!("{}{path}", server.url), "paramName": field, "jsonPath": json_path,
             "customHeader": header.to_string(), "customBody": "",
         });
-        bed("web-uploader", &settings)
+        step("web-uploader", settings)
     };
-    for config in [
-        web("/api/upload", "anything", "data.url", json!({ "X-API-Key": key })),
-        web("/upload", "files", "result.0", json!({ "x-picgo-secret": key })),
-        web("/api/1/upload", "source", "image.url", json!({ "X-API-Key": key })),
-        web("/v1/images", "file", "images.0.url", json!({ "Authorization": format!("Bearer {key}") })),
-    ] {
-        let told = run(&config, "keep", &[&one]);
-        assert_eq!(first_url(&told), url, "{config}: {told}");
-    }
-
     // SM.MS is built in and asks for TLS.
     let port = free_port();
     let upstream = server.address().rsplit(':').next().unwrap().to_owned();
     let front = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/support/tls_front.mjs");
     let arguments = [front, folder.path().to_str().unwrap(), &upstream, &port.to_string()];
     let _front = Daemon::in_folder("node".into(), &arguments, folder.path(), port);
-    let smms = bed("smms", &json!({ "token": key, "backupDomain": format!("localhost:{port}") }));
-    // There already, which it takes for a success; then new.
-    assert_eq!(first_url(&run(&smms, "keep", &[&one])), url);
-    assert_eq!(server.json("DELETE", &format!("/v1/images/{id}"), &ana, Value::Null).status, 204);
-    let again = encoded(Format::Png, 30, 20, 3);
-    std::fs::write(&one, &again).unwrap();
-    let told = run(&smms, "keep", &[&one]);
-    assert_eq!(server.get(path_of(&server, &first_url(&told))).body, again, "{told}");
+    let smms = || step("smms", json!({ "token": key, "backupDomain": format!("localhost:{port}") }));
+    let told = run(&[
+        // As to version 1 of Lsky Pro, whose path and words are those of any program.
+        lankong("V1", &key),
+        web("/api/upload", "anything", "data.url", json!({ "X-API-Key": key })),
+        web("/upload", "files", "result.0", json!({ "x-picgo-secret": key })),
+        web("/api/1/upload", "source", "image.url", json!({ "X-API-Key": key })),
+        web("/v1/images", "file", "images.0.url", json!({ "Authorization": bearer })),
+        // There already, which it takes for a success.
+        smms(),
+    ]);
+    assert!(told.len() == 6 && told.iter().all(|told| first_url(told) == url), "{url}: {told:?}");
+    assert_eq!(server.get(path_of(&server, &url)).body, picture);
+    let image = server.json("GET", &format!("/v1/images/{id}"), &ana, Value::Null).json();
+    assert_eq!((&image["name"], &image["url"]), (&json!("图 1.png"), &json!(url)));
+
+    let other = encoded(Format::Png, 30, 20, 3);
+    std::fs::write(&one, &other).unwrap();
+    let told = run(&[smms()]);
+    assert_eq!(server.get(path_of(&server, &first_url(&told[0]))).body, other, "{told:?}");
 }
 
 /// Runs the script with a folder of programs before all others.

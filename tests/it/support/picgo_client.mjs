@@ -1,43 +1,44 @@
 // Uploads files by PicGo, each kind of host as its plugins speak to it.
-// usage: node picgo_client.mjs <node_modules> <folder for its files> <configuration as JSON> <keep|remove> <file…>;
-// prints one line of JSON: what it made of the answers, and what it told its user.
+// usage: node picgo_client.mjs <node_modules> <folder for its files> <steps as JSON>, a step being
+// {bed: its name and settings, files, remove: whether to delete them again}; prints a line of JSON: for each step what it
+// made of the answers, and what it told its user.
 import { createRequire } from 'node:module'
 import { writeFileSync } from 'node:fs'
 import { setTimeout } from 'node:timers/promises'
 
-const [modules, folder, config, then, ...files] = process.argv.slice(2)
+const [modules, folder, steps] = process.argv.slice(2)
 const require = createRequire(modules + '/')
 const { PicGo } = require('picgo')
 
-writeFileSync(`${folder}/config.json`, JSON.stringify({ ...JSON.parse(config), silent: true }))
+writeFileSync(`${folder}/config.json`, JSON.stringify({ picBed: {}, picgoPlugins: {}, silent: true }))
 const picgo = new PicGo(`${folder}/config.json`)
 picgo.use(require('picgo-plugin-lankong'), 'lankong')
 picgo.use(require('picgo-plugin-web-uploader'), 'web-uploader')
 
-const told = []
+let told = []
 let heard
-picgo.on('notification', (notification) => {
-  told.push(`${notification.title}: ${notification.body}`)
+const tell = (text) => {
+  told.push(text)
   heard?.()
-})
+}
+picgo.on('notification', (notification) => tell(`${notification.title}: ${notification.body}`))
+picgo.on('failed', (error) => tell(`failed: ${error.message}`))
 // A plugin may stumble over what the program makes of an answer: lankong reads twice as JSON what deleting answers.
-process.on('unhandledRejection', (error) => {
-  told.push(`unhandled: ${error.message}`)
-  heard?.()
-})
-picgo.on('failed', (error) => told.push(`failed: ${error.message}`))
+process.on('unhandledRejection', (error) => tell(`unhandled: ${error.message}`))
 
-let done
-try {
-  done = await picgo.upload(files)
-} catch (error) {
-  done = error
+const results = []
+for (const { bed: [name, settings], files, remove } of JSON.parse(steps)) {
+  told = []
+  heard = undefined
+  picgo.setConfig({ picBed: { current: name, uploader: name, [name]: settings } })
+  const done = await picgo.upload(files).catch((error) => error)
+  const output = Array.isArray(done) ? done.map(({ imgUrl, id, fileName }) => ({ imgUrl, id, fileName })) : []
+  if (remove) {
+    const answered = new Promise((resolve) => (heard = resolve))
+    picgo.emit('remove', output.map((item) => ({ ...item, type: name })), {})
+    await Promise.race([answered, setTimeout(20000)])
+  }
+  results.push({ output, told })
 }
-const output = Array.isArray(done) ? done.map(({ imgUrl, id, fileName }) => ({ imgUrl, id, fileName })) : []
-if (then === 'remove') {
-  const answered = new Promise((resolve) => (heard = resolve))
-  picgo.emit('remove', done.map((item) => ({ ...item, type: 'lankong' })), {})
-  await Promise.race([answered, setTimeout(20000)])
-}
-console.log(JSON.stringify({ output, told }))
+console.log(JSON.stringify(results))
 process.exit(0)
