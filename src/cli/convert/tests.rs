@@ -124,7 +124,7 @@ fn every_key_of_image_proxy_is_answered_for() {
     assert!(config.cleanup.enable && config.cleanup.expire_days == 30);
     let user = &config.auth.users[0];
     assert_eq!((user.name.as_str(), user.password.as_ref().unwrap().expose()), ("alice", "alice123"));
-    assert_eq!(config.dialects.settings()[3].1, true);
+    assert!(config.dialects.settings()[3].1);
     let short = IMAGEPROXY.replace("alice123", "alice");
     let (yaml, config) = converted(System::Imageproxy, &short);
     assert!(yaml.contains("pixedge user create alice") && config.auth.users.is_empty(), "{yaml}");

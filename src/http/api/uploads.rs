@@ -279,6 +279,7 @@ impl Desk {
     }
 
     /// A file out of a text, which is its URL or its bytes as base64.
+    #[expect(clippy::wrong_self_convention, reason = "it is the file that comes from a text")]
     pub(in crate::http) async fn from_text(&self, text: String, wish: Wish) -> Result<Received, Refused> {
         let is_url = ["http://", "https://"]
             .iter()
