@@ -162,7 +162,7 @@ async fn images(mut call: Call) -> Result<Response<Body>, Refused> {
         let picture = Picture::listed(&call.parts, image, who)?;
         data.push(told_in_list(&picture, call.language(), call.now));
     }
-    Ok(done("success", &paginator(&call, &pairs, page, listed.total.count).json(data)))
+    Ok(done("success", &paginator(&call, &pairs, page, listed.total.count).json(&data)))
 }
 
 async fn delete_image(call: Call) -> Result<Response<Body>, Refused> {
@@ -177,8 +177,8 @@ async fn albums(call: Call) -> Result<Response<Body>, Refused> {
     let skip = u64::from(page - 1) * u64::from(PER_PAGE);
     let (albums, total) = call.api().library.albums_from(call.who()?.user.pk, skip, PER_PAGE).await?;
     let told = |album: &Album| json!({ "id": album.number(), "name": album.name, "intro": "", "image_num": album.images });
-    let data = albums.iter().map(told).collect();
-    Ok(done("success", &paginator(&call, &pairs, page, total).json(data)))
+    let data: Vec<Value> = albums.iter().map(told).collect();
+    Ok(done("success", &paginator(&call, &pairs, page, total).json(&data)))
 }
 
 async fn delete_album(mut call: Call) -> Result<Response<Body>, Refused> {

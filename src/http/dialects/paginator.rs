@@ -17,7 +17,7 @@ pub(super) struct Paginator<'a> {
 const EACH_SIDE: u64 = 3;
 
 impl Paginator<'_> {
-    pub(super) fn json(&self, data: Vec<Value>) -> Value {
+    pub(super) fn json(&self, data: &[Value]) -> Value {
         let (page, last) = (u64::from(self.page), self.last());
         let first_item = (page - 1) * u64::from(self.per_page) + 1;
         let items = data.len() as u64;
@@ -109,14 +109,14 @@ mod tests {
 
     #[test]
     fn an_empty_list_has_one_page_with_nothing_on_it() {
-        let page = paginator(1, 0).json(Vec::new());
+        let page = paginator(1, 0).json(&[]);
         assert_eq!((&page["last_page"], &page["from"], &page["to"]), (&json!(1), &Value::Null, &Value::Null));
         assert_eq!(page["next_page_url"], Value::Null);
     }
 
     #[test]
     fn links_carry_what_was_asked() {
-        let page = paginator(2, 81).json(vec![json!(1); 40]);
+        let page = paginator(2, 81).json(&vec![json!(1); 40]);
         assert_eq!(page["next_page_url"], "http://x/api/v1/images?order=newest&keyword=a+b&page=3");
         assert_eq!((&page["from"], &page["to"], &page["last_page"]), (&json!(41), &json!(80), &json!(3)));
         let labels: Vec<&str> =
