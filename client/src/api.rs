@@ -206,7 +206,7 @@ impl Api {
         loop {
             self.wait_for_quiet()?;
             let wait = match self.once(ask, token) {
-                Ok(response) => match self.put_off(response)? {
+                Ok(response) => match self.put_off(ask, response)? {
                     Ok(answer) => return Ok(answer),
                     Err((wait, detail)) => {
                         if waited + wait > self.patience {
@@ -236,13 +236,15 @@ impl Api {
     #[expect(clippy::type_complexity, reason = "read in one place, beside it")]
     fn put_off(
         &self,
+        ask: &Ask<'_>,
         response: Response<ureq::Body>,
     ) -> Result<Result<Response<ureq::Body>, (Duration, String)>, Failure> {
         let status = response.status().as_u16();
         let told = response.headers().get("retry-after").and_then(|value| retry_after(value.to_str().ok()?));
         let wait = match (status, told) {
             (429 | 503, Some(wait)) => wait,
-            (429 | 502 | 503 | 504, None) => Duration::from_secs(2),
+            (429 | 503, None) => Duration::from_secs(2),
+            (502 | 504, _) if ask.repeatable => Duration::from_secs(2),
             _ => return Ok(Ok(response)),
         };
         let answer = self.collect(response)?;
@@ -255,7 +257,8 @@ impl Api {
     fn once(&self, ask: &Ask<'_>, token: Option<&str>) -> Result<Response<ureq::Body>, Failure> {
         self.stop.check()?;
         let mut request = self.head(ask, token);
-        let wrong = |error: ureq::http::Error| Failure::Usage(format!("{} cannot be asked: {error}", ask.path));
+        let wrong =
+            |error: ureq::http::Error| Failure::Usage(format!("{} cannot be asked: {error}", ask.path));
         let ran = if ask.body.is_none() {
             self.agent.run(request.body(()).map_err(wrong)?)
         } else {
@@ -306,7 +309,10 @@ impl Api {
         let (parts, body) = response.into_parts();
         let mut bytes = Vec::new();
         let read = body.into_with_config().limit(LONGEST_ANSWER).reader().read_to_end(&mut bytes);
-        read.map_err(|error| Failure::Unreachable { server: self.server.clone(), reason: error.to_string() })?;
+        read.map_err(|error| Failure::Unreachable {
+            server: self.server.clone(),
+            reason: error.to_string(),
+        })?;
         Ok(Answer { status: parts.status.as_u16(), headers: parts.headers, body: bytes })
     }
 
@@ -330,6 +336,7 @@ impl Api {
         Err(match status {
             403 if code == "quota_exceeded" => Failure::Refused { status, code, detail },
             401 | 403 => Failure::Denied { server, status, code, detail },
+            502 | 504 => Failure::Unreachable { server, reason: detail },
             404 | 410 => Failure::NotFound { what: code, detail },
             _ => Failure::Refused { status, code, detail },
         })

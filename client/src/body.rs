@@ -11,9 +11,17 @@ pub(crate) enum Body<'a> {
     None,
     Bytes(&'a [u8]),
     /// One file in a form, between what stands before and after it.
-    Form { head: &'a [u8], file: &'a [u8], tail: &'a [u8] },
+    Form {
+        head: &'a [u8],
+        file: &'a [u8],
+        tail: &'a [u8],
+    },
     /// A part of a file.
-    Part { path: &'a Path, from: u64, len: u64 },
+    Part {
+        path: &'a Path,
+        from: u64,
+        len: u64,
+    },
 }
 
 impl Body<'_> {

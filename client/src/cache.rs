@@ -148,10 +148,8 @@ fn connect(path: &Path) -> Result<Connection> {
     if let Some(folder) = path.parent() {
         let _ = std::fs::create_dir_all(folder);
     }
-    if !path.exists() {
-        // Addresses of private pictures are in it.
-        let _ = crate::config::private_file(path);
-    }
+    // Addresses of private pictures are in it. It fails where the file is there already.
+    let _ = crate::config::private_file(path);
     let mut connection = Connection::open(path)?;
     connection.busy_timeout(Duration::from_secs(10))?;
     // What a power cut breaks is begun anew.

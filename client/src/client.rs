@@ -190,6 +190,8 @@ impl Client {
     fn copy(&self, from: &mut dyn Read, path: &Path, announced: Option<u64>) -> Result<u64, Failure> {
         let failed = |error: std::io::Error| Failure::file(path, &error);
         let torn = |reason: String| Failure::Unreachable { server: self.api.server.clone(), reason };
+        // Of a process that had the same number and was killed.
+        let _ = fs::remove_file(path);
         let mut file = private_file(path).map_err(failed)?;
         let (mut buffer, mut bytes) = (vec![0; 256 * 1024], 0);
         loop {
@@ -227,7 +229,10 @@ impl Client {
         }
     }
 
-    pub(crate) fn cached_value<T>(&self, ask: impl FnOnce(&Cache) -> rusqlite::Result<Option<T>>) -> Option<T> {
+    pub(crate) fn cached_value<T>(
+        &self,
+        ask: impl FnOnce(&Cache) -> rusqlite::Result<Option<T>>,
+    ) -> Option<T> {
         ask(self.cache.as_ref()?).ok().flatten()
     }
 }

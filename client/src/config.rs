@@ -33,7 +33,10 @@ pub enum Credential {
     None,
     /// An API key or an access token.
     Key(String),
-    Password { username: String, password: String },
+    Password {
+        username: String,
+        password: String,
+    },
 }
 
 /// The file as it is written.
@@ -183,6 +186,7 @@ impl Stored {
         }
         let beside = path.with_extension(format!("{}.new", std::process::id()));
         let text = serde_json::to_string_pretty(self).map_err(|error| Failure::Usage(error.to_string()))?;
+        let _ = fs::remove_file(&beside);
         let written = private_file(&beside)
             .and_then(|mut file| {
                 writeln!(file, "{text}")?;
@@ -196,7 +200,7 @@ impl Stored {
 /// A new file that only its owner can read, from the moment it is there.
 pub(crate) fn private_file(path: &Path) -> io::Result<fs::File> {
     let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
+    options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)
@@ -304,7 +308,10 @@ mod tests {
                 "users": [{"username": "alice", "password": "alice123"}, {"username": "b", "password": "c"}]}"#,
         );
         assert_eq!(stored.server, "http://img.example.com:8000");
-        assert_eq!((stored.username.as_deref(), stored.password.as_deref()), (Some("alice"), Some("alice123")));
+        assert_eq!(
+            (stored.username.as_deref(), stored.password.as_deref()),
+            (Some("alice"), Some("alice123"))
+        );
         for (server, url) in [
             (r#"{"domain": "a", "port": 443}"#, "https://a"),
             (r#"{"domain": "a", "port": 80}"#, "http://a"),
@@ -317,11 +324,8 @@ mod tests {
 
     #[test]
     fn credentials_go_to_no_other_server() {
-        let stored = || Stored {
-            server: "https://a".to_owned(),
-            key: Some("secret".to_owned()),
-            ..Stored::default()
-        };
+        let stored =
+            || Stored { server: "https://a".to_owned(), key: Some("secret".to_owned()), ..Stored::default() };
         let of = |server, key: Option<&str>| {
             Config::put_together(stored(), server, key.map(str::to_owned), None).unwrap().credential
         };

@@ -175,7 +175,10 @@ mod tests {
         let failure = Err::<(), _>(denied()).during(Step::Lookup).during(Step::Upload).unwrap_err();
         assert!(matches!(failure, Failure::During { step: Step::Lookup, .. }));
         assert_eq!((failure.code(), failure.exit_code()), ("missing_scope", 3));
-        assert_eq!(failure.text(Lang::En), "http://a does not allow this: `upload` is needed (missing_scope)");
+        assert_eq!(
+            failure.text(Lang::En),
+            "http://a does not allow this: `upload` is needed (missing_scope)"
+        );
         assert_eq!(Lang::of_locale("zh_CN.UTF-8"), Lang::Zh);
         assert_eq!(Lang::of_locale("C"), Lang::En);
     }

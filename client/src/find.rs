@@ -8,8 +8,8 @@ use crate::Failure;
 
 /// What the server reads, by the names that such files have.
 const EXTENSIONS: [&str; 16] = [
-    "jpg", "jpeg", "jfif", "png", "apng", "webp", "gif", "avif", "heic", "heif", "jxl", "tif", "tiff", "bmp", "ico",
-    "svg",
+    "jpg", "jpeg", "jfif", "png", "apng", "webp", "gif", "avif", "heic", "heif", "jxl", "tif", "tiff", "bmp",
+    "ico", "svg",
 ];
 
 /// A file as it is; of a folder all pictures in and below it, by name. Hidden ones are left out, and symbolic links to

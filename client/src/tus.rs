@@ -51,7 +51,9 @@ impl Client {
         let location = self.cached_value(|cache| cache.unfinished(&file.sha256, kind))?;
         let answer = self.api.call(&tus("HEAD", &location)).ok()?;
         let is_same = number(&answer, "upload-length") == Some(file.bytes);
-        number(&answer, "upload-offset").filter(|offset| is_same && *offset < file.bytes).map(|at| (location, at))
+        number(&answer, "upload-offset")
+            .filter(|offset| is_same && *offset < file.bytes)
+            .map(|at| (location, at))
     }
 
     fn begin(&self, file: &Local, wish: &Wish, kind: &str) -> Result<String, Failure> {

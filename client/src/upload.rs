@@ -1,8 +1,8 @@
 //! An upload: what the cache knows is not asked, what the server has is not sent, and what is sent is sent once.
 
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -169,8 +169,7 @@ impl Client {
     }
 
     fn is_fresh(&self, known: &Known, now: i64) -> bool {
-        let longest =
-            if known.is_private() { self.revalidate.min(LONGEST_PRIVATE) } else { self.revalidate };
+        let longest = if known.is_private() { self.revalidate.min(LONGEST_PRIVATE) } else { self.revalidate };
         known.is_within(longest, now)
     }
 

@@ -30,7 +30,9 @@ fn builds_what_is_asked_for() {
         "http://127.0.0.1:8080/i/k3Jd9s/w_300,f_webp\n"
     );
     assert_eq!(out("url --base=http://a --source=samples a/b.jpg"), "http://a/r/samples/_/-/a/b.jpg\n");
-    assert!(out(&format!("url {base} --source web https://x.example/a.jpg w_1")).contains("/r/web/w_1/-/~aHR0"));
+    assert!(
+        out(&format!("url {base} --source web https://x.example/a.jpg w_1")).contains("/r/web/w_1/-/~aHR0")
+    );
     assert_eq!(out(&format!("srcset {base} a")).split(", ").count(), 5);
     assert!(out(&format!("srcset {base} --widths 10,20 a f_webp")).ends_with("/i/a/w_20,f_webp 20w\n"));
     assert!(out(&format!("srcset {base} --densities 1,2 a w_10")).ends_with("/i/a/dpr_2,w_10 2x\n"));
@@ -70,7 +72,8 @@ fn says_what_is_wrong() {
 #[test]
 fn help_teaches() {
     let help = out("--help");
-    for words in ["Examples:", "pixedge-client upload cat.png", "Exit codes:", "130", "PIXEDGE_KEY", "typora"] {
+    for words in ["Examples:", "pixedge-client upload cat.png", "Exit codes:", "130", "PIXEDGE_KEY", "typora"]
+    {
         assert!(help.contains(words), "{words}");
     }
     assert!(out("upload --help").contains("--clipboard"));

@@ -247,7 +247,9 @@ fn two_runs_share_a_cache() {
         seat.picture(&format!("pictures/{seed:02}.png"), seed);
     }
     let runs: Vec<Child> = (0..3)
-        .map(|_| seat.command(&["upload", "pictures", "--parallel", "8"]).stdin(Stdio::null()).spawn().unwrap())
+        .map(|_| {
+            seat.command(&["upload", "pictures", "--parallel", "8"]).stdin(Stdio::null()).spawn().unwrap()
+        })
         .collect();
     let ran: Vec<Ran> = runs.into_iter().map(ended).collect();
     for one in &ran {

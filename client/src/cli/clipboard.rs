@@ -7,10 +7,7 @@ use pixedge_client::Failure;
 
 /// Each program, with what it must be told; the first that answers counts.
 const READERS: &[&[&str]] = if cfg!(target_os = "macos") {
-    &[
-        &["osascript", "-e", "POSIX path of (the clipboard as «class furl»)"],
-        &["pbpaste"],
-    ]
+    &[&["osascript", "-e", "POSIX path of (the clipboard as «class furl»)"], &["pbpaste"]]
 } else if cfg!(windows) {
     &[
         &["powershell", "-NoProfile", "-Command", "(Get-Clipboard -Format FileDropList).FullName"],
@@ -34,7 +31,8 @@ pub(super) fn paths() -> Result<Vec<PathBuf>, Failure> {
         Some(String::from_utf8_lossy(&output.stdout).into_owned()).filter(|text| !text.trim().is_empty())
     });
     let text = read.ok_or_else(|| {
-        let programs = "the clipboard is empty or cannot be read; on Linux this needs wl-clipboard, xclip or xsel";
+        let programs =
+            "the clipboard is empty or cannot be read; on Linux this needs wl-clipboard, xclip or xsel";
         Failure::Usage(programs.to_owned())
     })?;
     Ok(in_text(&text))
@@ -74,7 +72,8 @@ mod tests {
     #[test]
     fn what_file_managers_and_people_copy() {
         let text = "# a remark\r\nfile:///home/ana/Gr%C3%BC%C3%9Fe%20100%25.png\r\n/tmp/plain name.jpg\n\nfile://localhost/x\n";
-        let paths: Vec<PathBuf> = ["/home/ana/Grüße 100%.png", "/tmp/plain name.jpg", "/x"].map(PathBuf::from).into();
+        let paths: Vec<PathBuf> =
+            ["/home/ana/Grüße 100%.png", "/tmp/plain name.jpg", "/x"].map(PathBuf::from).into();
         assert_eq!(in_text(text), paths);
     }
 }

@@ -56,8 +56,12 @@ pub(crate) fn run() -> ExitCode {
 }
 
 /// The first signal asks for an end, the second ends.
+#[expect(
+    clippy::exit,
+    clippy::disallowed_methods,
+    reason = "asked twice, and nothing is waited for any more"
+)]
 fn end_on_signal(stop: Stop) -> Result<(), ctrlc::Error> {
-    #[expect(clippy::exit, clippy::disallowed_methods, reason = "asked twice, and nothing is waited for any more")]
     ctrlc::set_handler(move || {
         if stop.is_stopped() {
             std::process::exit(130);
@@ -68,9 +72,9 @@ fn end_on_signal(stop: Stop) -> Result<(), ctrlc::Error> {
 
 #[expect(clippy::disallowed_methods, reason = "the language is the environment's to say")]
 fn locale() -> Lang {
-    let named = ["LC_ALL", "LC_MESSAGES", "LANG"].iter().find_map(|name| {
-        std::env::var(name).ok().filter(|value| !value.is_empty())
-    });
+    let named = ["LC_ALL", "LC_MESSAGES", "LANG"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
     named.map_or(Lang::En, |name| Lang::of_locale(&name))
 }
 
@@ -214,9 +218,10 @@ impl Run {
     fn transform(&self, picture: &str, spec: &str) -> Done {
         let client = self.client(false)?;
         let spec = match spec.trim_start().starts_with(['{', '[']) {
-            true => Spec::Json(serde_json::from_str(spec).map_err(|error| {
-                Failure::Usage(format!("the transformations are no JSON: {error}"))
-            })?),
+            true => Spec::Json(
+                serde_json::from_str(spec)
+                    .map_err(|error| Failure::Usage(format!("the transformations are no JSON: {error}")))?,
+            ),
             false => Spec::Text(spec.to_owned()),
         };
         let made = client.transform(&client.id_of(picture)?, &spec)?;

@@ -21,7 +21,9 @@ pub(super) fn uploads(format: Format, done: &[(String, Result)], lang: Lang) -> 
         Format::Bbcode => lines(|image| &image.links.bbcode),
         Format::Typora if images().next().is_none() => String::new(),
         Format::Typora => format!("Upload Success:\n{}", lines(|image| &image.url)),
-        Format::Json => pretty(&done.iter().map(|(file, result)| entry(file, result, lang)).collect::<Value>()),
+        Format::Json => {
+            pretty(&done.iter().map(|(file, result)| entry(file, result, lang)).collect::<Value>())
+        }
         Format::Picgo => {
             let failed = done.iter().find_map(|(_, result)| result.as_ref().err());
             let mut answer = json!({
@@ -40,7 +42,8 @@ pub(super) fn uploads(format: Format, done: &[(String, Result)], lang: Lang) -> 
 fn entry(file: &str, result: &Result, lang: Lang) -> Value {
     match result {
         Ok(done) => {
-            let mut entry = json!({"file": file, "status": done.status, "sent": done.sent, "stale": done.stale});
+            let mut entry =
+                json!({"file": file, "status": done.status, "sent": done.sent, "stale": done.stale});
             if let (Some(entry), Ok(Value::Object(image))) =
                 (entry.as_object_mut(), serde_json::to_value(&done.image))
             {

@@ -46,7 +46,12 @@ fn results_in_every_form() {
     let zh = seat.run(&["upload", "none.png", "--lang", "zh"]);
     assert!(zh.err.contains("文件不存在: none.png"), "{}", zh.err);
     let picgo = seat.run(&["upload", "none.png", "--format", "picgo"]);
-    assert_eq!((picgo.code, picgo.out.starts_with("{\"fullResult\":[],\"message\":")), (5, true), "{}", picgo.out);
+    assert_eq!(
+        (picgo.code, picgo.out.starts_with("{\"fullResult\":[],\"message\":")),
+        (5, true),
+        "{}",
+        picgo.out
+    );
 }
 
 #[test]
@@ -58,11 +63,16 @@ fn paths_from_standard_input_and_from_the_clipboard() {
     let piped = seat.run_with(&["upload", "-"], "one.png\ntwo ü.png\n");
     assert_eq!((piped.code, piped.out.lines().count()), (0, 2), "{}", piped.err);
     // What file managers put there, by the program that reads it from the desktop.
-    let script = format!("#!/bin/sh\nprintf 'file://%s\\r\\n' '{}'\n", two.display().to_string().replace('ü', "%C3%BC").replace(' ', "%20"));
+    let script = format!(
+        "#!/bin/sh\nprintf 'file://%s\\r\\n' '{}'\n",
+        two.display().to_string().replace('ü', "%C3%BC").replace(' ', "%20")
+    );
     let tool = seat.file("bin/wl-paste", script.as_bytes());
     std::fs::set_permissions(&tool, std::fs::Permissions::from_mode(0o755)).unwrap();
     let mut command = seat.command(&["upload", "--clipboard"]);
-    let ran = super::ended(command.env("PATH", format!("{}:/bin:/usr/bin", seat.path("bin").display())).spawn().unwrap());
+    let ran = super::ended(
+        command.env("PATH", format!("{}:/bin:/usr/bin", seat.path("bin").display())).spawn().unwrap(),
+    );
     assert_eq!((ran.code, Some(&*ran.out.replace('\n', ""))), (0, piped.out.lines().nth(1)), "{}", ran.err);
 }
 
@@ -133,7 +143,10 @@ fn credentials_are_kept_where_nobody_else_can_read_them() {
     assert!(!text.contains("password123"), "{text}");
     seat.picture("a.png", 1);
     let url = seat.out(&["upload", "a.png"]);
-    assert_eq!(std::fs::metadata(seat.path(".cache/pixedge/client.db")).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(
+        std::fs::metadata(seat.path(".cache/pixedge/client.db")).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
 
     // The key of the file goes to no other server, and a file that others can read is refused.
     let elsewhere = Home::new(OPEN).start();

@@ -24,7 +24,8 @@ impl Package {
         // pip builds beside the sources.
         let sources = folder.path().join("sources");
         copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("client/python"), &sources);
-        let quiet = ["--no-index", "--no-build-isolation", "--disable-pip-version-check", "--no-compile", "-q"];
+        let quiet =
+            ["--no-index", "--no-build-isolation", "--disable-pip-version-check", "--no-compile", "-q"];
         let output = Command::new(pip)
             .arg("install")
             .args(quiet)
@@ -104,8 +105,14 @@ fn both_clients_know_what_either_uploaded() {
     assert_eq!(all_asked(&server), before);
 
     let new = package.ask(&seat, OLD[0], "upload_or_get('1 ü.png')");
-    assert_eq!((&new["status"], &new["name"], &new["height"]), (&json!("uploaded"), &json!("1 ü.png"), &json!(16)));
-    assert_eq!((&new["access_count"], &new["expire_at"], new["md5"].as_str().unwrap().len()), (&json!(0), &Value::Null, 32));
+    assert_eq!(
+        (&new["status"], &new["name"], &new["height"]),
+        (&json!("uploaded"), &json!("1 ü.png"), &json!(16))
+    );
+    assert_eq!(
+        (&new["access_count"], &new["expire_at"], new["md5"].as_str().unwrap().len()),
+        (&json!(0), &Value::Null, 32)
+    );
     let before = all_asked(&server);
     assert_eq!(seat.out(&["upload", "1 ü.png"]).trim(), new["url"]);
     assert_eq!(all_asked(&server), before);
@@ -122,7 +129,8 @@ fn both_clients_know_what_either_uploaded() {
     assert_eq!(package.ask(&seat, NEW, "get_image_url('1 ü.png')"), new["url"]);
     let config = json!({"server": server.url, "key": seat.key, "revalidate": 0});
     let path = seat.file("client.json", config.to_string().as_bytes());
-    let checked = "__import__('os').environ.update(PIXEDGE_CLIENT_CONFIG='client.json') or upload_or_get('1 ü.png')";
+    let checked =
+        "__import__('os').environ.update(PIXEDGE_CLIENT_CONFIG='client.json') or upload_or_get('1 ü.png')";
     let refused = package.ask(&seat, NEW, checked);
     assert!(refused["error"].as_str().unwrap().contains("chmod 600"), "{refused}");
     std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
@@ -138,7 +146,10 @@ fn both_clients_know_what_either_uploaded() {
     for nonsense in ["get_image_url(None)", "get_image_url('none.png')", "get_image_url('.')"] {
         assert_eq!(package.ask(&seat, NEW, nonsense), Value::Null);
     }
-    assert_eq!(package.ask(&seat, NEW, "upload_or_get('none.png')"), json!({"error": "文件不存在: none.png"}));
+    assert_eq!(
+        package.ask(&seat, NEW, "upload_or_get('none.png')"),
+        json!({"error": "文件不存在: none.png"})
+    );
 }
 
 #[test]

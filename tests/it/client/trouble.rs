@@ -100,7 +100,8 @@ fn received(server: &Server, key: &str, location: &str) -> Option<u64> {
 
 #[test]
 fn a_server_that_is_busy_is_waited_for() {
-    let server = Home::new("auth: { registration: open }\nlimits: { per_address: { rate: 8/s, burst: 8 } }\n").start();
+    let server =
+        Home::new("auth: { registration: open }\nlimits: { per_address: { rate: 8/s, burst: 8 } }\n").start();
     let seat = Seat::new(&server, "ana");
     for seed in 0..10 {
         seat.picture(&format!("p/{seed}.png"), seed);
@@ -138,7 +139,9 @@ fn what_is_wrong_is_said() {
     }
     // A key that is no key, and one that may not.
     let token = account(&server, "bea");
-    for (wrong, word) in [("nonsense".to_owned(), "bad_token"), (key(&server, &token, &["read"]), "missing_scope")] {
+    for (wrong, word) in
+        [("nonsense".to_owned(), "bad_token"), (key(&server, &token, &["read"]), "missing_scope")]
+    {
         let seat = Seat::of(&server.url, &wrong);
         seat.picture("a.png", 1);
         let ran = seat.run(&["upload", "a.png"]);
