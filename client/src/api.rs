@@ -42,7 +42,6 @@ pub(crate) struct Ask<'a> {
 /// An answer, read to its end.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
     body: Vec<u8>,
 }
@@ -313,7 +312,7 @@ impl Api {
             server: self.server.clone(),
             reason: error.to_string(),
         })?;
-        Ok(Answer { status: parts.status.as_u16(), headers: parts.headers, body: bytes })
+        Ok(Answer { headers: parts.headers, body: bytes })
     }
 
     fn checked(&self, response: Response<ureq::Body>) -> Result<Response<ureq::Body>, Failure> {
