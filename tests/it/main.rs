@@ -12,6 +12,7 @@ mod administration;
 mod api_description;
 mod architecture;
 mod browser;
+mod client;
 mod clock;
 mod cluster;
 mod corpus;

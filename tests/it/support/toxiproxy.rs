@@ -29,6 +29,8 @@ pub enum Toxic {
     Reset,
     /// After so many bytes in either direction the connection is closed.
     Cut { bytes: u32 },
+    /// No more than so much comes through.
+    Slow { kilobytes_a_second: u32 },
     /// Connections are taken and nothing comes through.
     Silence,
 }
@@ -75,6 +77,7 @@ impl Way<'_> {
             Toxic::Latency(by) => ("latency", json!({ "latency": by.as_millis() as u64 })),
             Toxic::Reset => ("reset_peer", json!({ "timeout": 0 })),
             Toxic::Cut { bytes } => ("limit_data", json!({ "bytes": bytes })),
+            Toxic::Slow { kilobytes_a_second } => ("bandwidth", json!({ "rate": kilobytes_a_second })),
             Toxic::Silence => ("timeout", json!({ "timeout": 0 })),
         };
         for stream in streams(toxic) {

@@ -1,0 +1,1 @@
+"""The import paths of image_proxy_project, whose programs go on with pixedge."""
