@@ -11,12 +11,14 @@ mod auto;
 mod cidr;
 mod cidr_set;
 mod clock;
+mod language;
 mod secret;
 
 pub use auto::Auto;
 pub use cidr::{Cidr, CidrError};
 pub use cidr_set::CidrSet;
 pub use clock::{TimeOfDay, TimeOfDayError};
+pub use language::Language;
 pub use secret::Secret;
 
 /// A number of bytes: `32MB` (decimal), `256MiB` (binary) or a plain number.

@@ -2,13 +2,15 @@
 //! what would be done and does nothing, since programs that look through mail open every link; the form on it acts. They
 //! need no script, and the secret in their address goes nowhere else.
 
+mod words;
+
 use std::collections::HashMap;
 use std::net::IpAddr;
 
 use base64::Engine as _;
 use http::header::{
-    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, REFERRER_POLICY,
-    X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
+    HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::request::Parts as Head;
 use http::{Method, Response, StatusCode};
@@ -23,6 +25,9 @@ use crate::accounts::{Accounts, AccountsError, NewUser};
 use crate::delivery::body::Body;
 use crate::error::Fault;
 use crate::library::Library;
+use crate::units::Language;
+
+use words::Words;
 
 /// As in `Allow`.
 pub(super) const ALLOWED: &str = "GET, HEAD, POST";
@@ -58,21 +63,19 @@ pub(super) async fn answer(
 ) -> Response<Body> {
     let path = request.uri.path();
     let acts = request.method == Method::POST;
+    let asked_for = request.headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+    let words = Words::of(asked_for.and_then(Language::asked).unwrap_or_default());
     let form = if acts { read(body).await } else { Some(Form(HashMap::new())) };
     let Some(form) = form else {
-        return page(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "Too long",
-            &html! { p { "The form did not arrive whole." } },
-        );
+        return page(words, StatusCode::PAYLOAD_TOO_LARGE, words.too_long, &html! { p { (words.not_whole) } });
     };
     let found = if let Some(link) = path.strip_prefix(SET_UP) {
-        set_up(accounts, link, acts.then_some(&form), now).await
+        set_up((accounts, words), link, acts.then_some(&form), now).await
     } else if let Some(link) = path.strip_prefix(RECOVER) {
-        recover(accounts, link, acts.then_some(&form), now).await
+        recover((accounts, words), link, acts.then_some(&form), now).await
     } else {
         let link = path.strip_prefix(GOODBYE).unwrap_or_default();
-        match goodbye(accounts, link, acts, now).await {
+        match goodbye((accounts, words), link, acts, now).await {
             // The account has ended already; should this fail, its pictures are its administrator's to remove.
             Ok((response, Some(user))) => {
                 if let Err(error) = library.trash_all_of(user, now).await {
@@ -87,7 +90,7 @@ pub(super) async fn answer(
     let mut response = found.unwrap_or_else(|error| {
         let status = status_of(error.kind());
         tracing::debug!(request_id = %asked.id, code = error.code(), "a link led nowhere");
-        page(status, "This did not work", &html! { p.wrong { (error.message()) } })
+        page(words, status, words.failed, &html! { p.wrong { (words.error(&error)) } })
     });
     if request.method == Method::HEAD {
         *response.body_mut() = Body::empty();
@@ -96,7 +99,7 @@ pub(super) async fn answer(
 }
 
 async fn set_up(
-    accounts: &Accounts,
+    (accounts, words): (&Accounts, &Words),
     link: &str,
     form: Option<&Form>,
     now: i64,
@@ -104,18 +107,18 @@ async fn set_up(
     accounts.check_set_up(link, now).await?;
     let fields = |wrong: Option<&str>, name: &str| {
         html! {
-            p { "This server has no accounts yet. The first one administrates it." }
+            p { (words.no_accounts) }
             @if let Some(wrong) = wrong { p.wrong role="alert" { (wrong) } }
             form method="post" {
-                label { "Name" input name="username" value=(name) required maxlength="64" autocomplete="username" autofocus; }
-                label { "E-mail address, to recover the password by (optional)" input name="email" type="email" maxlength="254"; }
-                label { "Password, at least 8 characters"
+                label { (words.name) input name="username" value=(name) required maxlength="64" autocomplete="username" autofocus; }
+                label { (words.email) input name="email" type="email" maxlength="254"; }
+                label { (words.password)
                     input name="password" type="password" required minlength="8" maxlength="128" autocomplete="new-password"; }
-                button { "Make the account" }
+                button { (words.make) }
             }
         }
     };
-    let Some(form) = form else { return Ok(page(StatusCode::OK, "Welcome", &fields(None, ""))) };
+    let Some(form) = form else { return Ok(page(words, StatusCode::OK, words.welcome, &fields(None, ""))) };
     let name = form.field("username").unwrap_or_default();
     // A password may begin or end with a space.
     let password = form.0.get("password").map(String::as_str);
@@ -123,20 +126,21 @@ async fn set_up(
     match accounts.set_up(link, &new, now).await {
         Ok(signed) => {
             let said = html! {
-                p { "You are " strong { (signed.user.name) } ", and you administrate this server." }
-                p { "Sign in with " code { "POST /v1/login" } "; " a href="/openapi.json" { "what else there is" } "." }
+                p { (words.made.0) strong { (signed.user.name) } (words.made.1) }
+                p { (words.sign_in.0) code { "POST /v1/login" } (words.sign_in.1)
+                    a href="/openapi.json" { (words.what_else) } }
             };
-            Ok(page(StatusCode::CREATED, "Done", &said))
+            Ok(page(words, StatusCode::CREATED, words.done, &said))
         }
         Err(error @ AccountsError::Invalid { .. }) => {
-            Ok(page(StatusCode::BAD_REQUEST, "Welcome", &fields(Some(&error.message()), name)))
+            Ok(page(words, StatusCode::BAD_REQUEST, words.welcome, &fields(Some(&words.error(&error)), name)))
         }
         Err(error) => Err(error),
     }
 }
 
 async fn recover(
-    accounts: &Accounts,
+    (accounts, words): (&Accounts, &Words),
     link: &str,
     form: Option<&Form>,
     now: i64,
@@ -144,24 +148,24 @@ async fn recover(
     let user = accounts.recovery(link, now).await?;
     let fields = |wrong: Option<&str>| {
         html! {
-            p { "Another password for " strong { (user.name) } ". All sessions of this account will end." }
+            p { (words.another.0) strong { (user.name) } (words.another.1) }
             @if let Some(wrong) = wrong { p.wrong role="alert" { (wrong) } }
             form method="post" {
                 input name="username" value=(user.name) hidden autocomplete="username";
-                label { "New password, at least 8 characters"
+                label { (words.password_field)
                     input name="password" type="password" required minlength="8" maxlength="128" autocomplete="new-password" autofocus; }
-                button { "Change the password" }
+                button { (words.change) }
             }
         }
     };
-    let Some(form) = form else { return Ok(page(StatusCode::OK, "New password", &fields(None))) };
+    let Some(form) = form else { return Ok(page(words, StatusCode::OK, words.new_password, &fields(None))) };
     match accounts.recover(link, form.0.get("password").map_or("", String::as_str), now).await {
         Ok(_) => {
-            let said = html! { p { "The password is changed. Sign in with it." } };
-            Ok(page(StatusCode::OK, "Done", &said))
+            let said = html! { p { (words.changed) } };
+            Ok(page(words, StatusCode::OK, words.done, &said))
         }
         Err(error @ AccountsError::Invalid { .. }) => {
-            Ok(page(StatusCode::BAD_REQUEST, "New password", &fields(Some(&error.message()))))
+            Ok(page(words, StatusCode::BAD_REQUEST, words.new_password, &fields(Some(&words.error(&error)))))
         }
         Err(error) => Err(error),
     }
@@ -169,7 +173,7 @@ async fn recover(
 
 /// The page, and the account that has ended if it did.
 async fn goodbye(
-    accounts: &Accounts,
+    (accounts, words): (&Accounts, &Words),
     link: &str,
     acts: bool,
     now: i64,
@@ -177,14 +181,14 @@ async fn goodbye(
     let user = accounts.deletion(link, now).await?;
     if acts {
         accounts.delete_by_link(link, now).await?;
-        let said = html! { p { "The account " strong { (user.name) } " has ended, and its pictures are in the trash." } };
-        return Ok((page(StatusCode::OK, "Goodbye", &said), Some(user.pk)));
+        let said = html! { p { (words.ended.0) strong { (user.name) } (words.ended.1) } };
+        return Ok((page(words, StatusCode::OK, words.goodbye, &said), Some(user.pk)));
     }
     let ask = html! {
-        p { "This ends the account " strong { (user.name) } " and puts its pictures into the trash." }
-        form method="post" { button { "End the account" } }
+        p { (words.ends.0) strong { (user.name) } (words.ends.1) }
+        form method="post" { button { (words.end) } }
     };
-    Ok((page(StatusCode::OK, "End the account?", &ask), None))
+    Ok((page(words, StatusCode::OK, words.end_title, &ask), None))
 }
 
 async fn read(body: Body) -> Option<Form> {
@@ -193,12 +197,12 @@ async fn read(body: Body) -> Option<Form> {
     Some(Form(fields.into_iter().collect()))
 }
 
-fn page(status: StatusCode, title: &str, content: &Markup) -> Response<Body> {
+fn page(words: &Words, status: StatusCode, title: &str, content: &Markup) -> Response<Body> {
     let style = format!("{STYLE}{FORM_STYLE}");
     let hash = base64::engine::general_purpose::STANDARD.encode(Sha256::digest(&style));
     let html = html! {
         (DOCTYPE)
-        html lang="en" {
+        html lang=(words.tag()) {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
@@ -217,6 +221,7 @@ fn page(status: StatusCode, title: &str, content: &Markup) -> Response<Body> {
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+    headers.insert(CONTENT_LANGUAGE, HeaderValue::from_static(words.tag()));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));

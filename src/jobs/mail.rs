@@ -10,13 +10,16 @@ use super::{Failure, Job, Work};
 use crate::accounts::MailOrder;
 use crate::db::now_ms;
 use crate::error::with_causes;
-use crate::mail::{Language, Letter, MailError, Mailer, Subject};
+use crate::mail::{Letter, MailError, Mailer, Subject};
+use crate::units::Language;
 
 pub struct MailJob {
     /// `None` where no mail server is configured.
     pub mailer: Option<Arc<Mailer>>,
     /// Where the links lead.
     pub public_url: String,
+    /// What all mails are written in; `None`: what each asks for.
+    pub language: Option<Language>,
 }
 
 impl Job for MailJob {
@@ -33,7 +36,7 @@ impl Job for MailJob {
     }
 
     fn run(&self, work: Work) -> BoxFuture<'static, Result<Value, Failure>> {
-        let (mailer, public_url) = (self.mailer.clone(), self.public_url.clone());
+        let (mailer, public_url, language) = (self.mailer.clone(), self.public_url.clone(), self.language);
         async move {
             let order: MailOrder =
                 serde_json::from_value(work.payload).map_err(|error| never(error.to_string()))?;
@@ -53,7 +56,7 @@ impl Job for MailJob {
             let site = public_url.split_once("://").map_or(public_url.as_str(), |(_, host)| host);
             let letter = Letter {
                 subject,
-                language: Language::of(&order.language),
+                language: language.unwrap_or_else(|| Language::of(&order.language)),
                 to: &order.to,
                 name: &order.name,
                 link: &link,

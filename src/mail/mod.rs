@@ -11,10 +11,10 @@ use std::time::Duration;
 use lettre::message::header::{Header, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, Message, MultiPart};
 
-use crate::units::Secret;
+use crate::units::{Language, Secret};
 
 pub use error::MailError;
-pub use template::{Language, Subject};
+pub use template::Subject;
 
 use template::Templates;
 use transport::Relay;
@@ -72,6 +72,12 @@ impl Mailer {
         let message = self.message(letter, id)?;
         let sending = self.relay.send(&message, self.timeout);
         tokio::time::timeout(self.timeout, sending).await.unwrap_or(Err(MailError::Timeout))
+    }
+
+    /// Whether the mail server would take a letter from here; sends none. For `pixedge check`.
+    pub async fn check(&self) -> Result<String, MailError> {
+        let checking = self.relay.check(self.timeout);
+        tokio::time::timeout(self.timeout, checking).await.unwrap_or(Err(MailError::Timeout))
     }
 
     fn message(&self, letter: &Letter<'_>, id: &str) -> Result<Message, MailError> {

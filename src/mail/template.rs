@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::MailError;
+use crate::units::Language;
 
 /// What a mail is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,13 +12,6 @@ pub enum Subject {
     Recovery,
     /// A link to delete the account.
     Deletion,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Language {
-    English,
-    /// zh-CN
-    Chinese,
 }
 
 /// The four pairs of files.
@@ -73,14 +67,6 @@ impl Subject {
 
     pub fn of(word: &str) -> Option<Self> {
         [Self::Recovery, Self::Deletion].into_iter().find(|subject| subject.as_str() == word)
-    }
-}
-
-impl Language {
-    /// The one to use for a language tag: English for all that is not Chinese.
-    pub fn of(tag: &str) -> Self {
-        let chinese = tag.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("zh"));
-        if chinese { Self::Chinese } else { Self::English }
     }
 }
 
@@ -181,10 +167,6 @@ mod tests {
             assert!(!filled.subject.contains('\n') && filled.subject.contains('h'), "{}", filled.subject);
             assert!(!filled.text.replace("{{name}}", "").contains("{{"), "{}", filled.text);
         }
-        assert_eq!(
-            (Language::of("zh-TW"), Language::of("en"), Language::of("")),
-            (Language::Chinese, Language::English, Language::English)
-        );
     }
 
     #[test]
