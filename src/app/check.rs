@@ -131,12 +131,16 @@ async fn count(config: &Config, db: &Db) -> Result<u64, String> {
     library.count().await.map_err(|error| with_causes(&error))
 }
 
+/// Those and no others: what is missing is not made by opening it.
 async fn open_storages(
     config: &Config,
     rooms: &BTreeMap<String, storage::Config>,
 ) -> Result<Storages, storage::StorageError> {
+    let mut rooms = rooms.clone();
+    let nowhere = storage::Config { scheme: storage::Scheme::Memory, ..storage::Config::default() };
+    rooms.entry(storage::LOCAL.to_owned()).or_insert(nowhere);
     let default = if rooms.contains_key(&config.storage_default) { &config.storage_default } else { storage::LOCAL };
-    Storages::open(rooms, default, &config.data_dir, &config.data_dir).await
+    Storages::open(&rooms, default, &config.data_dir, &config.data_dir).await
 }
 
 async fn check_storages(config: &Config) -> Vec<Finding> {
