@@ -17,7 +17,7 @@ usage: uninstall.sh [--purge] [--prefix DIR] [--root DIR] [--yes] [--dry-run]
 USAGE
 }
 
-purge=no
+purge=no failed=0
 while [ $# -gt 0 ]; do
     option "$@"
     if [ "$used" -gt 0 ]; then
@@ -85,7 +85,7 @@ if [ "$purge" = yes ]; then
         fi
     else
         warn "nothing of it was deleted"
-        purge=no
+        purge=no failed=1
     fi
 fi
 
@@ -104,3 +104,4 @@ if [ "$purge" = no ]; then
         [ ! -e "$root$left" ] || say "left as it is: $root$left"
     done
 fi
+exit "$failed"

@@ -175,3 +175,10 @@ fn a_reset_takes_what_it_was_told_to_and_leaves_a_copy() {
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(!refused.status.success() && said.contains("/srv/pixedge"), "{said}");
 }
+
+#[test]
+fn every_version_has_its_notes_for_upgrading() {
+    let notes = include_str!("../../docs/upgrading.md");
+    let heading = concat!("\n## ", env!("CARGO_PKG_VERSION"), "\n");
+    assert!(notes.contains(heading), "docs/upgrading.md says nothing about {}", env!("CARGO_PKG_VERSION"));
+}

@@ -153,8 +153,11 @@ pub(super) fn clock(config: &Config, other: Option<i64>) -> Finding {
     let off = other.map_or(0, |other| (now - other).abs());
     if off > OFF {
         let text = format!("it says {shown}, {} s from the database's", off / 1000);
-        let make = if off > FAR { Finding::broken } else { Finding::doubtful };
-        return make("clock", text, fix);
+        return if off > FAR {
+            Finding::broken("clock", text, fix)
+        } else {
+            Finding::doubtful("clock", text, fix)
+        };
     }
     Finding::fine("clock", format!("{shown}; the clean-up is at {}", config.cleanup.time))
 }
