@@ -48,12 +48,8 @@ fn the_image_is_linted_and_has_what_the_program_needs() {
 /// The file as `docker compose` understands it, with these variables.
 fn composed(test: &str, variables: &[(&str, &str)]) -> Option<Result<Value, String>> {
     let program = installed(test, "go/bin/compose-spec")?;
-    let output = Command::new(program)
-        .args(["-format", "json", "compose.yaml"])
-        .current_dir(docker())
-        .envs(variables.iter().copied())
-        .output()
-        .unwrap();
+    let output =
+        Command::new(program).current_dir(docker()).envs(variables.iter().copied()).output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Some(match output.status.success() {
         true => Ok(serde_json::from_slice(&output.stdout).unwrap()),
