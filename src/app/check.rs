@@ -139,38 +139,36 @@ async fn open_storages(
     let mut rooms = rooms.clone();
     let nowhere = storage::Config { scheme: storage::Scheme::Memory, ..storage::Config::default() };
     rooms.entry(storage::LOCAL.to_owned()).or_insert(nowhere);
-    let default = if rooms.contains_key(&config.storage_default) { &config.storage_default } else { storage::LOCAL };
-    Storages::open(&rooms, default, &config.data_dir, &config.data_dir).await
+    Storages::open(&rooms, storage::LOCAL, &config.data_dir, &config.data_dir).await
 }
 
 async fn check_storages(config: &Config) -> Vec<Finding> {
     let mut found = Vec::new();
-    let mut tried = BTreeMap::new();
     for (name, storage) in &config.storages {
-        match (storage.scheme, &storage.root) {
+        let part = format!("storage {name}");
+        found.push(match (storage.scheme, &storage.root) {
             // Trying it would make the folder.
-            (Scheme::Fs, Some(root)) if !root.exists() => {
-                found.push(system::folder(format!("storage {name}"), &config.data_dir.join(root)));
-            }
+            (Scheme::Fs, Some(root)) if !root.exists() => system::folder(part, root),
             _ => {
-                tried.insert(name.clone(), storage.to_room());
+                let fix = format!(
+                    "see `storages.{name}` in the configuration; `pixedge storage test {name}` tries it again"
+                );
+                Finding::of(&part, try_storage(config, name, storage.to_room()).await, &fix)
             }
-        }
-    }
-    let storages = match open_storages(config, &tried).await {
-        Ok(storages) => storages,
-        Err(error) => {
-            found.push(Finding::broken("storages", with_causes(&error), "see `storages` in the configuration"));
-            return found;
-        }
-    };
-    for storage in storages.iter().filter(|storage| tried.contains_key(storage.name())) {
-        let name = storage.name();
-        let fix = format!("see `storages.{name}` in the configuration; `pixedge storage test {name}` tries it again");
-        let result = storage.check().await.map(|()| "takes objects and gives them back".to_owned());
-        found.push(Finding::of(&format!("storage {name}"), result, &fix));
+        });
     }
     found
+}
+
+/// By itself, so that one that is broken does not stand for all.
+async fn try_storage(
+    config: &Config,
+    name: &str,
+    room: storage::Config,
+) -> Result<String, storage::StorageError> {
+    let storages = open_storages(config, &BTreeMap::from([(name.to_owned(), room)])).await?;
+    storages.get(name)?.check().await?;
+    Ok("takes objects and gives them back".to_owned())
 }
 
 async fn check_sources(config: &Config) -> Vec<Finding> {
@@ -185,7 +183,8 @@ async fn check_sources(config: &Config) -> Vec<Finding> {
     for source in sources.iter() {
         let name = source.name();
         let result = source.check().await.map(|()| "reachable".to_owned());
-        let fix = format!("see `sources.{name}` in the configuration, and that its server or folder is there");
+        let fix =
+            format!("see `sources.{name}` in the configuration, and that its server or folder is there");
         found.push(Finding::of(&format!("source {name}"), result, &fix));
     }
     found
@@ -201,7 +200,8 @@ async fn check_mail(config: &Config) -> Finding {
             return Finding::broken("mail", error.to_string(), "see `mail` in the configuration");
         }
     };
-    let fix = "see that host, port, user and password in `mail.smtp` are right; signs in them are percent-encoded";
+    let fix =
+        "see that host, port, user and password in `mail.smtp` are right; signs in them are percent-encoded";
     let finding = Finding::of("mail", mailer.check().await, fix);
     let public_url = config.http.public_url.as_deref().unwrap_or_default();
     if finding.verdict == Verdict::Fine && listen::is_of_this_machine(public_url) {

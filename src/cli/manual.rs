@@ -79,17 +79,42 @@ fn shown() -> Command {
 }
 
 fn collect(command: &Command, pages: &mut Vec<(String, Vec<u8>)>) -> io::Result<()> {
-    let man = Man::new(command.clone()).manual("pixedge").source(concat!("pixedge ", env!("CARGO_PKG_VERSION")));
+    let man =
+        Man::new(command.clone()).manual("pixedge").source(concat!("pixedge ", env!("CARGO_PKG_VERSION")));
     let mut page = Vec::new();
     man.render(&mut page)?;
+    let mut page = tidy(&String::from_utf8_lossy(&page));
     if pages.is_empty() {
-        page.extend_from_slice(MORE.as_bytes());
+        page.push_str(MORE);
     }
-    pages.push((man.get_filename(), page));
+    pages.push((man.get_filename(), page.into_bytes()));
     for inner in command.get_subcommands().filter(|inner| inner.get_name() != "help") {
         collect(inner, pages)?;
     }
     Ok(())
+}
+
+/// Without what formatters complain of: a title whose date is no word at all, and several breaks where one is meant.
+fn tidy(page: &str) -> String {
+    let mut tidied = String::with_capacity(page.len());
+    let mut gap = "";
+    for line in page.lines() {
+        match line {
+            "" => gap = ".sp\n",
+            ".br" if gap.is_empty() => gap = ".br\n",
+            ".br" => {}
+            _ => {
+                tidied.push_str(std::mem::take(&mut gap));
+                if line.starts_with(".TH ") {
+                    tidied.push_str(&line.replacen(" 1  ", " 1 \"\" ", 1));
+                } else {
+                    tidied.push_str(line);
+                }
+                tidied.push('\n');
+            }
+        }
+    }
+    tidied
 }
 
 fn print(bytes: &[u8]) -> Result<(), Failure> {

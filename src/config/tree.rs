@@ -141,11 +141,10 @@ impl Tree {
                 Value::Sequence(list) => {
                     list.iter().enumerate().any(|(index, inner)| within(tree, inner, &path.index(index)))
                 }
-                Value::Mapping(section) => {
-                    section.iter().filter_map(|(key, inner)| Some((key.as_str()?, inner))).any(|(key, inner)| {
-                        within(tree, inner, &path.key(key))
-                    })
-                }
+                Value::Mapping(section) => section
+                    .iter()
+                    .filter_map(|(key, inner)| Some((key.as_str()?, inner)))
+                    .any(|(key, inner)| within(tree, inner, &path.key(key))),
                 Value::String(text) => {
                     // Of URLs only those with a login are secret.
                     let is_open = matches!(path.last_key(), Some("url" | "smtp")) && !text.contains('@');

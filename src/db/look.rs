@@ -51,9 +51,7 @@ impl Db {
     async fn clock(&self) -> Result<Option<i64>, DbError> {
         let sql = match self.pools.engine() {
             Engine::Sqlite => return Ok(None),
-            Engine::Postgres => {
-                "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) AS told"
-            }
+            Engine::Postgres => "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) AS told",
             Engine::MariaDb | Engine::MySql => {
                 "SELECT CAST(UNIX_TIMESTAMP(SYSDATE(3)) * 1000 AS SIGNED) AS told"
             }

@@ -67,7 +67,12 @@ pub(super) async fn answer(
     let words = Words::of(asked_for.and_then(Language::asked).unwrap_or_default());
     let form = if acts { read(body).await } else { Some(Form(HashMap::new())) };
     let Some(form) = form else {
-        return page(words, StatusCode::PAYLOAD_TOO_LARGE, words.too_long, &html! { p { (words.not_whole) } });
+        return page(
+            words,
+            StatusCode::PAYLOAD_TOO_LARGE,
+            words.too_long,
+            &html! { p { (words.not_whole) } },
+        );
     };
     let found = if let Some(link) = path.strip_prefix(SET_UP) {
         set_up((accounts, words), link, acts.then_some(&form), now).await

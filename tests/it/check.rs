@@ -37,7 +37,8 @@ fn a_look_changes_nothing() {
     assert!(part(&said, "ok", "data_dir").contains("is made when"));
     assert!(part(&said, "ok", "clock").contains("03:00"));
     assert!(part(&said, "ok", "mail").contains("user passwd"));
-    let left: Vec<_> = std::fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let left: Vec<_> =
+        std::fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["config.yaml"]);
 
     // With a database that is older than this version: it is said, and stays so.
@@ -69,7 +70,8 @@ fn a_newer_database_is_refused() {
     runtime.block_on(async {
         let data = home.path().join("data");
         let db = pixedge::db::Db::open(&pixedge::db::Config::default(), &data).await.unwrap();
-        let newer = "INSERT INTO schema_migrations (version, name, checksum, applied_at) VALUES (9999, 'x', 'x', 0)";
+        let newer =
+            "INSERT INTO schema_migrations (version, name, checksum, applied_at) VALUES (9999, 'x', 'x', 0)";
         db.execute(newer, &[]).await.unwrap();
         db.close().await;
     });
@@ -136,7 +138,8 @@ fn what_is_wrong_is_named_with_its_fix() {
 #[test]
 fn mail_is_tried_up_to_the_letter() {
     const TEST: &str = "mail_is_tried_up_to_the_letter";
-    let (Some(_), Some(python)) = (installed(TEST, "venv/bin/aiosmtpd"), installed(TEST, "venv/bin/python")) else {
+    let (Some(_), Some(python)) = (installed(TEST, "venv/bin/aiosmtpd"), installed(TEST, "venv/bin/python"))
+    else {
         return;
     };
     let sink = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/support/smtp_sink.py");

@@ -12,7 +12,8 @@ use crate::config::Config;
 
 pub(super) async fn check(config: &Config) -> Vec<Finding> {
     let mut found = Vec::new();
-    for (part, address) in [("listen", Some(config.http.listen)), ("admin_listen", config.http.admin_listen)] {
+    for (part, address) in [("listen", Some(config.http.listen)), ("admin_listen", config.http.admin_listen)]
+    {
         if let Some(address) = address.filter(|address| address.port() != 0) {
             found.push(port(part, address).await);
         }
@@ -48,9 +49,13 @@ async fn port(part: &str, address: SocketAddr) -> Finding {
             format!("another program has it (ss -ltnp); choose another port by `{key}`")
         }
         io::ErrorKind::PermissionDenied => {
-            format!("choose a port from 1024 on by `{key}` and let a proxy have this one, or give the right CAP_NET_BIND_SERVICE")
+            format!(
+                "choose a port from 1024 on by `{key}` and let a proxy have this one, or give the right CAP_NET_BIND_SERVICE"
+            )
         }
-        io::ErrorKind::AddrNotAvailable => format!("`{key}` must be an address of this machine, or 0.0.0.0 for all of them"),
+        io::ErrorKind::AddrNotAvailable => {
+            format!("`{key}` must be an address of this machine, or 0.0.0.0 for all of them")
+        }
         _ => format!("choose another address by `{key}`"),
     };
     Finding::broken(part, format!("{address}: {error}"), fix)
@@ -61,7 +66,8 @@ fn public_url(config: &Config) -> Finding {
     let url = config.http.public_url.as_deref().unwrap_or_default();
     let (listen, here) = (config.http.listen.ip(), is_of_this_machine(url));
     if here && !listen.is_loopback() {
-        let text = format!("`http.listen` is {listen}, and links lead to {url}, where only this machine comes");
+        let text =
+            format!("`http.listen` is {listen}, and links lead to {url}, where only this machine comes");
         return Finding::doubtful(PART, text, "set `http.public_url` to what browsers use");
     }
     if here {
@@ -69,12 +75,18 @@ fn public_url(config: &Config) -> Finding {
     }
     let loopback: IpAddr = [127, 0, 0, 1].into();
     if listen.is_loopback() && !config.http.trusted_proxies.iter().any(|block| block.contains(loopback)) {
-        let text = format!("{url} is another program's, which `http.trusted_proxies` does not list: all clients would be one");
+        let text = format!(
+            "{url} is another program's, which `http.trusted_proxies` does not list: all clients would be one"
+        );
         return Finding::doubtful(PART, text, "add 127.0.0.0/8 to `http.trusted_proxies`");
     }
     if url.starts_with("http://") {
         let text = format!("{url}: passwords and tokens travel unencrypted");
-        return Finding::doubtful(PART, text, "put a proxy with TLS in front (nginx/README.md) and write https://");
+        return Finding::doubtful(
+            PART,
+            text,
+            "put a proxy with TLS in front (nginx/README.md) and write https://",
+        );
     }
     Finding::fine(PART, url)
 }

@@ -32,7 +32,10 @@ pub(super) fn stranger(config: &Config) -> Option<Finding> {
     let name = user_name(owner).unwrap_or_else(|| format!("#{owner}"));
     Some(Finding::broken(
         "user",
-        format!("this is root, and {} belongs to {name}: the rest was not looked at", config.data_dir.display()),
+        format!(
+            "this is root, and {} belongs to {name}: the rest was not looked at",
+            config.data_dir.display()
+        ),
         format!("sudo -u '{name}' pixedge check …"),
     ))
 }
@@ -135,7 +138,8 @@ fn space_of(config: &Config, name: &str, path: &Path) -> Finding {
     let holds_cache = std::fs::metadata(existing(&cache_dir(config))).map(|metadata| metadata.dev()).ok()
         == std::fs::metadata(path).map(|metadata| metadata.dev()).ok();
     if holds_cache && wanted > total {
-        let text = format!("the cache may take {} MiB, and {shown} has {} MiB in all", wanted / MIB, total / MIB);
+        let text =
+            format!("the cache may take {} MiB, and {shown} has {} MiB in all", wanted / MIB, total / MIB);
         return Finding::doubtful(part, text, "lower `cache.disk` and `cache.originals`");
     }
     Finding::fine(part, text)
@@ -145,10 +149,15 @@ fn space_of(config: &Config, name: &str, path: &Path) -> Finding {
 pub(super) fn clock(config: &Config, other: Option<i64>) -> Finding {
     let now = now_ms();
     let zoned = jiff::Zoned::now();
-    let shown = format!("{} ({})", zoned.strftime("%F %T"), zoned.time_zone().iana_name().unwrap_or("local time"));
+    let shown =
+        format!("{} ({})", zoned.strftime("%F %T"), zoned.time_zone().iana_name().unwrap_or("local time"));
     let fix = "have the machines' clocks set by NTP, for example by systemd-timesyncd";
     if now < EARLIEST {
-        return Finding::broken("clock", format!("it says {shown}: everything that expires would be wrong"), fix);
+        return Finding::broken(
+            "clock",
+            format!("it says {shown}: everything that expires would be wrong"),
+            fix,
+        );
     }
     let off = other.map_or(0, |other| (now - other).abs());
     if off > OFF {

@@ -26,7 +26,16 @@ fn the_image_is_linted_and_has_what_the_program_needs() {
     // The base image has these libraries of C and C++ and no others.
     let output = Command::new("ldd").arg(stripped()).output().unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
-    let there = ["linux-vdso.so", "libc.so", "libm.so", "libgcc_s.so", "libstdc++.so", "ld-linux", "libpthread.so", "libdl.so"];
+    let there = [
+        "linux-vdso.so",
+        "libc.so",
+        "libm.so",
+        "libgcc_s.so",
+        "libstdc++.so",
+        "ld-linux",
+        "libpthread.so",
+        "libdl.so",
+    ];
     for line in said.lines() {
         let name = line.split_whitespace().next().unwrap_or_default();
         let name = name.rsplit('/').next().unwrap_or(name);
@@ -40,7 +49,9 @@ fn the_image_is_linted_and_has_what_the_program_needs() {
     let minor = version.rsplit_once('.').map_or(version, |(minor, _)| minor);
     assert!(file.contains(&format!("FROM rust:{minor}-")), "the toolchain is {version}");
     let ignored = std::fs::read_to_string(docker().join("Dockerfile.dockerignore")).unwrap();
-    for needed in ["docs", "src", "fixtures", "fixtures/demo", "deploy/grafana", "client", "fuzz", "benches", "tests"] {
+    for needed in
+        ["docs", "src", "fixtures", "fixtures/demo", "deploy/grafana", "client", "fuzz", "benches", "tests"]
+    {
         assert!(!ignored.lines().any(|line| line == needed), "the build needs {needed}");
     }
 }

@@ -12,7 +12,10 @@ fn tool(test: &str, name: &str) -> Option<PathBuf> {
     let folders = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
     let found = folders.map(|folder| folder.join(name)).find(|path| path.exists());
     if found.is_none() {
-        assert!(std::env::var_os("PIXEDGE_REQUIRE_ALL").is_none(), "{test}: {name} is missing; run scripts/test");
+        assert!(
+            std::env::var_os("PIXEDGE_REQUIRE_ALL").is_none(),
+            "{test}: {name} is missing; run scripts/test"
+        );
         eprintln!("{test}: NOT RUN, {name} is missing; scripts/test installs it");
     }
     found
@@ -24,28 +27,37 @@ fn said(output: &Output) -> String {
 
 #[test]
 fn shellcheck_has_nothing_to_say_about_any_script() {
-    let Some(shellcheck) = tool("shellcheck_has_nothing_to_say_about_any_script", "shellcheck") else { return };
+    let Some(shellcheck) = tool("shellcheck_has_nothing_to_say_about_any_script", "shellcheck") else {
+        return;
+    };
     let mut scripts = Vec::new();
     for folder in ["deploy", "scripts", "fuzz"] {
         for entry in std::fs::read_dir(Path::new(TREE).join(folder)).unwrap().flatten() {
             let Ok(text) = std::fs::read_to_string(entry.path()) else { continue };
-            if text.starts_with("#!/bin/sh") || text.starts_with("#!/usr/bin/env bash") || text.starts_with("# shellcheck") {
+            if text.starts_with("#!/bin/sh")
+                || text.starts_with("#!/usr/bin/env bash")
+                || text.starts_with("# shellcheck")
+            {
                 scripts.push(entry.path());
             }
         }
     }
     assert!(scripts.len() >= 8, "{scripts:?}");
-    let output = Command::new(shellcheck).args(["-x", "-P", TREE]).args(&scripts).current_dir(TREE).output().unwrap();
+    let output =
+        Command::new(shellcheck).args(["-x", "-P", TREE]).args(&scripts).current_dir(TREE).output().unwrap();
     assert!(output.status.success(), "{}", said(&output));
 }
 
 #[test]
 fn systemd_takes_the_units_and_finds_them_shut_in() {
-    let Some(analyze) = tool("systemd_takes_the_units_and_finds_them_shut_in", "systemd-analyze") else { return };
+    let Some(analyze) = tool("systemd_takes_the_units_and_finds_them_shut_in", "systemd-analyze") else {
+        return;
+    };
     let root = Root::new();
     root.done("install.sh", &["--binary", stripped()]);
     // What the units stand among.
-    let own = ["/usr/lib/systemd/system", "/lib/systemd/system"].into_iter().find(|path| Path::new(path).exists());
+    let own =
+        ["/usr/lib/systemd/system", "/lib/systemd/system"].into_iter().find(|path| Path::new(path).exists());
     let Some(own) = own else { panic!("systemd-analyze without systemd's own units") };
     let copied = Command::new("cp").arg("-r").arg(own).arg(root.path("usr/lib-systemd")).status().unwrap();
     assert!(copied.success());
@@ -69,7 +81,10 @@ fn systemd_takes_the_units_and_finds_them_shut_in() {
         let figure = text.split("exposure level for").nth(1).and_then(|rest| rest.split(": ").nth(1));
         let figure = figure.and_then(|rest| rest.split(' ').next()).unwrap_or_else(|| panic!("{text}"));
         assert!(judged.status.success(), "{text}");
-        assert!(documents.contains(&format!("exposure level {figure}")), "docs/operations.md does not say {figure}");
+        assert!(
+            documents.contains(&format!("exposure level {figure}")),
+            "docs/operations.md does not say {figure}"
+        );
     }
 }
 
@@ -103,7 +118,14 @@ fn logrotate_and_nginx_take_what_was_installed() {
     );
     let etc = root.path("etc/nginx");
     let mut command = Command::new(nginx);
-    command.arg("-t").arg("-p").arg(&etc).arg("-c").arg(etc.join("nginx.conf")).arg("-e").arg(etc.join("error.log"));
+    command
+        .arg("-t")
+        .arg("-p")
+        .arg(&etc)
+        .arg("-c")
+        .arg(etc.join("nginx.conf"))
+        .arg("-e")
+        .arg(etc.join("error.log"));
     let tested = command.output().unwrap();
     let text = said(&tested);
     assert!(tested.status.success() && !text.contains("[warn]"), "{text}");
@@ -139,13 +161,22 @@ fn every_command_has_a_manual_page_without_faults() {
     for wanted in ["pixedge.1", "pixedge-serve.1", "pixedge-cache-purge.1", "pixedge-check.1"] {
         assert!(names.contains(&wanted), "{wanted} is not among {names:?}");
     }
-    assert!(!names.iter().any(|name| name.contains("dev") || name.contains("svg") || name.contains("help")), "{names:?}");
+    assert!(
+        !names.iter().any(|name| name.contains("dev") || name.contains("svg") || name.contains("help")),
+        "{names:?}"
+    );
     let judged = Command::new(&mandoc).args(["-Tlint", "-W", "warning"]).args(&pages).output().unwrap();
-    assert!(judged.status.success(), "{}", said(&judged));
+    // There is no date that would be the same for who builds it tomorrow.
+    let text = said(&judged);
+    let faults: Vec<&str> = text.lines().filter(|line| !line.contains("missing date")).collect();
+    assert!(faults.is_empty(), "{faults:#?}");
 
     let shown = Command::new(&mandoc).args(["-Tutf8"]).arg(folder.path().join("pixedge.1")).output().unwrap();
     // Bold is a letter, a step back and the letter again.
-    let text: String = said(&shown).split('\u{8}').map(|part| &part[..part.len() - part.chars().next_back().map_or(0, char::len_utf8)]).collect();
+    let text: String = said(&shown)
+        .split('\u{8}')
+        .map(|part| &part[..part.len() - part.chars().next_back().map_or(0, char::len_utf8)])
+        .collect();
     for wanted in ["NAME", "SYNOPSIS", "FILES", "ENVIRONMENT"] {
         assert!(text.contains(wanted), "{wanted} is not in\n{text}");
     }

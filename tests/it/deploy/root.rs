@@ -51,7 +51,9 @@ impl Root {
         root.write("etc/group", "root:x:0:\n");
         root.write("etc/shadow", "");
         root.write("etc/gshadow", "");
-        std::fs::create_dir_all(root.path("srv/pictures")).unwrap();
+        for folder in ["srv/pictures", "var/lib", "var/log", "var/cache"] {
+            std::fs::create_dir_all(root.path(folder)).unwrap();
+        }
         if is_root() {
             // What the loader says that the program needs.
             let output = Command::new("ldd").arg(stripped()).output().unwrap();
