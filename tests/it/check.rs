@@ -4,8 +4,9 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use crate::support::Home;
+use crate::clock::Clock;
 use crate::support::daemons::{Daemon, free_port, installed};
+use crate::support::{Home, engines};
 
 /// Whether it succeeded, and what it said.
 fn check(home: &Home) -> (bool, String) {
@@ -157,4 +158,30 @@ fn mail_is_tried_up_to_the_letter() {
     let (fine, said) = check(&Home::new(&format!("{url}{}", mail(free_port()))));
     assert!(!fine && part(&said, "FAIL", "mail").contains("`mail.smtp`"), "{said}");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "a mail was sent");
+}
+
+#[test]
+fn databases_on_servers_are_looked_at_too_with_their_clocks() {
+    const TEST: &str = "databases_on_servers_are_looked_at_too_with_their_clocks";
+    for (engine, config) in engines::each(TEST).into_iter().skip(1) {
+        let home = Home::new(&format!("{}{config}", listening("")));
+        let (fine, said) = check(&home);
+        assert!(fine && part(&said, "ok", "database").contains("empty"), "{engine}: {said}");
+        home.run(&["user", "list"]);
+        let (fine, said) = check(&home);
+        assert!(fine && part(&said, "ok", "database").contains("0 images"), "{engine}: {said}");
+        part(&said, "ok", "clock");
+
+        // This machine is ahead of the server's: a little is said, more is wrong.
+        let Some(mut clock) = Clock::new(TEST) else { return };
+        for (ahead, verdict) in [(10, "warn"), (300, "FAIL")] {
+            clock.put_ahead(ahead);
+            let mut command = home.command(&["check"]);
+            clock.given_to(&mut command);
+            let output = command.output().unwrap();
+            let said = String::from_utf8_lossy(&output.stdout).into_owned();
+            assert!(part(&said, verdict, "clock").contains("NTP"), "{engine} {ahead}: {said}");
+            assert_eq!(output.status.success(), verdict == "warn", "{engine} {ahead}: {said}");
+        }
+    }
 }
