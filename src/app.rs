@@ -2,7 +2,9 @@
 //! order.
 
 mod background;
+mod check;
 mod commands;
+mod health;
 pub mod jobs;
 mod rooms;
 mod seed;
@@ -19,7 +21,9 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-pub use self::commands::{accounts, backup, check, pictures, purger, restore, sweep, tell_servers, uploads};
+pub use self::check::{Finding, Verdict, check};
+pub use self::commands::{accounts, backup, pictures, purger, restore, sweep, tell_servers, uploads};
+pub use self::health::{HealthError, health, health_url};
 pub use self::rooms::{codec_limits, keys, logging, presets};
 pub use self::seed::seed;
 

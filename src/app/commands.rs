@@ -1,13 +1,10 @@
-//! What commands need of the program without a server: its parts one by one, a look at each, and backup and restore.
+//! What commands need of the program without a server: its parts one by one, and backup and restore.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use super::AppError;
-use super::rooms::{
-    accounts_over, cache_dir, database, derivatives, library, part, presets, sources, uploads_into,
-    worker_config,
-};
+use super::rooms::{accounts_over, database, library, part, uploads_into, worker_config};
 use crate::accounts::Accounts;
 use crate::admin::Purger;
 use crate::cluster::{self, News};
@@ -18,56 +15,6 @@ use crate::library::{Library, SweepPlan, Swept};
 use crate::telemetry::metrics::Metrics;
 use crate::upload::Uploads;
 use crate::workers::Workers;
-
-/// Every part by its name, and whether it works. For `pixedge check`.
-pub async fn check(config: &Config) -> Vec<(String, Result<String, String>)> {
-    let mut results = Vec::new();
-    let mut note = |part: String, result: Result<String, String>| results.push((part, result));
-    let file = config.file.as_ref().map_or("built-in defaults".to_owned(), |file| file.display().to_string());
-    let specs = presets(config).and_then(|presets| derivatives(config, &presets));
-    note("configuration".into(), specs.map(|_| file).map_err(|error| error.to_string()));
-    match library(config).await {
-        Ok(library) => {
-            let count = library.count().await.map(|count| format!("{count} images"));
-            note("database".into(), count.map_err(|error| error.to_string()));
-            for storage in library.storages().iter() {
-                let result = storage.check().await.map(|()| "reachable".to_owned());
-                note(format!("storage {}", storage.name()), result.map_err(|error| with_causes(&error)));
-            }
-        }
-        Err(error) => note("library".into(), Err(error.to_string())),
-    }
-    match sources(config) {
-        Ok(sources) => {
-            for source in sources.iter() {
-                let result = source.check().await.map(|()| "reachable".to_owned());
-                note(format!("source {}", source.name()), result.map_err(|error| with_causes(&error)));
-            }
-        }
-        Err(error) => note("sources".into(), Err(error.to_string())),
-    }
-    if let Some(redis) = config.redis.to_room() {
-        crate::net::install_crypto();
-        let answers = cluster::check(&redis).await;
-        note("redis".into(), answers.map_err(|error| with_causes(&error)));
-    }
-    note("cache".into(), check_cache(&cache_dir(config)));
-    let log = config.log.file.as_ref().map_or(Ok("standard error".to_owned()), |file| {
-        let opened = std::fs::OpenOptions::new().create(true).append(true).open(file);
-        opened.map(|_| file.display().to_string()).map_err(|error| format!("{}: {error}", file.display()))
-    });
-    note("log".into(), log);
-    results
-}
-
-fn check_cache(path: &Path) -> Result<String, String> {
-    let probe = path.join(".check");
-    std::fs::create_dir_all(path)
-        .and_then(|()| std::fs::write(&probe, b"pixedge"))
-        .and_then(|()| std::fs::remove_file(&probe))
-        .map(|()| format!("{} is writable", path.display()))
-        .map_err(|error| format!("{}: {error}", path.display()))
-}
 
 /// The use cases of taking pictures in, for commands.
 pub async fn uploads(config: &Config) -> Result<Uploads, AppError> {

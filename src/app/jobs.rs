@@ -73,7 +73,8 @@ fn room(config: &Config) -> jobs::Config {
 
 /// Every kind of job.
 fn kinds(config: &Config, parts: &Parts) -> Result<Vec<Arc<dyn jobs::Job>>, AppError> {
-    let mail = MailJob { mailer: mailer(config)?, public_url: parts.public_url.clone() };
+    let language = config.mail.language.to_room();
+    let mail = MailJob { mailer: mailer(config)?, public_url: parts.public_url.clone(), language };
     let backup =
         BackupJob { db: parts.db.clone(), folder: config.data_dir.join("backups"), keep: config.backup.keep };
     let relocate = RelocateJob { library: parts.library.clone() };
@@ -137,7 +138,7 @@ fn cleanup(config: &Config, parts: &Parts) -> Result<Cleanup, AppError> {
 }
 
 /// `None` where no mail server is configured.
-fn mailer(config: &Config) -> Result<Option<Arc<Mailer>>, AppError> {
+pub(super) fn mailer(config: &Config) -> Result<Option<Arc<Mailer>>, AppError> {
     let mail = &config.mail;
     let Some(smtp) = &mail.smtp else { return Ok(None) };
     let room = crate::mail::Config {

@@ -8,6 +8,7 @@ mod convert;
 mod dev;
 mod explain;
 mod import;
+mod manual;
 mod render;
 mod serve;
 mod sign;
@@ -61,8 +62,15 @@ enum Command {
         #[arg(long)]
         demo: bool,
     },
-    /// Test configuration, database, storages, sources and cache, and name each
-    Check,
+    /// Test configuration, folders, database, storages, sources, mail, ports, disks and clock, and say how to mend what is wrong
+    ///
+    /// A line for each part: `ok`, `warn`, or `FAIL` and exit code 1. Nothing is changed, so it may run beside a server and
+    /// before an upgrade.
+    Check {
+        /// Only ask a running server whether it is alive, as health checks do; without a URL the one of this configuration
+        #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "")]
+        health: Option<String>,
+    },
     /// Put every picture below a folder into the library and print their ids; pictures already there are not repeated
     Import {
         #[arg(value_name = "DIR")]
@@ -149,6 +157,21 @@ enum Command {
         #[arg(long, conflicts_with = "dry_run")]
         if_due: bool,
     },
+    /// Print what completes these commands in a shell
+    ///
+    /// Example: pixedge completions bash > /usr/share/bash-completion/completions/pixedge
+    Completions {
+        #[arg(value_name = "SHELL")]
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write the pages of all commands into a folder
+    ///
+    /// Example: pixedge man | man -l -
+    Man {
+        /// An existing folder
+        #[arg(long, value_name = "DIR")]
+        into: Option<PathBuf>,
+    },
     /// What helps to try the server out
     #[command(subcommand, hide = true)]
     Dev(dev::Command),
@@ -176,7 +199,10 @@ pub fn run() -> ExitCode {
         Command::Serve { listen, demo } => {
             config(&cli.place, *listen).and_then(|config| serve::run(config, *demo))
         }
-        Command::Check => config(&cli.place, None).and_then(|config| check::run(&config)),
+        Command::Check { health: Some(url) } => check::health(|| config(&cli.place, None), url),
+        Command::Check { health: None } => check::run(config(&cli.place, None)),
+        Command::Completions { shell } => manual::completions(*shell),
+        Command::Man { into } => manual::man(into.as_deref()),
         Command::Import { dir } => config(&cli.place, None).and_then(|config| import::run(&config, dir)),
         Command::Sweep { dry_run, grace } => {
             config(&cli.place, None).and_then(|config| sweep::run(&config, *dry_run, *grace))

@@ -48,7 +48,7 @@ pub use section::library::{Library, Visibility};
 pub use section::limits::{Limit, Limits};
 pub(crate) use section::listen_address;
 pub use section::log::{Access, Format, Level, Log};
-pub use section::mail::Mail;
+pub use section::mail::{Mail, MailLanguage};
 pub use section::presets::Presets;
 pub use section::purge_hooks::{PurgeHook, PurgeHooks};
 pub use section::redis::Redis;
@@ -71,6 +71,9 @@ pub struct Config {
     /// The file that was read.
     #[serde(skip)]
     pub file: Option<PathBuf>,
+    /// The files that secrets were read from, the configuration's own among them if some stand there.
+    #[serde(skip)]
+    pub secret_files: Vec<PathBuf>,
     /// A place in the code where the process dies, for tests of what that leaves: `PIXEDGE_CRASH_AT=name:times`.
     /// Release builds have no such places.
     #[serde(skip)]
@@ -124,6 +127,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             file: None,
+            secret_files: Vec::new(),
             crash_at: None,
             data_dir: PathBuf::from("data"),
             http: Http::default(),
@@ -176,6 +180,7 @@ impl Config {
             return Err(Error::Invalid(problems));
         }
         let mut problems = tree.inline_secrets();
+        let open_secrets = file.path.clone().filter(|_| tree.holds_secrets());
         problems.extend(tree.fetch_secrets(environment, &base));
         let mut config: Self = match de::read(&tree) {
             Ok(config) if problems.is_empty() => config,
@@ -200,6 +205,7 @@ impl Config {
         }
         config.derive(&base);
         config.file.clone_from(&file.path);
+        config.secret_files = open_secrets.into_iter().chain(tree.secret_files.iter().cloned()).collect();
         config.crash_at = environment.get("PIXEDGE_CRASH_AT").map(str::to_owned);
         match config.validate() {
             Ok(()) => Ok(config),

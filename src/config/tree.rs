@@ -1,7 +1,7 @@
 //! The configuration as an untyped tree: the YAML file, overridden by the environment, with secrets fetched from
 //! where the tree says that they are.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use yaml_serde::{Mapping, Value};
 
@@ -35,6 +35,8 @@ pub(super) struct Tree {
     overrides: Vec<Override>,
     /// Where a secret was written, for keys that are not in the file under their own name.
     renamed: Vec<(KeyPath, KeyPath)>,
+    /// The files that secrets were fetched from.
+    pub(super) secret_files: Vec<PathBuf>,
 }
 
 #[derive(Debug)]
@@ -132,9 +134,32 @@ impl Tree {
             .collect()
     }
 
+    /// Whether a secret stands in the file itself. To be asked before those that stand elsewhere are fetched.
+    pub(super) fn holds_secrets(&self) -> bool {
+        fn within(tree: &Tree, value: &Value, path: &KeyPath) -> bool {
+            match value {
+                Value::Sequence(list) => {
+                    list.iter().enumerate().any(|(index, inner)| within(tree, inner, &path.index(index)))
+                }
+                Value::Mapping(section) => section
+                    .iter()
+                    .filter_map(|(key, inner)| Some((key.as_str()?, inner)))
+                    .any(|(key, inner)| within(tree, inner, &path.key(key))),
+                Value::String(text) => {
+                    // Of URLs only those with a login are secret.
+                    let is_open = matches!(path.last_key(), Some("url" | "smtp")) && !text.contains('@');
+                    is_secret(path) && !is_open && tree.variable(path).is_none()
+                }
+                _ => false,
+            }
+        }
+        within(self, &self.root, &KeyPath::default())
+    }
+
     /// Replaces every `<secret>_env` and `<secret>_file` by what it names. `base` is where relative paths begin.
     pub(super) fn fetch_secrets(&mut self, environment: &Environment, base: &Path) -> Vec<(KeyPath, String)> {
-        let mut fetch = Fetch { environment, base, renamed: Vec::new(), problems: Vec::new() };
+        let mut fetch =
+            Fetch { environment, base, renamed: Vec::new(), files: Vec::new(), problems: Vec::new() };
         if let Value::Mapping(root) = &mut self.root {
             for (key, section) in root.iter_mut() {
                 if let Some(key) = key.as_str().filter(|key| SECRET_SECTIONS.contains(key)) {
@@ -143,6 +168,7 @@ impl Tree {
             }
         }
         self.renamed = fetch.renamed;
+        self.secret_files = fetch.files;
         fetch.problems
     }
 }
@@ -164,6 +190,7 @@ struct Fetch<'a> {
     environment: &'a Environment,
     base: &'a Path,
     renamed: Vec<(KeyPath, KeyPath)>,
+    files: Vec<PathBuf>,
     problems: Vec<(KeyPath, String)>,
 }
 
@@ -205,6 +232,9 @@ impl Fetch<'_> {
                 }
                 match read(self, name) {
                     Ok(text) => {
+                        if suffix == "_file" {
+                            self.files.push(self.base.join(name));
+                        }
                         section.insert((*secret).into(), text.into());
                         self.renamed.push((path.key(secret), written_path));
                     }

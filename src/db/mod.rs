@@ -4,6 +4,7 @@
 pub mod backup;
 mod error;
 mod held;
+mod look;
 mod migrate;
 mod mysql;
 mod pools;
@@ -26,6 +27,7 @@ use sqlx::{AssertSqlSafe, MySql, Postgres, SqlSafeStr, SqlStr, Sqlite};
 use tokio::sync::Notify;
 
 pub use error::DbError;
+pub use look::{Look, State};
 pub use query::Query;
 pub use row::Row;
 pub use value::Value;

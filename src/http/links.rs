@@ -2,12 +2,14 @@
 //! shows what would be done and does nothing, since programs that look through mail open every link; the form on it acts.
 //! They need no script, and the secret in their address goes nowhere else.
 
+mod words;
+
 use std::collections::HashMap;
 
 use base64::Engine as _;
 use http::header::{
-    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, REFERRER_POLICY,
-    X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
+    HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::request::Parts as Head;
 use http::{Method, Response, StatusCode};
@@ -25,6 +27,9 @@ use crate::auth::RemovalKey;
 use crate::delivery::body::Body;
 use crate::error::Fault as _;
 use crate::library::{Image, LibraryError, Reach, Visibility};
+use crate::units::Language;
+
+use words::Words;
 
 /// As in `Allow`.
 pub(super) const ALLOWED: &str = "GET, HEAD, POST";
@@ -56,23 +61,26 @@ pub(super) async fn answer(parts: &Parts, request: &Head, body: Body, asked: &As
     let (accounts, library, now) = (&parts.api.accounts, &parts.api.library, (parts.api.clock)());
     let path = request.uri.path();
     let acts = request.method == Method::POST;
+    let asked_for = request.headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+    let words = Words::of(asked_for.and_then(Language::asked).unwrap_or_default());
     let form = if acts { read(body).await } else { Some(Form(HashMap::new())) };
     let Some(form) = form else {
         return page(
+            words,
             StatusCode::PAYLOAD_TOO_LARGE,
-            "Too long",
-            &html! { p { "The form did not arrive whole." } },
+            words.too_long,
+            &html! { p { (words.not_whole) } },
         );
     };
     let found = if let Some(link) = path.strip_prefix(SET_UP) {
-        set_up(accounts, link, acts.then_some(&form), now).await.map_err(Refused::from)
+        set_up((accounts, words), link, acts.then_some(&form), now).await.map_err(Refused::from)
     } else if let Some(link) = path.strip_prefix(RECOVER) {
-        recover(accounts, link, acts.then_some(&form), now).await.map_err(Refused::from)
+        recover((accounts, words), link, acts.then_some(&form), now).await.map_err(Refused::from)
     } else if let Some(link) = path.strip_prefix(DELETE) {
-        delete(parts, link, acts, now).await
+        delete((parts, words), link, acts, now).await
     } else {
         let link = path.strip_prefix(GOODBYE).unwrap_or_default();
-        match goodbye(accounts, link, acts, now).await {
+        match goodbye((accounts, words), link, acts, now).await {
             // The account has ended already; should this fail, its pictures are its administrator's to remove.
             Ok((response, Some(user))) => {
                 if let Err(error) = library.trash_all_of(user, now).await {
@@ -87,7 +95,7 @@ pub(super) async fn answer(parts: &Parts, request: &Head, body: Body, asked: &As
     let mut response = found.unwrap_or_else(|Refused(error)| {
         let status = status_of(error.kind());
         tracing::debug!(request_id = %asked.id, code = error.code(), "a link led nowhere");
-        page(status, "This did not work", &html! { p.wrong { (error.message()) } })
+        page(words, status, words.failed, &html! { p.wrong { (words.refusal(&*error)) } })
     });
     if request.method == Method::HEAD {
         *response.body_mut() = Body::empty();
@@ -96,7 +104,7 @@ pub(super) async fn answer(parts: &Parts, request: &Head, body: Body, asked: &As
 }
 
 async fn set_up(
-    accounts: &Accounts,
+    (accounts, words): (&Accounts, &Words),
     link: &str,
     form: Option<&Form>,
     now: i64,
@@ -104,18 +112,18 @@ async fn set_up(
     accounts.check_set_up(link, now).await?;
     let fields = |wrong: Option<&str>, name: &str| {
         html! {
-            p { "This server has no accounts yet. The first one administrates it." }
+            p { (words.no_accounts) }
             @if let Some(wrong) = wrong { p.wrong role="alert" { (wrong) } }
             form method="post" {
-                label { "Name" input name="username" value=(name) required maxlength="64" autocomplete="username" autofocus; }
-                label { "E-mail address, to recover the password by (optional)" input name="email" type="email" maxlength="254"; }
-                label { "Password, at least 8 characters"
+                label { (words.name) input name="username" value=(name) required maxlength="64" autocomplete="username" autofocus; }
+                label { (words.email) input name="email" type="email" maxlength="254"; }
+                label { (words.password)
                     input name="password" type="password" required minlength="8" maxlength="128" autocomplete="new-password"; }
-                button { "Make the account" }
+                button { (words.make) }
             }
         }
     };
-    let Some(form) = form else { return Ok(page(StatusCode::OK, "Welcome", &fields(None, ""))) };
+    let Some(form) = form else { return Ok(page(words, StatusCode::OK, words.welcome, &fields(None, ""))) };
     let name = form.field("username").unwrap_or_default();
     // A password may begin or end with a space.
     let password = form.0.get("password").map(String::as_str);
@@ -123,20 +131,21 @@ async fn set_up(
     match accounts.set_up(link, &new, now).await {
         Ok(signed) => {
             let said = html! {
-                p { "You are " strong { (signed.user.name) } ", and you administrate this server." }
-                p { "Sign in with " code { "POST /v1/login" } "; " a href="/openapi.json" { "what else there is" } "." }
+                p { (words.made.0) strong { (signed.user.name) } (words.made.1) }
+                p { (words.sign_in.0) code { "POST /v1/login" } (words.sign_in.1)
+                    a href="/openapi.json" { (words.what_else) } }
             };
-            Ok(page(StatusCode::CREATED, "Done", &said))
+            Ok(page(words, StatusCode::CREATED, words.done, &said))
         }
         Err(error @ AccountsError::Invalid { .. }) => {
-            Ok(page(StatusCode::BAD_REQUEST, "Welcome", &fields(Some(&error.message()), name)))
+            Ok(page(words, StatusCode::BAD_REQUEST, words.welcome, &fields(Some(&words.error(&error)), name)))
         }
         Err(error) => Err(error),
     }
 }
 
 async fn recover(
-    accounts: &Accounts,
+    (accounts, words): (&Accounts, &Words),
     link: &str,
     form: Option<&Form>,
     now: i64,
@@ -144,24 +153,24 @@ async fn recover(
     let user = accounts.recovery(link, now).await?;
     let fields = |wrong: Option<&str>| {
         html! {
-            p { "Another password for " strong { (user.name) } ". All sessions of this account will end." }
+            p { (words.another.0) strong { (user.name) } (words.another.1) }
             @if let Some(wrong) = wrong { p.wrong role="alert" { (wrong) } }
             form method="post" {
                 input name="username" value=(user.name) hidden autocomplete="username";
-                label { "New password, at least 8 characters"
+                label { (words.password_field)
                     input name="password" type="password" required minlength="8" maxlength="128" autocomplete="new-password" autofocus; }
-                button { "Change the password" }
+                button { (words.change) }
             }
         }
     };
-    let Some(form) = form else { return Ok(page(StatusCode::OK, "New password", &fields(None))) };
+    let Some(form) = form else { return Ok(page(words, StatusCode::OK, words.new_password, &fields(None))) };
     match accounts.recover(link, form.0.get("password").map_or("", String::as_str), now).await {
         Ok(_) => {
-            let said = html! { p { "The password is changed. Sign in with it." } };
-            Ok(page(StatusCode::OK, "Done", &said))
+            let said = html! { p { (words.changed) } };
+            Ok(page(words, StatusCode::OK, words.done, &said))
         }
         Err(error @ AccountsError::Invalid { .. }) => {
-            Ok(page(StatusCode::BAD_REQUEST, "New password", &fields(Some(&error.message()))))
+            Ok(page(words, StatusCode::BAD_REQUEST, words.new_password, &fields(Some(&words.error(&error)))))
         }
         Err(error) => Err(error),
     }
@@ -169,7 +178,7 @@ async fn recover(
 
 /// The page, and the account that has ended if it did.
 async fn goodbye(
-    accounts: &Accounts,
+    (accounts, words): (&Accounts, &Words),
     link: &str,
     acts: bool,
     now: i64,
@@ -177,18 +186,23 @@ async fn goodbye(
     let user = accounts.deletion(link, now).await?;
     if acts {
         accounts.delete_by_link(link, now).await?;
-        let said = html! { p { "The account " strong { (user.name) } " has ended, and its pictures are in the trash." } };
-        return Ok((page(StatusCode::OK, "Goodbye", &said), Some(user.pk)));
+        let said = html! { p { (words.ended.0) strong { (user.name) } (words.ended.1) } };
+        return Ok((page(words, StatusCode::OK, words.goodbye, &said), Some(user.pk)));
     }
     let ask = html! {
-        p { "This ends the account " strong { (user.name) } " and puts its pictures into the trash." }
-        form method="post" { button { "End the account" } }
+        p { (words.ends.0) strong { (user.name) } (words.ends.1) }
+        form method="post" { button { (words.end) } }
     };
-    Ok((page(StatusCode::OK, "End the account?", &ask), None))
+    Ok((page(words, StatusCode::OK, words.end_title, &ask), None))
 }
 
 /// Puts one picture into the trash. Programs that upload keep this link beside the picture's.
-async fn delete(parts: &Parts, link: &str, acts: bool, now: i64) -> Result<Response<Body>, Refused> {
+async fn delete(
+    (parts, words): (&Parts, &Words),
+    link: &str,
+    acts: bool,
+    now: i64,
+) -> Result<Response<Body>, Refused> {
     let library = &parts.api.library;
     let nothing = || LibraryError::NotFound { id: RemovalKey::id_in(link).unwrap_or(link).to_owned() };
     let id = RemovalKey::id_in(link).ok_or_else(nothing)?;
@@ -200,16 +214,16 @@ async fn delete(parts: &Parts, link: &str, acts: bool, now: i64) -> Result<Respo
     }
     if acts {
         library.trash(Reach::Owner(owner), id, now).await?;
-        let said = html! { p { "The picture " strong { (image.name) } " is in the trash of its owner." } };
-        return Ok(page(StatusCode::OK, "Deleted", &said));
+        let said = html! { p { (words.trashed.0) strong { (image.name) } (words.trashed.1) } };
+        return Ok(page(words, StatusCode::OK, words.deleted, &said));
     }
     let (width, height) = image.oriented();
     let ask = html! {
         @if let Some(source) = preview(parts, &image) { p { img src=(source) alt=""; } }
-        p { strong { (image.name) } ", " (width) " × " (height) ". Nobody will see it any more." }
-        form method="post" { button { "Delete the picture" } }
+        p { strong { (image.name) } ", " (width) " × " (height) (words.unseen) }
+        form method="post" { button { (words.delete) } }
     };
-    Ok(page(StatusCode::OK, "Delete this picture?", &ask))
+    Ok(page(words, StatusCode::OK, words.delete_title, &ask))
 }
 
 /// Where the page finds what it is about, if whoever has the link may see that.
@@ -226,16 +240,23 @@ async fn read(body: Body) -> Option<Form> {
 }
 
 /// The page about a link that led nowhere.
-pub(super) fn status_page(language: &str, error: &AccountsError, title: &str, text: &str) -> Response<Body> {
+pub(super) fn status_page(
+    language: &'static str,
+    error: &AccountsError, title: &str, text: &str) -> Response<Body> {
     page_in(language, status_of(error.kind()), title, &html! { p.wrong { (text) } })
 }
 
-fn page(status: StatusCode, title: &str, content: &Markup) -> Response<Body> {
-    page_in("en", status, title, content)
+fn page(words: &Words, status: StatusCode, title: &str, content: &Markup) -> Response<Body> {
+    page_in(words.tag(), status, title, content)
 }
 
 /// A page in this language that goes nowhere by itself.
-pub(super) fn page_in(language: &str, status: StatusCode, title: &str, content: &Markup) -> Response<Body> {
+pub(super) fn page_in(
+    language: &'static str,
+    status: StatusCode,
+    title: &str,
+    content: &Markup,
+) -> Response<Body> {
     let style = format!("{STYLE}{FORM_STYLE}");
     let hash = base64::engine::general_purpose::STANDARD.encode(Sha256::digest(&style));
     let html = html! {
@@ -260,6 +281,7 @@ pub(super) fn page_in(language: &str, status: StatusCode, title: &str, content: 
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+    headers.insert(CONTENT_LANGUAGE, HeaderValue::from_static(language));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));

@@ -19,6 +19,8 @@ pub struct MailJob {
     pub mailer: Option<Arc<Mailer>>,
     /// Where the links lead.
     pub public_url: String,
+    /// What all mails are written in; `None`: what each asks for.
+    pub language: Option<Language>,
 }
 
 impl Job for MailJob {
@@ -35,7 +37,7 @@ impl Job for MailJob {
     }
 
     fn run(&self, work: Work) -> BoxFuture<'static, Result<Value, Failure>> {
-        let (mailer, public_url) = (self.mailer.clone(), self.public_url.clone());
+        let (mailer, public_url, language) = (self.mailer.clone(), self.public_url.clone(), self.language);
         async move {
             let order: MailOrder =
                 serde_json::from_value(work.payload).map_err(|error| never(error.to_string()))?;
@@ -60,7 +62,7 @@ impl Job for MailJob {
             let site = public_url.split_once("://").map_or(public_url.as_str(), |(_, host)| host);
             let letter = Letter {
                 subject,
-                language: Language::of(&order.language),
+                language: language.unwrap_or_else(|| Language::of(&order.language)),
                 to: &order.to,
                 name: &order.name,
                 link: &link,

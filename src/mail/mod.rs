@@ -76,6 +76,12 @@ impl Mailer {
         tokio::time::timeout(self.timeout, sending).await.unwrap_or(Err(MailError::Timeout))
     }
 
+    /// Whether the mail server would take a letter from here; sends none. For `pixedge check`.
+    pub async fn check(&self) -> Result<String, MailError> {
+        let checking = self.relay.check(self.timeout);
+        tokio::time::timeout(self.timeout, checking).await.unwrap_or(Err(MailError::Timeout))
+    }
+
     fn message(&self, letter: &Letter<'_>, id: &str) -> Result<Message, MailError> {
         let to = letter.to.parse().map_err(|_| MailError::To(letter.to.to_owned()))?;
         let minutes = letter.minutes.to_string();

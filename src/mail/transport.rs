@@ -70,6 +70,24 @@ impl Relay {
 
     /// Sends one message over a connection of its own: mails are rare.
     pub(super) async fn send(&self, message: &Message, timeout: Duration) -> Result<(), MailError> {
+        let mut connection = self.connect(timeout).await?;
+        connection.send(message.envelope(), &message.formatted()).await?;
+        // The mail is accepted; how they part is of no matter.
+        let _ = connection.quit().await;
+        Ok(())
+    }
+
+    /// As far as one comes without sending anything: the connection, its encryption and the password. Says who answered.
+    pub(super) async fn check(&self, timeout: Duration) -> Result<String, MailError> {
+        let mut connection = self.connect(timeout).await?;
+        let encrypted = self.tls == Tls::Wrapped || connection.is_encrypted();
+        let _ = connection.quit().await;
+        let how = if encrypted { "with TLS" } else { "without TLS" };
+        Ok(format!("{}:{} answers, {how}", self.host, self.port))
+    }
+
+    /// A connection that takes mail.
+    async fn connect(&self, timeout: Duration) -> Result<AsyncSmtpConnection, MailError> {
         let stream = net::connect(&self.host, self.port, timeout).await?;
         let peer = stream.peer_addr().ok();
         let stream: Box<dyn AsyncTokioStream> = match self.tls {
@@ -94,10 +112,7 @@ impl Relay {
             let credentials = Credentials::new(user.clone(), password.expose().to_owned());
             connection.auth(DEFAULT_MECHANISMS, &credentials).await?;
         }
-        connection.send(message.envelope(), &message.formatted()).await?;
-        // The mail is accepted; how they part is of no matter.
-        let _ = connection.quit().await;
-        Ok(())
+        Ok(connection)
     }
 }
 

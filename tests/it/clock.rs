@@ -27,7 +27,7 @@ uploads: { derivatives: {} }
 ";
 
 /// A clock that all processes of a test share, so many seconds ahead of the real one.
-struct Clock {
+pub struct Clock {
     library: PathBuf,
     file: tempfile::NamedTempFile,
     ahead: i64,
@@ -37,7 +37,7 @@ struct Clock {
 
 impl Clock {
     /// `None` after saying so where Debian's `faketime` is not installed.
-    fn new(test: &str) -> Option<Self> {
+    pub fn new(test: &str) -> Option<Self> {
         let folders = std::fs::read_dir("/usr/lib").unwrap().flatten();
         let library =
             folders.map(|entry| entry.path().join("faketime/libfaketimeMT.so.1")).find(|path| path.exists());
@@ -56,7 +56,7 @@ impl Clock {
     }
 
     /// Only the calendar: waits take as long as ever, and files are as old as they are.
-    fn given_to(&self, command: &mut Command) {
+    pub fn given_to(&self, command: &mut Command) {
         command
             .env("LD_PRELOAD", &self.library)
             .env("FAKETIME_TIMESTAMP_FILE", self.file.path())
@@ -64,6 +64,12 @@ impl Clock {
             .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
             .env("NO_FAKE_STAT", "1")
             .env("TZ", ZONE);
+    }
+
+    /// So many seconds ahead of the real one.
+    pub fn put_ahead(&mut self, seconds: i64) {
+        self.ahead = seconds;
+        self.write();
     }
 
     fn now(&self) -> Timestamp {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::units::{Secret, Span};
+use crate::units::{Language, Secret, Span};
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -18,11 +18,42 @@ pub struct Mail {
     pub timeout: Span,
     /// A folder with texts of one's own; those that it lacks are the built-in ones.
     pub templates: Option<PathBuf>,
+    /// What mails are written in.
+    pub language: MailLanguage,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+pub enum MailLanguage {
+    /// What the browser of whoever asked for the mail prefers; English where it says nothing.
+    #[default]
+    #[serde(rename = "auto")]
+    Auto,
+    #[serde(rename = "en")]
+    English,
+    #[serde(rename = "zh-CN")]
+    Chinese,
+}
+
+impl MailLanguage {
+    /// `None`: as asked for.
+    pub fn to_room(self) -> Option<Language> {
+        match self {
+            Self::Auto => None,
+            Self::English => Some(Language::English),
+            Self::Chinese => Some(Language::Chinese),
+        }
+    }
 }
 
 impl Default for Mail {
     fn default() -> Self {
-        Self { smtp: None, from: String::new(), timeout: Span(Duration::from_secs(30)), templates: None }
+        Self {
+            smtp: None,
+            from: String::new(),
+            timeout: Span(Duration::from_secs(30)),
+            templates: None,
+            language: MailLanguage::default(),
+        }
     }
 }
 

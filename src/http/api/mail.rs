@@ -11,6 +11,7 @@ use super::call::{Call, Refused};
 use super::endpoint::Endpoint;
 use crate::accounts::Scope;
 use crate::delivery::body::Body;
+use crate::units::Language;
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint::post(
@@ -41,22 +42,19 @@ struct AskRecovery {
 
 async fn recovery(mut call: Call) -> Result<Response<Body>, Refused> {
     let AskRecovery { email } = call.json().await?;
-    let language = language(&call);
-    call.api().accounts.mail_recovery(&email, &language, call.now).await?;
+    call.api().accounts.mail_recovery(&email, language(&call), call.now).await?;
     Ok(accepted())
 }
 
 async fn deletion(call: Call) -> Result<Response<Body>, Refused> {
     let user = call.who()?.user.pk;
-    call.api().accounts.mail_deletion(user, &language(&call), call.now).await?;
+    call.api().accounts.mail_deletion(user, language(&call), call.now).await?;
     Ok(accepted())
 }
 
-/// The first language that the caller names; the mail is written in the nearest that there is.
-fn language(call: &Call) -> String {
-    let named = call.header(ACCEPT_LANGUAGE.as_str()).unwrap_or_default();
-    let first = named.split([',', ';']).next().unwrap_or_default().trim();
-    first.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(16).collect()
+/// What the caller's browser prefers of what there is; kept with the mail, which is written later.
+fn language(call: &Call) -> &'static str {
+    call.header(ACCEPT_LANGUAGE.as_str()).and_then(Language::asked).unwrap_or_default().tag()
 }
 
 fn accepted() -> Response<Body> {
