@@ -49,7 +49,7 @@ pub enum Subject {
 pub enum ObjectPath {
     /// Decoded; no segment of it is empty, `.` or `..`.
     Key(String),
-    /// `~base64url`: a whole address, for http sources only.
+    /// A whole address, for http sources only: `~base64url`, or as it is under `/_ipx/`.
     Url(String),
 }
 
@@ -239,10 +239,22 @@ fn ipx(rest: &str, context: &UrlContext<'_>) -> Result<Target, SpecError> {
         let Some(source) = context.ipx_source else {
             return Err(not_found("`ipx.source` names no source, so /_ipx/ takes only ids"));
         };
-        Subject::Object { source: source.to_owned(), path: object_path(what)? }
+        let path = match ipx_url(what) {
+            Some(url) => ObjectPath::Url(url),
+            None => object_path(what)?,
+        };
+        Subject::Object { source: source.to_owned(), path }
     };
     let spec = draft.finish()?;
     Ok(Target { route: Route::Picture, subject, spec, name: None, extras: Extras::default() })
+}
+
+/// IPX takes a picture elsewhere by its URL as it is. A proxy may have made one slash of two.
+fn ipx_url(raw: &str) -> Option<String> {
+    let decoded = decode(raw)?;
+    let (scheme, rest) = decoded.split_once(":/")?;
+    let rest = rest.strip_prefix('/').unwrap_or(rest);
+    (matches!(scheme, "http" | "https") && !rest.is_empty()).then(|| format!("{scheme}://{rest}"))
 }
 
 fn image_id(text: &str) -> Result<String, SpecError> {

@@ -22,6 +22,7 @@ mod derivatives;
 mod direct;
 mod faults;
 mod freshness;
+mod frontends;
 mod golden;
 mod http2;
 mod jobs;

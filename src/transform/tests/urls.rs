@@ -179,6 +179,12 @@ fn ipx() {
         ("/_ipx/w_300", "not_found"),
         ("/_ipx/w_300/", "not_found"),
         ("/_ipx/w_300/../x", "bad_value"),
+        // A picture elsewhere, as IPX, unpic and @nuxt/image write it, and behind a proxy that merges slashes.
+        ("/_ipx/w_300/https://a.example/b%20c.jpg%3Fx=1", "samples<https://a.example/b c.jpg?x=1> w_300"),
+        ("/_ipx/w_300/http%3A%2F%2Fa.example%2Fb.jpg", "samples<http://a.example/b.jpg> w_300"),
+        ("/_ipx/w_300/https:/a.example/b.jpg", "samples<https://a.example/b.jpg> w_300"),
+        ("/_ipx/w_300/ftp://a.example/b.jpg", "bad_value"),
+        ("/_ipx/w_300/https://", "bad_value"),
     ]);
 }
 
