@@ -76,7 +76,8 @@ fn every_url_of_unpic_and_nuxt_image_is_the_right_picture() {
         "/a%20b.jpg?x=1&y=2" => answer(request, "200 OK", &[("ETag", "\"1\"")], &photo),
         _ => answer(request, "404 Not Found", &[], b""),
     });
-    let open = "sources: { pictures: { scheme: fs, root: pictures, unsigned: open } }\nipx: { source: pictures }\n";
+    let open =
+        "sources: { pictures: { scheme: fs, root: pictures, unsigned: open } }\nipx: { source: pictures }\n";
     let home = Home::demo_with(open);
     folder_of_pictures(&home);
     let server = home.start();
@@ -98,7 +99,9 @@ fn every_url_of_unpic_and_nuxt_image_is_the_right_picture() {
             Some(path) => server.get_with(path, &[("accept", accept)]),
             None => fetching.get_with(url.strip_prefix(&fetching.url).unwrap(), &[("accept", accept)]),
         };
-        wrong.extend(fault(case, &reply).map(|fault| format!("{} {}: {url}: {fault}", case["by"], case["of"])));
+        wrong.extend(
+            fault(case, &reply).map(|fault| format!("{} {}: {url}: {fault}", case["by"], case["of"])),
+        );
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -7,7 +7,8 @@ use pixedge::transform::{ObjectPath, Presets, Spec, Subject, Target, UrlContext}
 use pixedge_client::{Picture, Sizes, Urls, value};
 use serde_json::{Value, json};
 
-const BASES: [&str; 3] = ["https://img.example.com", "https://img.example.com/", "http://[::1]:8080/pictures"];
+const BASES: [&str; 3] =
+    ["https://img.example.com", "https://img.example.com/", "http://[::1]:8080/pictures"];
 const IDS: [&str; 6] = ["k3Jd9s", "demo", "a-b_c", "A", "x0123456789", "demo-portrait"];
 const SPECS: [&str; 20] = [
     "",
@@ -78,8 +79,12 @@ pub(crate) fn asked() -> Vec<Value> {
             all.push(json!({"call": "url", "source": source, "src": src, "spec": spec}));
         }
         for sizes in [json!([320, 640]), json!([16384]), json!([1, 333, 1920]), json!(["1x", "1.5x", "2x"])] {
-            for spec in ["", "_", "q_80", "f_webp,q_auto:eco", "b_#fff,pad_3", "ex_0:0:9:9,w_{}/a_90", "h_{},w_{}"] {
-                all.push(json!({"call": "srcset", "source": source, "src": src, "spec": spec, "sizes": sizes}));
+            for spec in
+                ["", "_", "q_80", "f_webp,q_auto:eco", "b_#fff,pad_3", "ex_0:0:9:9,w_{}/a_90", "h_{},w_{}"]
+            {
+                all.push(
+                    json!({"call": "srcset", "source": source, "src": src, "spec": spec, "sizes": sizes}),
+                );
             }
         }
         for (formats, spec) in [(json!(["avif", "webp"]), "q_80"), (json!(["webp"]), "_"), (json!([]), "")] {
@@ -146,7 +151,9 @@ fn refused() -> Vec<Value> {
     for spec in ["/", "w_1/", "/w_1", "w_1//h_1", "w_1,,h_1", ",w_1", "w_1,", "w_1,/h_1"] {
         all.push(json!({"call": "url", "src": "demo", "spec": spec}));
     }
-    for (spec, size) in [("a_90/f_webp", json!(320)), ("", json!(0)), ("", json!("0x")), ("w_1,/{}", json!(5))] {
+    for (spec, size) in
+        [("a_90/f_webp", json!(320)), ("", json!(0)), ("", json!("0x")), ("w_1,/{}", json!(5))]
+    {
         all.push(json!({"call": "srcset", "src": "demo", "spec": spec, "sizes": [size]}));
     }
     all
