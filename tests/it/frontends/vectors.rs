@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 const BASES: [&str; 3] =
     ["https://img.example.com", "https://img.example.com/", "http://[::1]:8080/pictures"];
-const IDS: [&str; 6] = ["k3Jd9s", "demo", "a-b_c", "A", "x0123456789", "demo-portrait"];
+const IDS: [&str; 6] = ["k3Jd9s", "demo", "a-b_c", "Ab", "x0123456789", "demo-portrait"];
 const SPECS: [&str; 20] = [
     "",
     "_",
