@@ -255,6 +255,8 @@ impl Router {
                     "/explain/",
                     "/v1/",
                     "/docs/errors",
+                    "/docs/frontends",
+                    "/docs/transforms",
                     "/healthz",
                 ],
                 &self.asked(request),

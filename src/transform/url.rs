@@ -6,7 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use crate::transform::domain::{decode_base64, is_id, is_name};
-use crate::transform::draft::{Draft, Layer, decode, is_option};
+use crate::transform::draft::{Draft, Layer, decode, is_option, with_separator};
 use crate::transform::error::{Place, SpecError};
 use crate::transform::presets::Presets;
 use crate::transform::query::{self, Extras};
@@ -217,8 +217,7 @@ fn explain_first(error: SpecError, source: &str, rest: &str) -> SpecError {
     let segment = rest.split('/').next().unwrap_or(rest);
     let is_file = extension(segment).is_some() && place.did_you_mean.is_none();
     // A folder, unless it is nearly an option with its value.
-    let is_folder = !segment.contains(['_', '=', ','])
-        && !place.did_you_mean.as_deref().is_some_and(|meant| meant.contains('_'));
+    let is_folder = !segment.contains(['_', '=', ',']) && with_separator(segment).is_none();
     if rest.len() <= LONGEST && extension(rest).is_some() && (is_file || is_folder) {
         place.reason = "a spec comes before the path: /r/<source>/<spec>/<path>; the empty one is `_`".into();
         place.did_you_mean = Some(format!("/r/{source}/_/{rest}"));

@@ -210,6 +210,7 @@ fn who_forgets_the_spec_is_shown_one() {
     for (url, hint) in [
         ("/r/samples/cat.jpg", "/r/samples/_/cat.jpg"),
         ("/r/samples/dir/cat.jpg", "/r/samples/_/dir/cat.jpg"),
+        ("/r/samples/2024/cat.jpg", "/r/samples/_/2024/cat.jpg"),
         ("/r/samples/w300/cat.jpg", "w_300"),
         ("/r/samples/widht_300/cat.jpg", "width"),
     ] {
