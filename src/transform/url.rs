@@ -275,7 +275,9 @@ fn extension(segment: &str) -> Option<(&str, Wanted)> {
 
 fn decode_name(name: &str) -> Result<String, SpecError> {
     let decoded = decode(name).filter(|name| !name.chars().any(char::is_control));
-    decoded.map(String::from).ok_or_else(|| bad_path("the name is no percent-encoded UTF-8; a `%` itself is `%25`"))
+    decoded
+        .map(String::from)
+        .ok_or_else(|| bad_path("the name is no percent-encoded UTF-8; a `%` itself is `%25`"))
 }
 
 fn object_path(raw: &str) -> Result<ObjectPath, SpecError> {
@@ -288,7 +290,8 @@ fn object_path(raw: &str) -> Result<ObjectPath, SpecError> {
     {
         return Ok(ObjectPath::Url(url));
     }
-    let path = decode(raw).ok_or_else(|| bad_path("the path is no percent-encoded UTF-8; a `%` itself is `%25`"))?;
+    let path =
+        decode(raw).ok_or_else(|| bad_path("the path is no percent-encoded UTF-8; a `%` itself is `%25`"))?;
     if path.split('/').any(|segment| matches!(segment, "" | "." | "..")) || path.contains('\0') {
         return Err(bad_path("a segment of the path is empty, `.` or `..`"));
     }

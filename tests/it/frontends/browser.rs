@@ -86,8 +86,7 @@ fn seen(chromium: &Chromium, server: &Server, density: u8, widths: &[u32]) -> Va
     seen["told"].clone()
 }
 
-/// The first listed width that is no narrower than the window in the screen's pixels. Chromium takes a narrower one where
-/// that is nearer, by ratio; where it does, the tables below say so.
+/// The first listed width that is no narrower than what is needed in the screen's own pixels.
 fn widths(list: &[u32], needed: u32) -> u32 {
     list.iter().copied().find(|width| *width >= needed).unwrap_or(list[list.len() - 1])
 }
@@ -113,11 +112,7 @@ fn expected(page: &str, width: u32, density: u32) -> Vec<String> {
         }
         "eleventy" => vec![format!("/i/demo/w_{usual}")],
         "next" => {
-            let width = match (width, density) {
-                // Nearer to 1280 than 1920 is.
-                (640, 2) => 1200,
-                _ => widths(&[640, 750, 828, 1080, 1200, 1920, 2048, 3840], width * density),
-            };
+            let width = widths(&[640, 750, 828, 1080, 1200, 1920, 2048, 3840], width * density);
             vec![format!("/i/demo/w_{width}")]
         }
         // Never wider than 640 on the page.
