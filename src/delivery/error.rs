@@ -44,7 +44,7 @@ pub enum DeliveryError {
     NoNamed { option: String },
     #[error("there is no source `{0}`")]
     NoSource(String),
-    #[error("the source `{0}` has paths, not addresses: `~…` is for http sources with `hosts`")]
+    #[error("the source `{0}` has paths; whole URLs are for http sources with `hosts`")]
     NoAddress(String),
     /// Allowed, but not to everybody.
     #[error("`{option}` needs a signed URL here: {why}")]

@@ -2,6 +2,7 @@
 //! error gets its status here and nowhere else.
 
 pub mod api;
+mod assets;
 mod body;
 pub mod client;
 mod connection;

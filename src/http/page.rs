@@ -25,6 +25,9 @@ const EMPTY: &str = include_str!("page/empty.html");
 const DOCUMENT: &str = include_str!("page/document.html");
 const ERRORS: &str = include_str!("../../docs/errors.md");
 const TRANSFORMS: &str = include_str!("../../docs/transforms.md");
+const FRONTENDS: &str = include_str!("../../docs/frontends.md");
+/// The address in it, in whose place a server puts its own.
+const ADDRESS: &str = "http://127.0.0.1:8080";
 
 /// Spec, what it asks for, and the width and height at which the page shows the result.
 const SHOWN: &[(&str, &str, u16, u16)] = &[
@@ -43,6 +46,7 @@ pub struct Page {
     empty: Variant,
     errors: Variant,
     transforms: Variant,
+    frontends: Variant,
     policy: HeaderValue,
 }
 
@@ -68,6 +72,7 @@ impl Page {
             empty: variant(&PAGE.replace("{{content}}", EMPTY)),
             errors: variant(&DOCUMENT.replace("{{content}}", &markdown::html(ERRORS))),
             transforms: variant(&DOCUMENT.replace("{{content}}", &markdown::html(TRANSFORMS))),
+            frontends: variant(&DOCUMENT.replace("{{content}}", &frontends(&url))),
             policy: HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'none'")),
         }
     }
@@ -85,6 +90,11 @@ impl Page {
     /// The grammar of specs.
     pub fn transforms(&self, method: &Method, request: &HeaderMap) -> Response<Body> {
         self.send(&self.transforms, method, request)
+    }
+
+    /// What to write into pages.
+    pub fn frontends(&self, method: &Method, request: &HeaderMap) -> Response<Body> {
+        self.send(&self.frontends, method, request)
     }
 
     /// One of the pictures that the documents show.
@@ -121,6 +131,11 @@ impl Page {
         }
         response
     }
+}
+
+/// With this server's address, which is escaped already, in what is there to be copied.
+fn frontends(url: &str) -> String {
+    markdown::html(FRONTENDS).replace(ADDRESS, url)
 }
 
 fn shown() -> String {

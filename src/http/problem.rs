@@ -177,6 +177,7 @@ pub fn no_route(path: &str, prefixes: &[&str], asked: &Asked) -> Response<Body> 
         segment.chars().take(32).collect::<String>().to_ascii_lowercase()
     };
     let asked_for = first(path);
+    let whole: String = path.chars().take(64).collect();
     let nearest = prefixes
         .iter()
         .map(|prefix| (strsim::damerau_levenshtein(&asked_for, &first(prefix)), *prefix))
@@ -184,7 +185,7 @@ pub fn no_route(path: &str, prefixes: &[&str], asked: &Asked) -> Response<Body> 
         .filter(|(distance, prefix)| {
             *distance <= 2 && 2 * distance <= first(prefix).len().max(asked_for.len())
         })
-        .min_by_key(|(distance, _)| *distance)
+        .min_by_key(|(distance, prefix)| (*distance, strsim::damerau_levenshtein(&whole, prefix)))
         .map(|(_, prefix)| prefix.to_owned());
     let shown = path.chars().take(200).collect();
     problem(&ShellFault::NoRoute { path: shown, nearest }, asked)
@@ -384,7 +385,7 @@ mod tests {
 
     #[test]
     fn an_unknown_path_is_led_to_the_nearest_known_one() {
-        let prefixes = ["/i/", "/r/", "/info/", "/explain/", "/healthz", "/_ipx/"];
+        let prefixes = ["/i/", "/r/", "/info/", "/explain/", "/docs/a", "/docs/errors", "/healthz", "/_ipx/"];
         let meant = |path: &str| {
             let response = no_route(path, &prefixes, &asked("GET"));
             assert_eq!(response.status(), StatusCode::NOT_FOUND);
@@ -393,6 +394,7 @@ mod tests {
         assert_eq!(meant("/explian/i/demo").as_deref(), Some("/explain/"));
         assert_eq!(meant("/healtz").as_deref(), Some("/healthz"));
         assert_eq!(meant("/I/demo").as_deref(), Some("/i/"));
+        assert_eq!(meant("/docs/error").as_deref(), Some("/docs/errors"));
         assert_eq!(meant("/ipx/w_300/demo").as_deref(), Some("/_ipx/"));
         assert_eq!(meant("/x"), None);
         assert_eq!(meant("/wp-login.php"), None);

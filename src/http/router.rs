@@ -16,6 +16,7 @@ use http_body_util::BodyExt;
 use serde::Serialize;
 
 use super::api::{self, Api};
+use super::assets;
 use super::client::{is_this_machine, resolved_client};
 use super::context::{Asked, Context, RequestId};
 use super::dialects::{self, Dialects, Found};
@@ -45,6 +46,8 @@ pub enum Route {
     Page,
     Errors,
     Transforms,
+    Frontends,
+    Asset,
     DocsPicture,
     Image,
     Object,
@@ -91,6 +94,8 @@ const ROUTES: &[(Match, Route)] = &[
     (Exact("/"), Route::Page),
     (Exact("/docs/errors"), Route::Errors),
     (Exact("/docs/transforms"), Route::Transforms),
+    (Exact("/docs/frontends"), Route::Frontends),
+    (Below("/assets/"), Route::Asset),
     (Exact("/docs"), Route::Viewer),
     (Below("/docs/api/"), Route::Viewer),
     (Below("/docs/pictures/"), Route::DocsPicture),
@@ -286,6 +291,8 @@ impl Router {
                     "/explain/",
                     "/v1/",
                     "/docs/errors",
+                    "/docs/frontends",
+                    "/docs/transforms",
                     "/healthz",
                 ],
                 &self.asked(request),
@@ -351,6 +358,12 @@ impl Router {
             Route::Page => Ok(page.answer(&request.method, &request.headers, self.parts.demo)),
             Route::Errors => Ok(page.errors(&request.method, &request.headers)),
             Route::Transforms => Ok(page.transforms(&request.method, &request.headers)),
+            Route::Frontends => Ok(page.frontends(&request.method, &request.headers)),
+            Route::Asset => {
+                let (path, query) = (request.uri.path(), request.uri.query());
+                let found = assets::answer(&request.method, &request.headers, path, query);
+                Ok(found.unwrap_or_else(|| no_route(path, &["/assets/pixedge.js"], &self.asked(request))))
+            }
             Route::DocsPicture => {
                 let picture = page.picture(&request.method, &request.headers, request.uri.path());
                 Ok(picture.unwrap_or_else(|| no_route(request.uri.path(), &[], &self.asked(request))))
@@ -528,7 +541,8 @@ impl Route {
     pub fn name(self) -> &'static str {
         match self {
             Self::Page => "page",
-            Self::Errors | Self::Transforms | Self::DocsPicture | Self::Viewer => "docs",
+            Self::Errors | Self::Transforms | Self::Frontends | Self::DocsPicture | Self::Viewer => "docs",
+            Self::Asset => "assets",
             Self::Image => "i",
             Self::Object => "r",
             Self::Ipx => "ipx",

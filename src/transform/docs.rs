@@ -110,7 +110,7 @@ const HEAD: &str = "<!-- Generated from src/transform/options.rs by `UPDATE_DOCS
 /i/<id>[.<ext>]                    the same without options
 /i/<id>?w=300&fmt=webp             one step as a query
 /r/<source>/<spec>/<path>          an object of a source; `-` ends the spec where a path looks like one
-/_ipx/<step>/<id or path>          the order of IPX; `&` separates like `,`
+/_ipx/<step>/<id, path or URL>     the order of IPX; `&` separates like `,`
 /info/<id>   /explain/i/…   /explain/r/…   /explain/_ipx/…
 ```
 

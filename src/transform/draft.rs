@@ -294,7 +294,7 @@ pub(crate) fn decode(text: &str) -> Option<Cow<'_, str>> {
 }
 
 /// `w_300` for `w300`. Keys that take any word explain nothing: every `dir` would be a `d_ir`.
-fn with_separator(option: &str) -> Option<String> {
+pub(crate) fn with_separator(option: &str) -> Option<String> {
     let letters = option.bytes().take_while(u8::is_ascii_alphabetic).count();
     (1..=letters.min(option.len().saturating_sub(1))).rev().find_map(|end| {
         let (key, _) = options::find(&option[..end])?;
@@ -304,6 +304,36 @@ fn with_separator(option: &str) -> Option<String> {
         let meant = format!("{}_{}", option[..end].to_ascii_lowercase(), &option[end..]);
         is_option(&meant).then_some(meant)
     })
+}
+
+/// `f_webp` for `webp`, `w_300` for `300`, `s_300x200` for `300x200`.
+fn with_key(value: &str) -> Option<String> {
+    let reads = |key: &Key| key.row().domain.read(Some(value)).is_some();
+    let key = [Key::F, Key::W, Key::S, Key::C, Key::Fit].into_iter().find(reads)?;
+    Some(format!("{}_{value}", key.name()))
+}
+
+/// `grayscale` for Cloudinary's `e_grayscale`.
+fn effect(option: &str) -> Option<String> {
+    let (_, value) = option.split_once(['_', '='])?;
+    nearest(value.split(':').next()?, options::spellings())
+}
+
+/// `w_300,h_200` for `w_300&h_200`, `w_300` for `w_300px`, `w_0.5` for `w_50%`.
+fn respelt(option: &str) -> Option<String> {
+    let list = option.replace(['&', ';'], ",");
+    let meant = if list != option {
+        list
+    } else if let Some(number) = option.strip_suffix("px") {
+        number.to_owned()
+    } else {
+        let number = option.strip_suffix("%25").or_else(|| option.strip_suffix('%'))?;
+        let (key, percent) = number.split_once(['_', '='])?;
+        let percent = percent.parse::<u8>().ok().filter(|percent| (1..100).contains(percent))?;
+        let is_side = matches!(options::find(key), Some((Key::W | Key::H, _)));
+        is_side.then(|| format!("{key}_{}", f32::from(percent) / 100.0))?
+    };
+    meant.split(',').all(is_option).then_some(meant)
 }
 
 impl Wrong {
@@ -324,8 +354,10 @@ impl What {
                 SpecError::BadValue(place)
             }
             Self::Unknown => {
-                place.did_you_mean =
-                    with_separator(option).or_else(|| nearest(written, options::spellings()));
+                place.did_you_mean = with_separator(option)
+                    .or_else(|| with_key(option))
+                    .or_else(|| nearest(written, options::spellings()))
+                    .or_else(|| effect(option));
                 SpecError::UnknownOption(place)
             }
             Self::Value(key, domain) => {
@@ -335,12 +367,13 @@ impl What {
                 place.allowed = Some(domain.to_string());
                 place.did_you_mean = match Fit::parse(value) {
                     Some(Fit(mode)) if key == Key::C => Some(mode.word().to_owned()),
-                    _ => nearest(value, domain.words()),
+                    _ => nearest(value, domain.words()).or_else(|| respelt(option)),
                 };
                 SpecError::BadValue(place)
             }
             Self::Encoding => {
-                place.reason = "percent-encoding that is no text".into();
+                place.reason = "no percent-encoded UTF-8; a `%` itself is `%25`".into();
+                place.did_you_mean = respelt(option);
                 SpecError::BadValue(place)
             }
             Self::Preset => SpecError::UnknownPreset(place),

@@ -12,7 +12,7 @@ use crate::transform::spec::Entry;
 pub enum SpecError {
     #[error("unknown option {0}")]
     UnknownOption(Box<Place>),
-    #[error("bad value {0}")]
+    #[error("bad value{between}{0}", between = if .0.option.is_some() { " " } else { ": " })]
     BadValue(Box<Place>),
     #[error("conflict {0}")]
     Conflict(Box<Place>),

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use crate::transform::domain::{decode_base64, is_id, is_name};
-use crate::transform::draft::{Draft, Layer, decode, is_option};
+use crate::transform::draft::{Draft, Layer, decode, is_option, with_separator};
 use crate::transform::error::{Place, SpecError};
 use crate::transform::presets::Presets;
 use crate::transform::query::{self, Extras};
@@ -49,7 +49,7 @@ pub enum Subject {
 pub enum ObjectPath {
     /// Decoded; no segment of it is empty, `.` or `..`.
     Key(String),
-    /// `~base64url`: a whole address, for http sources only.
+    /// A whole address, for http sources only: `~base64url`, or as it is under `/_ipx/`.
     Url(String),
 }
 
@@ -217,8 +217,7 @@ fn explain_first(error: SpecError, source: &str, rest: &str) -> SpecError {
     let segment = rest.split('/').next().unwrap_or(rest);
     let is_file = extension(segment).is_some() && place.did_you_mean.is_none();
     // A folder, unless it is nearly an option with its value.
-    let is_folder = !segment.contains(['_', '=', ','])
-        && !place.did_you_mean.as_deref().is_some_and(|meant| meant.contains('_'));
+    let is_folder = !segment.contains(['_', '=', ',']) && with_separator(segment).is_none();
     if rest.len() <= LONGEST && extension(rest).is_some() && (is_file || is_folder) {
         place.reason = "a spec comes before the path: /r/<source>/<spec>/<path>; the empty one is `_`".into();
         place.did_you_mean = Some(format!("/r/{source}/_/{rest}"));
@@ -239,10 +238,22 @@ fn ipx(rest: &str, context: &UrlContext<'_>) -> Result<Target, SpecError> {
         let Some(source) = context.ipx_source else {
             return Err(not_found("`ipx.source` names no source, so /_ipx/ takes only ids"));
         };
-        Subject::Object { source: source.to_owned(), path: object_path(what)? }
+        let path = match ipx_url(what) {
+            Some(url) => ObjectPath::Url(url),
+            None => object_path(what)?,
+        };
+        Subject::Object { source: source.to_owned(), path }
     };
     let spec = draft.finish()?;
     Ok(Target { route: Route::Picture, subject, spec, name: None, extras: Extras::default() })
+}
+
+/// IPX takes a picture elsewhere by its URL as it is. A proxy may have made one slash of two.
+fn ipx_url(raw: &str) -> Option<String> {
+    let decoded = decode(raw)?;
+    let (scheme, rest) = decoded.split_once(":/")?;
+    let rest = rest.strip_prefix('/').unwrap_or(rest);
+    (matches!(scheme, "http" | "https") && !rest.is_empty()).then(|| format!("{scheme}://{rest}"))
 }
 
 fn image_id(text: &str) -> Result<String, SpecError> {
@@ -264,7 +275,9 @@ fn extension(segment: &str) -> Option<(&str, Wanted)> {
 
 fn decode_name(name: &str) -> Result<String, SpecError> {
     let decoded = decode(name).filter(|name| !name.chars().any(char::is_control));
-    decoded.map(String::from).ok_or_else(|| bad_path("the name is no text"))
+    decoded
+        .map(String::from)
+        .ok_or_else(|| bad_path("the name is no percent-encoded UTF-8; a `%` itself is `%25`"))
 }
 
 fn object_path(raw: &str) -> Result<ObjectPath, SpecError> {
@@ -277,7 +290,8 @@ fn object_path(raw: &str) -> Result<ObjectPath, SpecError> {
     {
         return Ok(ObjectPath::Url(url));
     }
-    let path = decode(raw).ok_or_else(|| bad_path("the path is no text"))?;
+    let path =
+        decode(raw).ok_or_else(|| bad_path("the path is no percent-encoded UTF-8; a `%` itself is `%25`"))?;
     if path.split('/').any(|segment| matches!(segment, "" | "." | "..")) || path.contains('\0') {
         return Err(bad_path("a segment of the path is empty, `.` or `..`"));
     }

@@ -26,6 +26,7 @@ mod dialects;
 mod direct;
 mod faults;
 mod freshness;
+mod frontends;
 mod golden;
 mod hosts;
 mod http2;

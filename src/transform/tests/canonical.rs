@@ -301,10 +301,24 @@ fn errors_say_what_where_and_what_instead() {
         ("c_cover", "afill"),
         ("c_contain", "pad"),
         ("c_outside", "mcover"),
+        ("300", "w_300"),
+        ("300x200", "s_300x200"),
+        ("webp", "f_webp"),
+        ("orig", "f_orig"),
+        ("cover", "fit_cover"),
+        ("e_grayscale", "grayscale"),
+        ("e_blur:300", "blur"),
+        ("w_300px", "w_300"),
+        ("w_300&h_200", "w_300,h_200"),
+        ("w=300;h=200", "w=300,h=200"),
+        ("w_50%", "w_0.5"),
+        ("h_7%25", "h_0.07"),
     ] {
         assert_eq!(detail(written).did_you_mean.as_deref(), Some(meant), "{written}");
     }
-    assert_eq!(detail("w3é").did_you_mean, None);
+    for written in ["w3é", "w_100%", "q_50%", "w_300&x", "small"] {
+        assert_eq!(detail(written).did_you_mean, None, "{written}");
+    }
     assert_eq!(detail("w_1,h_2,w_3").position, Some(8));
     assert_eq!(detail("w_1/q_5/q_6").position, Some(8));
     assert_eq!(detail("b_wite").did_you_mean.as_deref(), Some("white"));

@@ -179,6 +179,12 @@ fn ipx() {
         ("/_ipx/w_300", "not_found"),
         ("/_ipx/w_300/", "not_found"),
         ("/_ipx/w_300/../x", "bad_value"),
+        // A picture elsewhere, as IPX, unpic and @nuxt/image write it, and behind a proxy that merges slashes.
+        ("/_ipx/w_300/https://a.example/b%20c.jpg%3Fx=1", "samples<https://a.example/b c.jpg?x=1> w_300"),
+        ("/_ipx/w_300/http%3A%2F%2Fa.example%2Fb.jpg", "samples<http://a.example/b.jpg> w_300"),
+        ("/_ipx/w_300/https:/a.example/b.jpg", "samples<https://a.example/b.jpg> w_300"),
+        ("/_ipx/w_300/ftp://a.example/b.jpg", "bad_value"),
+        ("/_ipx/w_300/https://", "bad_value"),
     ]);
 }
 
@@ -204,6 +210,7 @@ fn who_forgets_the_spec_is_shown_one() {
     for (url, hint) in [
         ("/r/samples/cat.jpg", "/r/samples/_/cat.jpg"),
         ("/r/samples/dir/cat.jpg", "/r/samples/_/dir/cat.jpg"),
+        ("/r/samples/2024/cat.jpg", "/r/samples/_/2024/cat.jpg"),
         ("/r/samples/w300/cat.jpg", "w_300"),
         ("/r/samples/widht_300/cat.jpg", "width"),
     ] {
