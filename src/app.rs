@@ -19,7 +19,9 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-pub use self::commands::{accounts, backup, check, pictures, purger, restore, sweep, tell_servers, uploads};
+pub use self::commands::{
+    accounts, backup, check, migration, pictures, purger, restore, source, sweep, tell_servers, uploads,
+};
 pub use self::rooms::{codec_limits, keys, logging, presets};
 pub use self::seed::seed;
 

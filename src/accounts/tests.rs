@@ -13,6 +13,7 @@ mod admission;
 mod keys;
 mod links;
 mod sessions;
+mod settle;
 
 /// Some time in 2026.
 const NOW: i64 = 1_790_000_000_000;

@@ -36,6 +36,7 @@ pub(super) const ALL: &[Migration] = &[
         sql: include_str!("migrations/0011_pending_uploads.sql"),
     },
     Migration { version: 12, name: "share_links", sql: include_str!("migrations/0012_share_links.sql") },
+    Migration { version: 15, name: "migration", sql: include_str!("migrations/0015_migration.sql") },
 ];
 
 pub(super) async fn run(db: &Db, migrations: &[Migration]) -> Result<(), DbError> {

@@ -28,6 +28,7 @@ mod jobs;
 mod library;
 mod limits;
 mod load;
+mod migrate;
 mod named;
 mod nginx;
 mod observability;

@@ -46,6 +46,7 @@ async fn add(library: &Library, content: &'static str, owner: Option<i64>) -> Im
         expires_at: None,
         stored_name: None,
         exif: None,
+        past: Past::default(),
     };
     library.insert(&new).await.unwrap()
 }
