@@ -47,7 +47,8 @@ impl Accounts {
             let checked = new.checked()?;
             let mut tx = self.db.write().await?;
             let created_at = newcomer.created_at.unwrap_or(now);
-            let user = match store::insert(&mut tx, &checked, newcomer.role, hash.as_ref(), created_at).await {
+            let user = match store::insert(&mut tx, &checked, newcomer.role, hash.as_ref(), created_at).await
+            {
                 Err(AccountsError::NameTaken) => continue,
                 made => made?,
             };

@@ -100,7 +100,9 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure>
     told.end(&summary)?;
     match done {
         Some(Ok(())) if summary.failed == 0 => Ok(()),
-        Some(Ok(())) => Err(Failure { code: 3, text: format!("{} pictures did not come in", summary.failed) }),
+        Some(Ok(())) => {
+            Err(Failure { code: 3, text: format!("{} pictures did not come in", summary.failed) })
+        }
         Some(Err(error)) => Err(failure(error)),
         None => {
             let text = "stopped; what came in stays, and the same command goes on from there".to_owned();
@@ -126,7 +128,9 @@ async fn intake(config: &Config, arguments: &Arguments) -> Result<Intake, Failur
         Some(Kind::Bucket) => return Err(Failure::usage("a bucket is named by source:NAME[/PREFIX]")),
         Some(kind) => kind,
         None if path.is_file() => {
-            return Err(Failure::usage("--from is needed: whose database is this? See `pixedge import --help`"));
+            return Err(Failure::usage(
+                "--from is needed: whose database is this? See `pixedge import --help`",
+            ));
         }
         None => Kind::Folder,
     };
@@ -139,9 +143,9 @@ async fn intake(config: &Config, arguments: &Arguments) -> Result<Intake, Failur
 
 /// `DIR`, `2=DIR`, `source:NAME/PREFIX`.
 async fn place(config: &Config, text: &str) -> Result<(Option<String>, Files), Failure> {
-    let numbered = text.split_once('=').filter(|(id, _)| {
-        !id.is_empty() && id.len() <= 20 && id.bytes().all(|c| c.is_ascii_digit())
-    });
+    let numbered = text
+        .split_once('=')
+        .filter(|(id, _)| !id.is_empty() && id.len() <= 20 && id.bytes().all(|c| c.is_ascii_digit()));
     let (id, at) = numbered.map_or((None, text), |(id, at)| (Some(format!("{id:0>20}")), at));
     let files = match at.strip_prefix("source:") {
         Some(name) => {
@@ -253,7 +257,8 @@ impl Told {
         }
         let all_skipped = skipped + failed;
         self.say(&format!("{added} {would}imported, {known} already there, {all_skipped} skipped"));
-        let reasons: Vec<Value> = reasons.iter().map(|(why, count)| json!({ "why": why, "count": count })).collect();
+        let reasons: Vec<Value> =
+            reasons.iter().map(|(why, count)| json!({ "why": why, "count": count })).collect();
         self.note(&json!({ "summary": {
             "added": added, "known": known, "skipped": skipped, "failed": failed, "reasons": reasons,
             "accounts_added": summary.accounts_added, "accounts_known": summary.accounts_known,

@@ -44,7 +44,8 @@ impl Foreign {
     /// At most `limit` rows of a table that has been found in [`Self::tables`], after the row number `after`.
     pub async fn rows(&self, table: &str, after: i64, limit: u32) -> Result<Vec<ForeignRow>, DbError> {
         let quoted = table.replace('"', "\"\"");
-        let sql = format!("SELECT rowid AS row_number, * FROM \"{quoted}\" WHERE rowid > ? ORDER BY rowid LIMIT ?");
+        let sql =
+            format!("SELECT rowid AS row_number, * FROM \"{quoted}\" WHERE rowid > ? ORDER BY rowid LIMIT ?");
         // The name is quoted, so it is a name and nothing else.
         let query = sqlx::query(AssertSqlSafe(sql)).bind(after).bind(limit);
         query.fetch_all(&self.pool).await?.iter().map(read).collect()
@@ -59,7 +60,9 @@ fn read(row: &SqliteRow) -> Result<ForeignRow, DbError> {
         let kind = if raw.is_null() { String::new() } else { raw.type_info().name().to_owned() };
         let cell = match kind.as_str() {
             "" | "NULL" => None,
-            "INTEGER" | "INT8" | "BOOLEAN" => row.try_get_unchecked::<Option<i64>, _>(at)?.map(|n| n.to_string()),
+            "INTEGER" | "INT8" | "BOOLEAN" => {
+                row.try_get_unchecked::<Option<i64>, _>(at)?.map(|n| n.to_string())
+            }
             "REAL" => row.try_get_unchecked::<Option<f64>, _>(at)?.map(|n| n.to_string()),
             _ => row
                 .try_get_unchecked::<Option<Vec<u8>>, _>(at)?

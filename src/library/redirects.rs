@@ -157,7 +157,7 @@ mod tests {
         let two = library.insert(&new(b"two", "two.jpg")).await.unwrap();
         let paths = [old("/uploads/猫 1.jpg", ""), old("/uploads/a.th.jpg", "w_160")];
         let note = |image: &crate::library::Image, origin: &str| {
-            [Note { image: image.pk, origin: origin.to_owned(), old: paths.clone() }]
+            [Note { image: image.pk, origin: origin.to_owned(), old: paths.to_vec() }]
         };
         assert_eq!(library.note_imported(&note(&one, "a"), 5).await.unwrap(), 2);
         // Who came first keeps a path.
@@ -177,7 +177,7 @@ mod tests {
         // Another process learns of it from the table.
         let again = crate::library::tests::library(dir.path()).await;
         assert_eq!(again.moved("/uploads/a.th.jpg").await.unwrap(), to("w_160"));
-        library.delete_forever(&[one.id], 7).await.unwrap();
+        library.delete_forever(std::slice::from_ref(&one.id), 7).await.unwrap();
         assert_eq!(library.moved("/uploads/a.th.jpg").await.unwrap(), None);
         // And the path is free.
         assert_eq!(library.imported("a").await.unwrap(), None);

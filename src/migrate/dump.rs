@@ -129,7 +129,14 @@ impl<R: Read> Dump<R> {
                     self.rows = Some((name.into(), table));
                     return Ok(());
                 }
-                "OVERRIDING" | "SYSTEM" | "USER" => self.input.skip_blank()?,
+                // `OVERRIDING SYSTEM VALUE`
+                "OVERRIDING" => {
+                    for _ in 0..2 {
+                        self.input.skip_blank()?;
+                        self.input.word()?;
+                    }
+                    self.input.skip_blank()?;
+                }
                 _ => break,
             }
         }

@@ -73,12 +73,4 @@ impl Files {
             }
         }
     }
-
-    /// What the files are called in messages.
-    pub(super) fn name(&self) -> String {
-        match self {
-            Self::Folder(root) => root.path().display().to_string(),
-            Self::Source { source, prefix } => format!("source:{}/{prefix}", source.name()),
-        }
-    }
 }

@@ -23,8 +23,15 @@ use crate::upload::{Owner, Uploads};
 pub enum Intake {
     /// A folder of files, an export, or a database with the folders of its files: the first is for storages that have
     /// none of their own.
-    Path { kind: Kind, path: PathBuf, files: Vec<(Option<String>, Files)> },
-    Bucket { source: Source, prefix: String },
+    Path {
+        kind: Kind,
+        path: PathBuf,
+        files: Vec<(Option<String>, Files)>,
+    },
+    Bucket {
+        source: Source,
+        prefix: String,
+    },
 }
 
 /// How it is taken in.
@@ -51,9 +58,15 @@ pub struct Options {
 
 /// Told of each thing as it is done.
 pub enum Event<'a> {
-    Picture { label: &'a str, outcome: &'a Outcome },
+    Picture {
+        label: &'a str,
+        outcome: &'a Outcome,
+    },
     /// Something about an account or an album.
-    Note { about: &'a str, text: String },
+    Note {
+        about: &'a str,
+        text: String,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -171,7 +184,9 @@ impl<'a> Importer<'a> {
     async fn open(&self, from: Intake) -> Result<(Origin, Kind, Vec<(Option<String>, Files)>), MigrateError> {
         let (albums, prefix) = (self.options.albums, self.options.table_prefix.as_deref());
         Ok(match from {
-            Intake::Bucket { source, prefix } => (Origin::Bucket { source, prefix, albums }, Kind::Bucket, vec![]),
+            Intake::Bucket { source, prefix } => {
+                (Origin::Bucket { source, prefix, albums }, Kind::Bucket, vec![])
+            }
             Intake::Path { kind: Kind::Folder, path, .. } => {
                 (Origin::folder(&path, albums), Kind::Folder, vec![])
             }
@@ -320,8 +335,7 @@ impl<'a> Importer<'a> {
     /// Notes what has come in since the last time. Lost notes cost another look at the files, and nothing else.
     async fn write_down(&mut self) -> Result<(), MigrateError> {
         let notes = std::mem::take(&mut self.notes);
-        self.summary.old_paths_added +=
-            self.uploads.library().note_imported(&notes, (self.clock)()).await?;
+        self.summary.old_paths_added += self.uploads.library().note_imported(&notes, (self.clock)()).await?;
         Ok(())
     }
 
@@ -338,7 +352,8 @@ impl<'a> Importer<'a> {
             let order: Vec<ImageId> = order.iter().filter_map(here).collect();
             // Those that are another's here were not put into it.
             let inside: HashSet<String> = library.album_order(id).await?.into_iter().collect();
-            let order: Vec<ImageId> = order.into_iter().filter(|image| inside.contains(image.as_str())).collect();
+            let order: Vec<ImageId> =
+                order.into_iter().filter(|image| inside.contains(image.as_str())).collect();
             library.order_album(id, &order, now).await?;
             if let Some(cover) = cover.as_ref().and_then(here).filter(|id| inside.contains(id.as_str())) {
                 let edit = AlbumEdit { cover: Some(Some(cover.to_string())), ..AlbumEdit::default() };

@@ -34,7 +34,11 @@ pub(super) enum Pictures {
 pub(super) enum Item {
     Picture(Box<Picture>),
     /// Something that is no picture, and whether it should have been one.
-    Neither { label: String, why: String, is_fault: bool },
+    Neither {
+        label: String,
+        why: String,
+        is_fault: bool,
+    },
 }
 
 impl Origin {
@@ -44,7 +48,11 @@ impl Origin {
         Self::Folder { path, albums }
     }
 
-    pub(super) async fn database(path: &Path, kind: Kind, prefix: Option<&str>) -> Result<Self, MigrateError> {
+    pub(super) async fn database(
+        path: &Path,
+        kind: Kind,
+        prefix: Option<&str>,
+    ) -> Result<Self, MigrateError> {
         let system = SYSTEMS.iter().find(|system| system.name == kind.name());
         let system = system.ok_or_else(|| MigrateError::Usage(format!("{kind} has no database")))?;
         let prefix = prefix.unwrap_or(system.prefix).to_owned();
@@ -154,9 +162,11 @@ impl Pictures {
                     Ok(Some(item((system.picture)(&row, terms, catalogue), label)))
                 }
                 None if *found => Ok(None),
-                None => {
-                    Err(MigrateError::NoTable { path: path.clone(), table: table.clone(), system: system.name })
-                }
+                None => Err(MigrateError::NoTable {
+                    path: path.clone(),
+                    table: table.clone(),
+                    system: system.name,
+                }),
             },
         }
     }

@@ -33,14 +33,8 @@ pub(super) struct Terms {
     pub(super) old_prefix: Option<String>,
 }
 
-pub(super) const SYSTEMS: [&System; 6] = [
-    &lsky::LSKY,
-    &chevereto::CHEVERETO,
-    &seeds::IMAGEPROXY,
-    &seeds::MGEK,
-    &seeds::VUEFLASK,
-    &seeds::WPIC,
-];
+pub(super) const SYSTEMS: [&System; 6] =
+    [&lsky::LSKY, &chevereto::CHEVERETO, &seeds::IMAGEPROXY, &seeds::MGEK, &seeds::VUEFLASK, &seeds::WPIC];
 
 impl Terms {
     pub(super) fn prefix(&self, usual: &str) -> String {
@@ -54,4 +48,3 @@ fn join(folder: &str, name: &str) -> String {
     let (folder, name) = (folder.trim_end_matches('/'), name.trim_start_matches('/'));
     if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
 }
-

@@ -50,7 +50,12 @@ impl Tables {
     pub(super) async fn read(&self, wanted: BTreeSet<String>) -> Result<Rows, MigrateError> {
         if let Some(file) = &self.sqlite {
             let tables = file.tables().await?.into_iter().filter(|table| wanted.contains(table)).collect();
-            return Ok(Rows::Sqlite(Page { file: file.clone(), tables, after: i64::MIN, rows: VecDeque::new() }));
+            return Ok(Rows::Sqlite(Page {
+                file: file.clone(),
+                tables,
+                after: i64::MIN,
+                rows: VecDeque::new(),
+            }));
         }
         let failed = |error| MigrateError::file(&self.path, error);
         let mut file = File::open(&self.path).map_err(failed)?;

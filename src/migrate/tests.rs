@@ -24,7 +24,8 @@ impl House {
     async fn new(data: &Path) -> Self {
         let db = crate::db::testing::open(data).await;
         let storages = Storages::open(&BTreeMap::new(), LOCAL, data, data).await.unwrap();
-        let uploads = Uploads::new(Library::new(db.clone(), storages).await.unwrap(), upload::Config::default());
+        let uploads =
+            Uploads::new(Library::new(db.clone(), storages).await.unwrap(), upload::Config::default());
         let workers = Workers::start(&workers::Config::default(), Arc::new(Metrics::new())).unwrap();
         let accounts =
             Accounts::new(db, workers, &Secret::new("of the tests"), &accounts::Config::default()).unwrap();

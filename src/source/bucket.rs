@@ -87,7 +87,10 @@ impl Bucket {
     }
 
     /// All objects whose path begins so, in the store's own order.
-    pub(super) async fn list(&self, prefix: &str) -> Result<BoxStream<'static, Result<Entry, SourceError>>, SourceError> {
+    pub(super) async fn list(
+        &self,
+        prefix: &str,
+    ) -> Result<BoxStream<'static, Result<Entry, SourceError>>, SourceError> {
         // A folder is listed; what is no whole one is left to the filter.
         let folder = prefix.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
         let lister = self.dal.lister_with(&folder).recursive(true).await;

@@ -320,7 +320,10 @@ impl Source {
 
     /// All objects of a store on the network whose path begins with `prefix`. Each page of the list has its own time
     /// limit; what is listed may be gone when it is read.
-    pub async fn list(&self, prefix: &str) -> Result<BoxStream<'static, Result<Entry, SourceError>>, SourceError> {
+    pub async fn list(
+        &self,
+        prefix: &str,
+    ) -> Result<BoxStream<'static, Result<Entry, SourceError>>, SourceError> {
         match &self.inner.store {
             Store::Bucket(bucket) => bucket.list(prefix).await,
             Store::Folder(_) | Store::Memory(_) | Store::Web(_) => Err(SourceError::Config(format!(

@@ -17,7 +17,9 @@ pub struct Walk {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
     /// What the bytes are is seen when they are read.
-    File { path: String },
+    File {
+        path: String,
+    },
     Neither {
         path: String,
         why: String,

@@ -46,9 +46,10 @@ fn run(home: &Home, arguments: &[&str]) -> Said {
 
 /// The last line of an import on standard error, before the reason for its code.
 fn counts(said: &Said) -> &str {
-    said.err.lines().find(|line| line.contains(" already there, ") && line.contains(" skipped")).unwrap_or_else(
-        || panic!("{}\n{}", said.out, said.err),
-    )
+    said.err
+        .lines()
+        .find(|line| line.contains(" already there, ") && line.contains(" skipped"))
+        .unwrap_or_else(|| panic!("{}\n{}", said.out, said.err))
 }
 
 /// A PNG that no other test has.
@@ -72,7 +73,10 @@ fn dump(name: &str, into: &Path) -> PathBuf {
     });
     let server = program.and_then(|_| Database::shared("migrate", Kind::MariaDb));
     let (Some(program), Some(server)) = (program, server) else {
-        assert!(std::env::var_os("PIXEDGE_REQUIRE_ALL").is_none(), "mariadb-dump is missing; run scripts/test");
+        assert!(
+            std::env::var_os("PIXEDGE_REQUIRE_ALL").is_none(),
+            "mariadb-dump is missing; run scripts/test"
+        );
         eprintln!("migrate: mariadb-dump is missing; the dump of fixtures/dumps is taken");
         std::fs::copy(root.join(format!("fixtures/dumps/{name}.sql")), &path).unwrap();
         return path;

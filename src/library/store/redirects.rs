@@ -57,8 +57,6 @@ pub(in crate::library) async fn of_images(db: &Db, images: &[i64]) -> Result<Vec
         .push(" ORDER BY pk", []);
     let rows = db.rows_of(&query).await?;
     rows.iter()
-        .map(|row| {
-            Ok((row.int("image_pk")?, OldPath { path: row.text("path")?, spec: row.text("spec")? }))
-        })
+        .map(|row| Ok((row.int("image_pk")?, OldPath { path: row.text("path")?, spec: row.text("spec")? })))
         .collect()
 }

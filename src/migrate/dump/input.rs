@@ -56,7 +56,9 @@ impl<R: Read> Input<R> {
     fn expect(&mut self, wanted: u8) -> Result<(), DumpError> {
         match self.next()? {
             found if found == wanted => Ok(()),
-            found => Err(self.wrong(format!("`{}` where `{}` belongs", char::from(found), char::from(wanted)))),
+            found => {
+                Err(self.wrong(format!("`{}` where `{}` belongs", char::from(found), char::from(wanted))))
+            }
         }
     }
 
@@ -424,7 +426,17 @@ impl<R: Read> Input<R> {
 
 /// What begins an element of a `CREATE TABLE` that is no column.
 const KEYS: [&str; 11] = [
-    "primary", "key", "unique", "constraint", "fulltext", "spatial", "index", "foreign", "check", "period", "exclude",
+    "primary",
+    "key",
+    "unique",
+    "constraint",
+    "fulltext",
+    "spatial",
+    "index",
+    "foreign",
+    "check",
+    "period",
+    "exclude",
 ];
 
 fn from_hex(hex: &str) -> Option<String> {

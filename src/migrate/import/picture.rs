@@ -175,7 +175,9 @@ impl Importer<'_> {
         if image.is_live(now) {
             let ids: Vec<String> = self.albums_of(picture, owner).skip(filed).collect();
             for album in ids {
-                library.fill_album(Reach::Everybody, &album, &[image.id.to_string()], Place::Last, now).await?;
+                library
+                    .fill_album(Reach::Everybody, &album, &[image.id.to_string()], Place::Last, now)
+                    .await?;
             }
             self.touched.extend(picture.albums.iter().cloned());
             if picture.deleted_at.is_some() {

@@ -1,7 +1,7 @@
 //! Chevereto 3 and 4, Chevereto Free: `users`, `login_passwords` (`logins` before 4), `albums`, `storages`, `tags`,
 //! `tags_files` and `images`, with `chv_` before their names.
 
-use super::super::model::{Catalogue, Collection, Person, Picture, Place, Reach, url_path, whole};
+use super::super::model::{Catalogue, Collection, Picture, Place, Reach, url_path, whole};
 use super::super::record::{Record, key};
 use super::{System, Terms, join};
 use crate::library::OldPath;
@@ -134,6 +134,8 @@ fn folder(row: &Record) -> String {
         Some("old") => "old".to_owned(),
         Some("path") => row.text("image_path").unwrap_or_default().trim_matches('/').to_owned(),
         // By the day in the site's own time.
-        _ => row.text("image_date").unwrap_or_default().chars().take(10).collect::<String>().replace('-', "/"),
+        _ => {
+            row.text("image_date").unwrap_or_default().chars().take(10).collect::<String>().replace('-', "/")
+        }
     }
 }

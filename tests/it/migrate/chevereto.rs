@@ -15,17 +15,31 @@ fn chevereto_moves_in_by_its_dump() {
     let dump = dump("chevereto", home.path());
     // As it is kept: compressed.
     let gz = home.path().join("chevereto.sql.gz");
-    let mut encoder = flate2::write::GzEncoder::new(std::fs::File::create(&gz).unwrap(), flate2::Compression::fast());
+    let mut encoder =
+        flate2::write::GzEncoder::new(std::fs::File::create(&gz).unwrap(), flate2::Compression::fast());
     std::io::Write::write_all(&mut encoder, &std::fs::read(dump).unwrap()).unwrap();
     encoder.finish().unwrap();
 
     let at_cdn = format!("1={}", cdn.display());
     let arguments = [
-        "import", gz.to_str().unwrap(), "--from", "chevereto", "--files", files.to_str().unwrap(), "--files",
-        &*at_cdn, "--keep-roles", "--hide-unlisted",
+        "import",
+        gz.to_str().unwrap(),
+        "--from",
+        "chevereto",
+        "--files",
+        files.to_str().unwrap(),
+        "--files",
+        &*at_cdn,
+        "--keep-roles",
+        "--hide-unlisted",
     ];
     let first = run(&home, &arguments);
-    assert_eq!((first.code, counts(&first)), (Some(0), "4 imported, 0 already there, 1 skipped"), "{}", first.err);
+    assert_eq!(
+        (first.code, counts(&first)),
+        (Some(0), "4 imported, 0 already there, 1 skipped"),
+        "{}",
+        first.err
+    );
     assert!(first.err.contains("1 × it had expired"), "{}", first.err);
     assert!(first.err.contains("eve: has no password here"), "{}", first.err);
     let second = run(&home, &arguments);
@@ -39,7 +53,10 @@ fn chevereto_moves_in_by_its_dump() {
     let sunset = &mine["IMG_2034.png"];
     assert_eq!((&sunset["created_at"], &sunset["views"]), (&json!("2024-05-01T19:00:00Z"), &json!(41)));
     assert_eq!(sunset["tags"], json!(["sea", "夏天"]));
-    assert_eq!((&sunset["visibility"], &mine["secret.png"]["visibility"]), (&json!("public"), &json!("private")));
+    assert_eq!(
+        (&sunset["visibility"], &mine["secret.png"]["visibility"]),
+        (&json!("public"), &json!("private"))
+    );
     let names = albums(&server, &boss);
     assert_eq!(names[mine["secret.png"]["albums"][0].as_str().unwrap()], "Locked");
     assert_eq!(login(&server, "eve").status, 401);
@@ -47,7 +64,10 @@ fn chevereto_moves_in_by_its_dump() {
     let to = leads_to(&server, "/images/2024/05/02/sunset.png", Some(&bytes[1]));
     // The sizes that people put into their pages.
     assert_eq!(leads_to(&server, "/images/2024/05/02/sunset.md.png", None), format!("{to}/w_500"));
-    assert_eq!(leads_to(&server, "/images/2024/05/02/sunset.th.png", None), format!("{to}/w_160,h_160,c_fill"));
+    assert_eq!(
+        leads_to(&server, "/images/2024/05/02/sunset.th.png", None),
+        format!("{to}/w_160,h_160,c_fill")
+    );
     leads_to(&server, "/bucket/2024/05/04/remote.png", Some(&bytes[3]));
     leads_to(&server, "/images/brand/pathed.png", Some(&bytes[5]));
     // A private one is shown to its owner alone, there as here.

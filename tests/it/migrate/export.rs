@@ -9,8 +9,20 @@ fn library(server: &Server, token: &str) -> Value {
         let list = server.json("GET", &format!("/v1/images?limit=200&{query}"), token, Value::Null);
         assert_eq!(list.status, 200, "{}", list.text());
         let same = [
-            "id", "name", "stored_name", "bytes", "width", "height", "format", "md5", "sha256", "visibility",
-            "focal", "tags", "created_at", "expires_at",
+            "id",
+            "name",
+            "stored_name",
+            "bytes",
+            "width",
+            "height",
+            "format",
+            "md5",
+            "sha256",
+            "visibility",
+            "focal",
+            "tags",
+            "created_at",
+            "expires_at",
         ];
         let images = list.json()["images"].as_array().unwrap().clone();
         let images = images.iter().map(|image| {
@@ -23,13 +35,16 @@ fn library(server: &Server, token: &str) -> Value {
     let mut albums: Vec<Value> = Vec::new();
     for (id, name) in super::albums(server, token) {
         let album = server.json("GET", &format!("/v1/albums/{id}"), token, Value::Null).json();
-        let inside = server.json("GET", &format!("/v1/images?album={id}&sort=album"), token, Value::Null).json();
-        let ids: Vec<_> = inside["images"].as_array().unwrap().iter().map(|image| image["id"].clone()).collect();
+        let inside =
+            server.json("GET", &format!("/v1/images?album={id}&sort=album"), token, Value::Null).json();
+        let ids: Vec<_> =
+            inside["images"].as_array().unwrap().iter().map(|image| image["id"].clone()).collect();
         albums.push(json!([name, ids, album["cover"], album["created_at"]]));
     }
     albums.sort_by_key(Value::to_string);
     let tags = server.json("GET", "/v1/tags", token, Value::Null).json()["tags"].clone();
-    let tags: Vec<_> = tags.as_array().unwrap().iter().map(|tag| json!([tag["name"], tag["images"]])).collect();
+    let tags: Vec<_> =
+        tags.as_array().unwrap().iter().map(|tag| json!([tag["name"], tag["images"]])).collect();
     let trash = server.json("GET", "/v1/trash", token, Value::Null).json()["images"].clone();
     let trash: Vec<_> = trash.as_array().unwrap().iter().map(|image| image["id"].clone()).collect();
     json!({ "images": list("sort=oldest"), "albums": albums, "tags": tags, "trash": trash })
@@ -96,9 +111,19 @@ fn a_library_is_the_same_elsewhere() {
     let there = Home::new(CONFIG);
     let arguments = ["import", safe.to_str().unwrap(), "--from", "pixedge"];
     let said = run(&there, &arguments);
-    assert_eq!((said.code, counts(&said)), (Some(0), "7 imported, 0 already there, 0 skipped"), "{}", said.err);
+    assert_eq!(
+        (said.code, counts(&said)),
+        (Some(0), "7 imported, 0 already there, 0 skipped"),
+        "{}",
+        said.err
+    );
     let said = run(&there, &arguments);
-    assert_eq!((said.code, counts(&said)), (Some(0), "0 imported, 7 already there, 0 skipped"), "{}", said.err);
+    assert_eq!(
+        (said.code, counts(&said)),
+        (Some(0), "0 imported, 7 already there, 0 skipped"),
+        "{}",
+        said.err
+    );
     let there = there.start();
     assert_eq!(library(&there, &token(&there, "ana")), library(&server, &ana));
     assert_eq!(library(&there, &token(&there, "bea@example.com")), library(&server, &bea));
@@ -109,7 +134,12 @@ fn a_library_is_the_same_elsewhere() {
     // Without hashes there are accounts, and nobody gets in by an old password.
     let home = Home::new(CONFIG);
     let said = run(&home, &["import", bare.to_str().unwrap(), "--from", "pixedge"]);
-    assert_eq!((said.code, counts(&said)), (Some(0), "5 imported, 0 already there, 0 skipped"), "{}", said.err);
+    assert_eq!(
+        (said.code, counts(&said)),
+        (Some(0), "5 imported, 0 already there, 0 skipped"),
+        "{}",
+        said.err
+    );
     assert!(said.err.contains("ana: has no password here"), "{}", said.err);
     let there = home.start();
     assert_eq!(login(&there, "ana").status, 401);
@@ -124,18 +154,32 @@ fn what_is_damaged_is_told_and_left_out() {
     let first = printed.split_whitespace().next().unwrap().to_owned();
     home.run(&["export", "out"]);
     let text = std::fs::read_to_string(home.path().join("out/manifest.jsonl")).unwrap();
-    let line: Value = text.lines().map(|line| serde_json::from_str(line).unwrap()).find(|line: &Value| line["id"] == *first).unwrap();
+    let line: Value = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .find(|line: &Value| line["id"] == *first)
+        .unwrap();
     let file = line["file"].as_str().unwrap();
     // Not what was exported; and a line that leads outside.
     put(&home.path().join("out"), file, &picture(62));
     let there = Home::new(CONFIG);
     let out = home.path().join("out");
     let said = run(&there, &["import", out.to_str().unwrap(), "--from", "pixedge"]);
-    assert_eq!((said.code, counts(&said)), (Some(3), "1 imported, 0 already there, 1 skipped"), "{}", said.err);
+    assert_eq!(
+        (said.code, counts(&said)),
+        (Some(3), "1 imported, 0 already there, 1 skipped"),
+        "{}",
+        said.err
+    );
     assert!(said.err.contains("its file is not the one that was exported"), "{}", said.err);
     std::fs::write(out.join("manifest.jsonl"), text.replace(file, "../pics/a.png")).unwrap();
     let said = run(&there, &["import", out.to_str().unwrap(), "--from", "pixedge"]);
-    assert_eq!((said.code, counts(&said)), (Some(3), "0 imported, 1 already there, 1 skipped"), "{}", said.err);
+    assert_eq!(
+        (said.code, counts(&said)),
+        (Some(3), "0 imported, 1 already there, 1 skipped"),
+        "{}",
+        said.err
+    );
     assert!(said.err.contains("its file is not there"), "{}", said.err);
     let half = &text[..text.len() * 2 / 3];
     std::fs::write(out.join("manifest.jsonl"), &half[..=half.rfind('\n').unwrap()]).unwrap();
@@ -144,7 +188,10 @@ fn what_is_damaged_is_told_and_left_out() {
 
     // An object that is gone is no reason to keep the others back.
     let objects = home.path().join("data/objects");
-    let gone = walk(&objects).into_iter().find(|path| path.to_string_lossy().contains(line["sha256"].as_str().unwrap())).unwrap();
+    let gone = walk(&objects)
+        .into_iter()
+        .find(|path| path.to_string_lossy().contains(line["sha256"].as_str().unwrap()))
+        .unwrap();
     std::fs::remove_file(gone).unwrap();
     let said = run(&home, &["export", "again"]);
     assert!(said.code == Some(3) && said.err.contains(&format!("left out {first}")), "{}", said.err);

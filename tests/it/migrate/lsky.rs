@@ -17,7 +17,15 @@ fn lsky_pro_moves_in_by_its_dump() {
     let (dump, report) = (dump.to_str().unwrap().to_owned(), home.path().join("report.jsonl"));
     let at_cdn = format!("2={}", cdn.display());
     let arguments = [
-        "import", &*dump, "--from", "lsky", "--files", files.to_str().unwrap(), "--files", &*at_cdn, "--report",
+        "import",
+        &*dump,
+        "--from",
+        "lsky",
+        "--files",
+        files.to_str().unwrap(),
+        "--files",
+        &*at_cdn,
+        "--report",
         report.to_str().unwrap(),
     ];
     let with = |more: &[&str]| run(&home, &[&arguments[..], more].concat());
@@ -31,7 +39,11 @@ fn lsky_pro_moves_in_by_its_dump() {
     assert_eq!(first.code, Some(3), "{}", first.err);
     assert!(first.err.contains("2 × its file is not there"), "{}", first.err);
     assert!(first.err.contains("failed 2024/07/02/bad.png: these bytes are not a picture"), "{}", first.err);
-    assert!(first.err.contains("accounts: 3 new, 0 already there; albums: 2 new, 0 already there"), "{}", first.err);
+    assert!(
+        first.err.contains("accounts: 3 new, 0 already there; albums: 2 new, 0 already there"),
+        "{}",
+        first.err
+    );
     assert_eq!(first.out.lines().count(), 4, "{}", first.out);
     let report = std::fs::read_to_string(&report).unwrap();
     let lines: Vec<Value> = report.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

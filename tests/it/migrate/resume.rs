@@ -101,7 +101,12 @@ fn a_bucket_is_taken_in() {
     let dry = run(&home, &[&arguments[..], &["--dry-run"]].concat());
     assert_eq!(counts(&dry), "3 would be imported, 0 already there, 0 skipped", "{}", dry.err);
     let first = run(&home, &arguments);
-    assert_eq!((first.code, counts(&first)), (Some(0), "2 imported, 0 already there, 1 skipped"), "{}", first.err);
+    assert_eq!(
+        (first.code, counts(&first)),
+        (Some(0), "2 imported, 0 already there, 1 skipped"),
+        "{}",
+        first.err
+    );
     let second = run(&home, &arguments);
     assert_eq!(counts(&second), "0 imported, 2 already there, 1 skipped", "{}", second.err);
 
@@ -112,7 +117,12 @@ fn a_bucket_is_taken_in() {
         b"CREATE TABLE images (id int, path text, name text);\nINSERT INTO images VALUES (1,'2025','c.png');\n",
     );
     let third = run(&home, &["import", "one.sql", "--from", "lsky", "--files", "source:old"]);
-    assert_eq!((third.code, counts(&third)), (Some(0), "1 imported, 0 already there, 0 skipped"), "{}", third.err);
+    assert_eq!(
+        (third.code, counts(&third)),
+        (Some(0), "1 imported, 0 already there, 0 skipped"),
+        "{}",
+        third.err
+    );
 
     let server = home.start();
     let root = token(&server, "root");

@@ -36,11 +36,19 @@ fn the_image_proxy_moves_in_by_its_database() {
     let arguments =
         ["import", "server/images.db", "--from", "imageproxy", "--files", "server", "--owner", "root"];
     let first = run(&home, &arguments);
-    assert_eq!((first.code, counts(&first)), (Some(0), "2 imported, 0 already there, 0 skipped"), "{}", first.err);
+    assert_eq!(
+        (first.code, counts(&first)),
+        (Some(0), "2 imported, 0 already there, 0 skipped"),
+        "{}",
+        first.err
+    );
     assert_eq!(counts(&run(&home, &arguments)), "0 imported, 2 already there, 0 skipped");
     let server = home.start();
     let mine = images(&server, &token(&server, "root"));
-    assert_eq!((&mine["例.png"]["created_at"], &mine["例.png"]["views"]), (&json!("2024-05-01T10:20:30Z"), &json!(7)));
+    assert_eq!(
+        (&mine["例.png"]["created_at"], &mine["例.png"]["views"]),
+        (&json!("2024-05-01T10:20:30Z"), &json!(7))
+    );
     leads_to(&server, &format!("/get/{md5}"), Some(&picture(400)));
 }
 
@@ -62,12 +70,23 @@ fn mgek_img_bed_moves_in_by_its_database() {
     );
     let arguments = ["import", "test.db", "--from", "mgek", "--files", "images"];
     let first = run(&home, &arguments);
-    assert_eq!((first.code, counts(&first)), (Some(0), "1 imported, 0 already there, 0 skipped"), "{}", first.err);
+    assert_eq!(
+        (first.code, counts(&first)),
+        (Some(0), "1 imported, 0 already there, 0 skipped"),
+        "{}",
+        first.err
+    );
     assert_eq!(counts(&run(&home, &arguments)), "0 imported, 1 already there, 0 skipped");
     let server = home.start();
     let root = token(&server, "root");
     let users = server.json("GET", "/v1/admin/users?limit=9", &root, Value::Null).json();
-    let li = users["users"].as_array().unwrap().iter().find(|user| user["email"] == "li@example.com").unwrap().clone();
+    let li = users["users"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|user| user["email"] == "li@example.com")
+        .unwrap()
+        .clone();
     assert_eq!(li["username"], "li");
     let path = "/images/Y2F0LnBuZzE1ODk3Njc0OTMuMzI5MDc2OA==.png";
     let shown = server.get(path);
@@ -75,7 +94,10 @@ fn mgek_img_bed_moves_in_by_its_database() {
     assert!(matches!(shown.status, 200 | 301), "{}", shown.text());
     let all = server.json("GET", "/v1/images?owner=all", &root, Value::Null).json();
     let image = &all["images"][0];
-    assert_eq!((&image["created_at"], &image["stored_name"]), (&json!("2020-05-18T02:04:53Z"), &json!(&path[8..])));
+    assert_eq!(
+        (&image["created_at"], &image["stored_name"]),
+        (&json!("2020-05-18T02:04:53Z"), &json!(&path[8..]))
+    );
 }
 
 #[test]
@@ -86,10 +108,20 @@ fn vue3_and_flask_moves_in_with_its_passwords() {
     let dump = dump("vueflask", home.path());
     let arguments = ["import", dump.to_str().unwrap(), "--from", "vueflask", "--files", "uploads"];
     let first = run(&home, &arguments);
-    assert_eq!((first.code, counts(&first)), (Some(0), "2 imported, 0 already there, 0 skipped"), "{}", first.err);
+    assert_eq!(
+        (first.code, counts(&first)),
+        (Some(0), "2 imported, 0 already there, 0 skipped"),
+        "{}",
+        first.err
+    );
     assert_eq!(counts(&run(&home, &arguments)), "0 imported, 2 already there, 0 skipped");
     let server = home.start();
-    assert_eq!(server.json("POST", "/v1/login", "", json!({ "username": "li lei", "password": "wrong password" })).status, 401);
+    assert_eq!(
+        server
+            .json("POST", "/v1/login", "", json!({ "username": "li lei", "password": "wrong password" }))
+            .status,
+        401
+    );
     // The old password opens the account, the first time and from then on.
     let first = token(&server, "li lei");
     assert_eq!(images(&server, &first)["cat.png"]["created_at"], "2024-03-02T10:00:00Z");
