@@ -117,4 +117,4 @@ fn ms(span: Duration) -> i64 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

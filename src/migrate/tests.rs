@@ -3,17 +3,13 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::sync::Arc;
 
 use super::*;
 use crate::accounts::{self, Accounts};
 use crate::db::now_ms;
 use crate::library::{Library, Page};
 use crate::storage::{LOCAL, Storages};
-use crate::telemetry::metrics::Metrics;
-use crate::units::Secret;
 use crate::upload::{self, Uploads};
-use crate::workers::{self, Workers};
 
 struct House {
     uploads: Uploads,
@@ -26,9 +22,7 @@ impl House {
         let storages = Storages::open(&BTreeMap::new(), LOCAL, data, data).await.unwrap();
         let uploads =
             Uploads::new(Library::new(db.clone(), storages).await.unwrap(), upload::Config::default());
-        let workers = Workers::start(&workers::Config::default(), Arc::new(Metrics::new())).unwrap();
-        let accounts =
-            Accounts::new(db, workers, &Secret::new("of the tests"), &accounts::Config::default()).unwrap();
+        let accounts = accounts::tests::over(db);
         Self { uploads, accounts }
     }
 

@@ -123,7 +123,7 @@ impl Importer<'_> {
         if let Some(given) = picture.id.as_ref().filter(|given| *given != image.id.as_str()) {
             self.ids.insert(given.clone(), image.id.clone());
         }
-        let image = if duplicate { image } else { self.dress(&library, picture, image, now).await? };
+        let image = if duplicate { image } else { dress(&library, picture, image, now).await? };
         Ok((self.complete(picture, image, filed).await?, !duplicate))
     }
 
@@ -143,24 +143,6 @@ impl Importer<'_> {
             return Err(UploadError::Checksum.into());
         }
         Ok(session.finish().await?)
-    }
-
-    /// What a new picture has beside what comes with its bytes.
-    async fn dress(
-        &self,
-        library: &Library,
-        picture: &Picture,
-        image: Image,
-        now: i64,
-    ) -> Result<Image, MigrateError> {
-        let Some(focal) = picture.focal else { return Ok(image) };
-        let edit = Edit { focal: Some(Some(focal)), ..Edit::default() };
-        match library.edit(Reach::Everybody, image.id.as_str(), &edit, now).await {
-            Ok(image) => Ok(image),
-            // Somebody wrote nonsense; the picture is one all the same.
-            Err(LibraryError::Focal) => Ok(image),
-            Err(error) => Err(error.into()),
-        }
     }
 
     /// Its albums but those that it was filed in, and the trash where it was there. Doing it again changes nothing.
@@ -225,6 +207,18 @@ async fn found(
     match place {
         Some((_, files)) => files.open_any(&picture.files).await,
         None => Ok(None),
+    }
+}
+
+/// What a new picture has beside what comes with its bytes.
+async fn dress(library: &Library, picture: &Picture, image: Image, now: i64) -> Result<Image, MigrateError> {
+    let Some(focal) = picture.focal else { return Ok(image) };
+    let edit = Edit { focal: Some(Some(focal)), ..Edit::default() };
+    match library.edit(Reach::Everybody, image.id.as_str(), &edit, now).await {
+        Ok(image) => Ok(image),
+        // Somebody wrote nonsense; the picture is one all the same.
+        Err(LibraryError::Focal) => Ok(image),
+        Err(error) => Err(error.into()),
     }
 }
 
