@@ -1,55 +1,110 @@
 #!/usr/bin/env python3
 """Far more misses than there is time for, and hits beside them: who is served, who is refused, and how fast.
 
-usage: benches/load/overload.py PHOTO.jpg [--binary …] [--seconds 20] [--rate 200] [--hits 200]
-`--rate` distinct misses a second (w_1200, AVIF) and `--hits` hits a second are sent open-loop. Prints the share of hits that was served
-and their p99 beside that of an idle server, the p99 of refusals, peak memory, and how soon after the load a miss is served again.
+usage: benches/load/overload.py PHOTO.jpg [--binary …] [--seconds 60] [--times 20] [--share 0.25] [--connections 64]
+Needs wrk, and oha (`cargo install oha --version 1.16.0 --no-default-features --root target/bench-tools`).
+The most hits a second is taken from wrk, and what misses the server can make (w_1200, AVIF) from as many clients as it has workers. Then
+`--times` as many distinct misses, and `--share` of the most hits, are sent open-loop at once: latencies count from when a request should
+have been sent. Prints the promises of design/delivery.md §5 beside what came out; ends with 1 if one is broken.
 """
-import argparse, asyncio, pathlib, time
-from common import BINARY, Server, fetch, percentile
+import argparse, asyncio, json, os, pathlib, re, subprocess, sys, time
+from common import BINARY, ROOT, Server, fetch, percentile
+
+OHA = ROOT / "target/bench-tools/bin/oha"
+HIT = "/r/pics/w_300,f_webp/0.jpg"
+CONFIG = "images: { memory_budget: 256MiB }\ncache: { memory: 64MiB }\n"
+CONFIGURED_MB = (256 + 64) * 1.048576
 
 
-async def open_loop(number, paths, rate, seconds):
+def miss(number):
+    """Each is another crop, so none is shared."""
+    return f"/r/pics/ex_{number % 200}:{number // 200}:2000:1500,w_1200,f_avif/0.jpg"
+
+
+async def closed_loop(number, clients, seconds):
+    """How many misses a second are made when each client waits for its own."""
+    done, begun = [], time.perf_counter()
+
+    async def one(first):
+        at = first
+        while time.perf_counter() - begun < seconds:
+            done.append(await fetch(number, miss(at)))
+            at += clients
+
+    await asyncio.gather(*(one(100_000 + n) for n in range(clients)))
+    assert all(status == 200 for status, _ in done), done
+    return len(done) / (time.perf_counter() - begun)
+
+
+async def open_loop(number, rate, seconds):
     tasks, begun, sent = [], time.perf_counter(), 0
     while (now := time.perf_counter() - begun) < seconds:
         while sent < now * rate:
-            tasks.append(asyncio.create_task(fetch(number, paths(sent))))
+            tasks.append(asyncio.create_task(fetch(number, miss(sent))))
             sent += 1
-        await asyncio.sleep(0.005)
+        await asyncio.sleep(0.002)
     return await asyncio.gather(*tasks)
+
+
+def hits(port, rate, seconds, connections):
+    """A running oha that keeps its rate whatever the answers take."""
+    command = [OHA, "-q", str(int(rate)), "-z", f"{seconds}s", "-c", str(connections), "--latency-correction", "-w", "--no-tui",
+               "--output-format", "json", f"http://127.0.0.1:{port}{HIT}"]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def told(process):
+    out = json.loads(process.communicate()[0])
+    served = out["statusCodeDistribution"].get("200", 0)
+    asked = sum(out["statusCodeDistribution"].values()) + sum(out["errorDistribution"].values())
+    return served, asked, out["latencyPercentiles"]["p50"] * 1000, out["latencyPercentiles"]["p99"] * 1000
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photo", type=pathlib.Path)
     parser.add_argument("--binary", default=BINARY)
-    parser.add_argument("--seconds", type=float, default=20)
-    parser.add_argument("--rate", type=float, default=200)
-    parser.add_argument("--hits", type=float, default=200)
+    parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--times", type=float, default=20)
+    parser.add_argument("--share", type=float, default=0.25)
+    parser.add_argument("--connections", type=int, default=64)
     options = parser.parse_args()
-    with Server(options.binary, "", [("0.jpg", options.photo)]) as server:
-        hit = "/r/pics/w_300,f_webp/0.jpg"
-        asyncio.run(fetch(server.port, hit))
-        hits = lambda _: hit
-        # Each miss is another crop, so none is shared.
-        misses = lambda n: f"/r/pics/ex_{n % 200}:{n // 200}:2000:1500,w_1200,f_avif/0.jpg"
-        p99 = lambda done, want: percentile([s * 1000 for status, s in done if status == want], .99)
-        idle = asyncio.run(open_loop(server.port, hits, options.hits, 3))
+    kept = []
 
-        async def both():
-            return await asyncio.gather(open_loop(server.port, hits, options.hits, options.seconds),
-                                        open_loop(server.port, misses, options.rate, options.seconds))
+    def promise(name, held, text):
+        kept.append(held)
+        print(f"{'ok    ' if held else 'BROKEN'} {name}: {text}", flush=True)
 
-        under, missed = asyncio.run(both())
+    with Server(options.binary, CONFIG, [("0.jpg", options.photo)]) as server:
+        assert asyncio.run(fetch(server.port, HIT))[0] == 200
+        out = subprocess.run(["wrk", "-t2", f"-c{options.connections}", "-d5s", f"http://127.0.0.1:{server.port}{HIT}"],
+                             capture_output=True, text=True, check=True).stdout
+        most = float(re.search(r"Requests/sec:\s+([\d.]+)", out)[1])
+        rate = most * options.share
+        _, _, idle50, idle99 = told(hits(server.port, rate, 10, options.connections))
+        capacity = asyncio.run(closed_loop(server.port, os.cpu_count(), 10))
+        print(f"at most {most:.0f} hits/s, {rate:.0f}/s alone: p50 {idle50:.2f} ms, p99 {idle99:.2f} ms; {capacity:.1f} misses/s can be made,"
+              f" {capacity * options.times:.0f}/s are asked for during {options.seconds} s", flush=True)
+        beside = hits(server.port, rate, options.seconds, options.connections)
+        missed = asyncio.run(open_loop(server.port, capacity * options.times, options.seconds))
         begun = time.perf_counter()
-        while asyncio.run(fetch(server.port, f"/r/pics/w_{int(time.time() * 1000) % 500 + 600},f_jpg/0.jpg"))[0] != 200:
+        served, asked, p50, p99 = told(beside)
+        number = 500_000
+        while asyncio.run(fetch(server.port, miss(number)))[0] != 200:
+            number += 1
             time.sleep(0.05)
         recovery = time.perf_counter() - begun
-        served = sum(status == 200 for status, _ in under) / len(under)
-        print(f"hits: {served:.2%} of {len(under)} served, p99 {p99(under, 200):.1f} ms (idle {p99(idle, 200):.1f} ms)")
-        kinds = {status: sum(s == status for s, _ in missed) for status in sorted({s for s, _ in missed})}
-        print(f"misses: {kinds}, refusals p99 {p99(missed, 503):.1f} ms")
-        print(f"peak {server.memory_mb('VmHWM'):.0f} MB; a miss is served again after {recovery:.2f} s")
+        _, _, after50, after99 = told(hits(server.port, rate, 5, options.connections))
+        of = lambda want: [took * 1000 for status, took in missed if status == want]
+        kinds = {status: len(of(status)) for status in sorted({status for status, _ in missed})}
+        peak = server.memory_mb("VmHWM")
+    promise("hits served", served / asked >= 0.999, f"{served / asked:.3%} of {asked}")
+    promise("hits' p99 at most 5 x that of an idle server", p99 <= 5 * idle99, f"p50 {p50:.2f}, p99 {p99:.2f} ms = {p99 / idle99:.1f} x")
+    promise("misses are made or refused, nothing else", set(kinds) <= {200, 503}, f"{kinds}; made ones p50 {percentile(of(200), .5):.0f} ms, p99 {percentile(of(200), .99):.0f} ms")
+    promise("refusals' p99 under 50 ms", percentile(of(503), .99) < 50, f"p50 {percentile(of(503), .5):.1f}, p99 {percentile(of(503), .99):.1f} ms")
+    promise("peak memory at most what is configured + 20 %", peak <= CONFIGURED_MB * 1.2, f"{peak:.0f} MB of {CONFIGURED_MB:.0f} MB configured")
+    promise("a miss is made within 2 s of the end", recovery < 2, f"{recovery:.2f} s; hits then p50 {after50:.2f}, p99 {after99:.2f} ms")
+    sys.exit(0 if all(kept) else 1)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 //! One piece of work per key, however many ask for it. The work belongs to nobody's request: it runs as a task of its
-//! own, so a caller that leaves, even the first, disturbs no other. Only when the last one leaves while the work has
-//! not yet committed (it waits in a queue) is it cancelled.
+//! own, so a caller that leaves, even the first, disturbs no other. Only when the last one leaves before the work has
+//! committed (it waits in a queue, or is far from its end) is it cancelled, and told so where it runs on a thread.
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::watch;
@@ -25,8 +25,14 @@ pub enum Role {
     Follower,
 }
 
-/// Handed to the work: [`Commit::commit`] says that from here on the result is worth having even if nobody waits.
-pub struct Commit(Arc<AtomicBool>);
+/// Handed to the work, which takes it along to where it is done.
+#[derive(Clone)]
+pub struct Commit(Arc<AtomicU8>);
+
+/// Nobody has decided yet, the work has, or the last caller has.
+const OPEN: u8 = 0;
+const COMMITTED: u8 = 1;
+const LEFT: u8 = 2;
 
 type Board<K, V, E> = Arc<Mutex<HashMap<K, Arc<Flight<V, E>>>>>;
 
@@ -34,14 +40,28 @@ struct Flight<V, E> {
     result: watch::Sender<Option<Result<V, Arc<E>>>>,
     /// Changes only under the lock of the board, so that nobody boards a flight that is being cancelled.
     aboard: AtomicUsize,
-    committed: Arc<AtomicBool>,
+    fate: Arc<AtomicU8>,
     task: OnceLock<AbortHandle>,
 }
 
 impl Commit {
-    pub fn commit(&self) {
-        self.0.store(true, Ordering::SeqCst);
+    /// From here on the result is worth having even if nobody waits. Whether that came in time: if not, everybody has
+    /// left and nothing will be done with a result.
+    #[must_use]
+    pub fn commit(&self) -> bool {
+        decided(&self.0, COMMITTED)
     }
+
+    /// Whether somebody may still want the result.
+    pub fn is_wanted(&self) -> bool {
+        self.0.load(Ordering::SeqCst) != LEFT
+    }
+}
+
+/// Whoever is first decides; whether `fate` is `what` now.
+fn decided(fate: &AtomicU8, what: u8) -> bool {
+    let was = fate.compare_exchange(OPEN, what, Ordering::SeqCst, Ordering::SeqCst);
+    matches!(was, Ok(_)) || was == Err(what)
 }
 
 impl<K, V, E> Flights<K, V, E>
@@ -93,14 +113,14 @@ where
         let flight = Arc::new(Flight {
             result: watch::Sender::new(None),
             aboard: AtomicUsize::new(1),
-            committed: Arc::default(),
+            fate: Arc::default(),
             task: OnceLock::new(),
         });
         board.insert(key.clone(), Arc::clone(&flight));
         // Made before the task first runs, because a task that is cancelled early drops only what it owns.
         let landing =
             Landing { board: Arc::clone(&self.board), key: key.clone(), flight: Arc::clone(&flight) };
-        let commit = Commit(Arc::clone(&flight.committed));
+        let commit = Commit(Arc::clone(&flight.fate));
         let task = tokio::spawn(
             async move {
                 let result = work(commit).await.map_err(Arc::new);
@@ -136,9 +156,7 @@ impl<K: Hash + Eq, V, E> Drop for Seat<K, V, E> {
         let cancelled = {
             let mut board = lock(&self.board);
             let last = self.flight.aboard.fetch_sub(1, Ordering::SeqCst) == 1;
-            let cancel = last
-                && !self.flight.committed.load(Ordering::SeqCst)
-                && self.flight.result.borrow().is_none();
+            let cancel = last && self.flight.result.borrow().is_none() && decided(&self.flight.fate, LEFT);
             if cancel {
                 take_off_the_board(&mut board, &self.key, &self.flight);
             }
@@ -324,7 +342,7 @@ mod tests {
             let (flights, open) = (flights.clone(), open.clone());
             async move {
                 let work = move |commit: Commit| async move {
-                    commit.commit();
+                    assert!(commit.commit());
                     committed.send(()).unwrap();
                     open.notified().await;
                     done.send(()).unwrap();
@@ -344,6 +362,29 @@ mod tests {
         open.notify_one();
         is_done.await.unwrap();
         assert_eq!(late.await.unwrap(), (Ok(1), Role::Follower), "a late caller joins the work under way");
+    }
+
+    #[tokio::test]
+    async fn work_on_a_thread_learns_that_everybody_has_left() {
+        let flights = flights();
+        let (handed, taken) = oneshot::channel();
+        let caller = tokio::spawn({
+            let flights = flights.clone();
+            async move {
+                let work = move |commit: Commit| async move {
+                    handed.send(commit.clone()).ok();
+                    pending().await
+                };
+                flights.join(1, work).await
+            }
+        });
+        let commit = taken.await.unwrap();
+        assert!(commit.is_wanted());
+        caller.abort();
+        assert!(caller.await.unwrap_err().is_cancelled());
+        assert!(!commit.is_wanted() && !commit.commit(), "too late: its result would go nowhere");
+        // The next one who asks begins anew, whatever the thread is still at.
+        assert_eq!(flights.join(1, |_| async { Ok(5) }).await, (Ok(5), Role::Leader));
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

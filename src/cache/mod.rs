@@ -78,8 +78,8 @@ impl<E: From<Lost> + Send + Sync + 'static> Cache<E> {
     }
 
     /// The entry for `key`, made by `work` if there is no fresh one. All who ask for the same key meanwhile share one
-    /// run of the work and its error. The work is handed a [`Commit`], to be called when it stops waiting and starts
-    /// doing: until then it is cancelled if all who wait for it leave.
+    /// run of the work and its error. The work is handed a [`Commit`], to be called when it has come so far that its
+    /// result is worth having: until then it is cancelled if all who wait for it leave.
     pub async fn get_or_render<F, Fut>(&self, key: Key, work: F) -> Result<Found, Arc<E>>
     where
         F: FnOnce(Commit) -> Fut + Send + 'static,

@@ -455,7 +455,7 @@ async fn identical_misses_are_made_once() {
         tokio::spawn(async move {
             let n = caller % 10;
             let work = move |commit: Commit| async move {
-                commit.commit();
+                assert!(commit.commit());
                 runs.fetch_add(1, Ordering::SeqCst);
                 tokio::task::yield_now().await;
                 Ok(Arc::unwrap_or_clone(entry(n, 5000)))

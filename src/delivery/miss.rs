@@ -19,6 +19,7 @@ use crate::transform::cost::{self, Decoding};
 use crate::transform::mezzanine::{Mezzanine, Need};
 use crate::transform::plan::{Look, Plan};
 use crate::transform::render::{self, Other, Rendered, render_from, render_with};
+use crate::transform::until::{Before, Until};
 use crate::workers::{Class, Estimate, Payer, Workers};
 
 /// In seconds of decoding.
@@ -95,8 +96,8 @@ pub(crate) struct Kitchen {
 }
 
 impl Kitchen {
-    /// Makes the variant. Cancelled if everybody leaves while it waits for a worker or for the original; finished and
-    /// stored once a worker has begun.
+    /// Makes the variant. If everybody leaves, what waits is cancelled and what a worker does ends with its step;
+    /// finished and stored once it is being encoded.
     pub(crate) async fn cook(self, order: Order, commit: Commit) -> Result<Entry, DeliveryError> {
         if let Some(entry) = self.kept(&order).await? {
             return Ok(entry);
@@ -138,7 +139,8 @@ impl Kitchen {
         let permit = self.workers.admit_for(Class::Interactive, payer, order.estimate(Decoding::Own)).await?;
         let bytes = self.origins.read(&order.origin).await?;
         let others = self.others(&order.overlays).await?;
-        commit.commit();
+        // Many variants have their place from it.
+        let _ = commit.commit();
         self.metrics.decode(order.origin.header.format.name());
         let header = order.origin.header.clone();
         let seen =
@@ -175,14 +177,17 @@ impl Kitchen {
         let bytes = self.origins.read(origin).await?;
         let others = self.others(overlays).await?;
         let fetched = Instant::now();
-        job.commit.commit();
         let original = plan.output.original;
         if !original {
             self.metrics.decode(origin.header.format.name());
         }
         let (header, plan) = (origin.header.clone(), plan.clone());
-        let rendered =
-            permit.run(move |deadline| render_with(&bytes, &header, &plan, &others, deadline)).await??;
+        let commit = job.commit.clone();
+        let work = move |deadline| {
+            let waits = waits(&commit);
+            render_with(&bytes, &header, &plan, &others, Until::new(deadline, &waits))
+        };
+        let rendered = permit.run(work).await??;
         // An original that could not be shown as it is was decoded all the same.
         let anew = original && !rendered.timings.decode.is_zero();
         if anew {
@@ -218,9 +223,8 @@ impl Kitchen {
         let admitted = Instant::now();
         let bytes = self.origins.read(origin).await?;
         let fetched = Instant::now();
-        job.commit.commit();
         self.metrics.decode(origin.header.format.name());
-        let (header, plan) = (origin.header.clone(), plan.clone());
+        let (header, plan, commit) = (origin.header.clone(), plan.clone(), job.commit.clone());
         let work = move |deadline| {
             let begun = Instant::now();
             let mezzanine = match Mezzanine::decode(&bytes, &header, need, deadline) {
@@ -235,8 +239,10 @@ impl Kitchen {
             };
             drop(bytes);
             let decode = begun.elapsed();
+            // Whoever has left, others may wait for the pixels.
             lead.publish(&mezzanine);
-            let mut rendered = render_from(&mezzanine, &header, &plan, deadline)?;
+            let waits = waits(&commit);
+            let mut rendered = render_from(&mezzanine, &header, &plan, Until::new(deadline, &waits))?;
             rendered.timings.decode = decode;
             Ok((rendered, basis(&mezzanine, own)))
         };
@@ -251,10 +257,12 @@ impl Kitchen {
         let estimate = job.order.estimate(Decoding::Done(mezzanine.weight() as u64));
         let permit = self.workers.admit_for(job.order.class, job.order.payer, estimate).await?;
         let admitted = Instant::now();
-        job.commit.commit();
-        let (header, plan) = (origin.header.clone(), plan.clone());
+        let (header, plan, commit) = (origin.header.clone(), plan.clone(), job.commit.clone());
         let basis = basis(&mezzanine, need);
-        let work = move |deadline| render_from(&mezzanine, &header, &plan, deadline);
+        let work = move |deadline| {
+            let waits = waits(&commit);
+            render_from(&mezzanine, &header, &plan, Until::new(deadline, &waits))
+        };
         let rendered = permit.run(work).await??;
         self.metrics.encoded(encoded_name(&job.order.plan, &rendered));
         Ok(self.entry(rendered, basis, &job, admitted, None))
@@ -303,6 +311,14 @@ impl Kitchen {
                 self.metrics.stage(stage, spent);
             }
         }
+    }
+}
+
+/// What running work asks between its steps.
+fn waits(commit: &Commit) -> impl Fn(Before) -> bool {
+    |before| match before {
+        Before::Step => commit.is_wanted(),
+        Before::Encode => commit.commit(),
     }
 }
 

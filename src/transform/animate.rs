@@ -12,16 +12,17 @@ use crate::transform::encode::{fitted, full_chroma};
 use crate::transform::plan::{Metadata, Plan};
 use crate::transform::quality;
 use crate::transform::render::{Other, RenderError, Rendered, Scene, Timings, folded, region_of, transform};
+use crate::transform::until::Until;
 
 pub(crate) fn animate(
     bytes: &[u8],
     header: &Header,
     plan: &Plan,
     others: &[Other],
-    deadline: Instant,
+    until: Until<'_>,
 ) -> Result<Rendered, RenderError> {
     let folded = folded(header, plan)?;
-    let scene = Scene { header, plan, others, folded: &folded, is_whole: false, deadline };
+    let scene = Scene { header, plan, others, folded: &folded, is_whole: false, until };
     let keep = match plan.output.metadata {
         Metadata::None => Keep::None,
         Metadata::Copyright => Keep::Copyright,
@@ -44,7 +45,7 @@ pub(crate) fn animate(
             subsample_444: None,
             exif: exif.as_deref(),
             icc: None,
-            deadline,
+            deadline: until.deadline,
         };
         run(bytes, &scene, &request, &mut timings)
     })?;
@@ -59,7 +60,7 @@ fn run(
     timings: &mut Timings,
 ) -> Result<Vec<u8>, RenderError> {
     let plan = scene.plan;
-    let mut reader = FrameReader::new(bytes, scene.header, scene.deadline)?;
+    let mut reader = FrameReader::new(bytes, scene.header, scene.until.deadline)?;
     let icc = reader.icc().map(<[u8]>::to_vec);
     let mut choices = Choices::default();
     let mut writer: Option<FrameWriter> = None;

@@ -214,7 +214,7 @@ mod tests {
                 let Some(need) = Need::of(&photo.header, &plan) else { panic!("{name} {spec}") };
                 let shared = Mezzanine::decode(&photo.bytes, &photo.header, need, soon()).unwrap();
                 let alone = render(&photo.bytes, &photo.header, &plan, soon()).unwrap();
-                let from = render_from(&shared, &photo.header, &plan, soon()).unwrap();
+                let from = render_from(&shared, &photo.header, &plan, soon().into()).unwrap();
                 assert!(alone.bytes == from.bytes, "{name} {spec}");
             }
         }
@@ -230,7 +230,7 @@ mod tests {
             let shared = Mezzanine::decode(&photo.bytes, &photo.header, large.and(need), soon()).unwrap();
             assert!(shared.covers(&photo.header, need) && shared.covers(&photo.header, large), "{name}");
             let alone = pixels(&render(&photo.bytes, &photo.header, &small, soon()).unwrap().bytes);
-            let from = pixels(&render_from(&shared, &photo.header, &small, soon()).unwrap().bytes);
+            let from = pixels(&render_from(&shared, &photo.header, &small, soon().into()).unwrap().bytes);
             assert_eq!((alone.width, alone.height, alone.layout), (from.width, from.height, from.layout));
             let sum: u64 = alone.data.iter().zip(&from.data).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
             let mean = sum as f64 / alone.data.len() as f64;
@@ -254,7 +254,7 @@ mod tests {
             let need = Need::of_part(&photo.header, &plan).unwrap();
             assert!(shared.covers(&photo.header, need) && !shared.is_own(need), "{spec}");
             let alone = pixels(&render(&photo.bytes, &photo.header, &plan, soon()).unwrap().bytes);
-            let from = pixels(&render_from(&shared, &photo.header, &plan, soon()).unwrap().bytes);
+            let from = pixels(&render_from(&shared, &photo.header, &plan, soon().into()).unwrap().bytes);
             assert_eq!((alone.width, alone.height, alone.layout), (from.width, from.height, from.layout));
             let sum: u64 = alone.data.iter().zip(&from.data).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
             let mean = sum as f64 / alone.data.len() as f64;

@@ -33,6 +33,7 @@ mod resolve;
 mod spec;
 pub(crate) mod steps;
 mod supported;
+pub mod until;
 mod url;
 mod value;
 mod words;

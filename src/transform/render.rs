@@ -29,6 +29,7 @@ use crate::transform::steps::resample::{Area, resample};
 use crate::transform::steps::rotate::rotate;
 use crate::transform::steps::trim::without_border;
 use crate::transform::steps::turn::Turn;
+use crate::transform::until::{Before, Until};
 use crate::transform::words;
 
 /// One variant, ready to be stored and sent.
@@ -62,6 +63,9 @@ pub enum RenderError {
     Plan(&'static str),
     #[error("the resizer refused: {0}")]
     Resize(String),
+    /// Told to nobody: it is the answer to the last caller leaving.
+    #[error("nobody waits for the picture any more")]
+    Unwanted,
     /// `mb` cannot be kept.
     #[error(
         "the result has {bytes} bytes or more, whatever its quality; `mb` allows {cap}. Ask for fewer pixels or a larger `mb`"
@@ -74,7 +78,7 @@ impl Fault for RenderError {
         match self {
             Self::Codec(error) => error.kind(),
             Self::Original(error) => error.kind(),
-            Self::Plan(_) | Self::Resize(_) => Kind::Internal,
+            Self::Plan(_) | Self::Resize(_) | Self::Unwanted => Kind::Internal,
             Self::OverCap { .. } => Kind::Unprocessable,
         }
     }
@@ -83,7 +87,7 @@ impl Fault for RenderError {
         match self {
             Self::Codec(error) => error.code(),
             Self::Original(error) => error.code(),
-            Self::Plan(_) | Self::Resize(_) => "internal",
+            Self::Plan(_) | Self::Resize(_) | Self::Unwanted => "internal",
             Self::OverCap { .. } => "result_too_large",
         }
     }
@@ -92,7 +96,7 @@ impl Fault for RenderError {
         match self {
             Self::Codec(error) => error.detail(),
             Self::Original(error) => error.detail(),
-            Self::Plan(_) | Self::Resize(_) => Detail::default(),
+            Self::Plan(_) | Self::Resize(_) | Self::Unwanted => Detail::default(),
             Self::OverCap { cap, .. } => Detail { option: Some(format!("mb_{cap}")), ..Detail::default() },
         }
     }
@@ -112,7 +116,7 @@ pub fn render(
     plan: &Plan,
     deadline: Instant,
 ) -> Result<Rendered, RenderError> {
-    render_with(bytes, header, plan, &[], deadline)
+    render_with(bytes, header, plan, &[], deadline.into())
 }
 
 /// The same where the spec names further pictures: `others` are its overlays, in its order.
@@ -121,22 +125,22 @@ pub fn render_with(
     header: &Header,
     plan: &Plan,
     others: &[Other],
-    deadline: Instant,
+    until: Until<'_>,
 ) -> Result<Rendered, RenderError> {
     if plan.output.original {
-        return match (original(bytes, header, plan, deadline), &plan.otherwise) {
+        return match (original(bytes, header, plan, until.deadline), &plan.otherwise) {
             (Err(RenderError::Original(StripError::Private { .. })), Some(made)) => {
-                render_with(bytes, header, made, others, deadline)
+                render_with(bytes, header, made, others, until)
             }
             (answer, _) => answer,
         };
     }
     if plan.frames.is_animated() {
-        return animate(bytes, header, plan, others, deadline);
+        return animate(bytes, header, plan, others, until);
     }
     let folded = folded(header, plan)?;
     let start = Instant::now();
-    let Decoded { bitmap, icc } = decode(bytes, header, plan, &folded, deadline)?;
+    let Decoded { bitmap, icc } = decode(bytes, header, plan, &folded, until.deadline)?;
     let decode = start.elapsed();
     let keep = match plan.output.metadata {
         Metadata::None => Keep::None,
@@ -151,7 +155,7 @@ pub fn render_with(
     let original = (told == Some(Form::Json)).then(|| Original::of(bytes, header, plan.output.metadata));
     let (icc, exif) = (icc.as_deref(), exif.as_deref());
     let decoded = Pixels { bitmap: Cow::Owned(bitmap), icc, exif, original, decode, is_whole: false };
-    develop(decoded, header, plan, others, &folded, deadline)
+    develop(decoded, header, plan, others, &folded, until)
 }
 
 /// What [`Look`] asks for: where the border of the picture ends.
@@ -165,7 +169,8 @@ pub fn look(
     let plan = look.plan();
     let folded = folded(header, &plan)?;
     let Decoded { bitmap, icc } = decode(bytes, header, &plan, &folded, deadline)?;
-    let scene = Scene { header, plan: &plan, others, folded: &folded, is_whole: false, deadline };
+    let scene =
+        Scene { header, plan: &plan, others, folded: &folded, is_whole: false, until: deadline.into() };
     let (bitmap, _) = transform(Cow::Owned(bitmap), icc.as_deref(), &scene, &mut Choices::default())?;
     Ok(without_border(&bitmap, look.tolerance.as_f64(), look.colour))
 }
@@ -175,7 +180,7 @@ pub fn render_from(
     mezzanine: &Mezzanine,
     header: &Header,
     plan: &Plan,
-    deadline: Instant,
+    until: Until<'_>,
 ) -> Result<Rendered, RenderError> {
     let need = Need::of(header, plan).or_else(|| Need::of_part(header, plan));
     let need = need.ok_or(RenderError::Plan("it needs a decode of its own"))?;
@@ -186,7 +191,7 @@ pub fn render_from(
     let bitmap = Cow::Borrowed(mezzanine.level(need)?);
     let icc = mezzanine.icc.as_deref();
     let decoded = Pixels { bitmap, icc, exif, original: None, decode: Duration::ZERO, is_whole: true };
-    develop(decoded, header, plan, &[], &folded(header, plan)?, deadline)
+    develop(decoded, header, plan, &[], &folded(header, plan)?, until)
 }
 
 /// What a decoder made, its own or borrowed.
@@ -243,16 +248,18 @@ fn develop(
     plan: &Plan,
     others: &[Other],
     folded: &Folded<'_>,
-    deadline: Instant,
+    until: Until<'_>,
 ) -> Result<Rendered, RenderError> {
     let Pixels { bitmap, icc, exif, original, decode, is_whole } = decoded;
     let decoded_at = Instant::now();
-    let scene = Scene { header, plan, others, folded, is_whole, deadline };
+    let scene = Scene { header, plan, others, folded, is_whole, until };
     let (bitmap, working) = transform(bitmap, icc, &scene, &mut Choices::default())?;
     if (bitmap.width, bitmap.height) != (plan.width, plan.height) {
         return Err(RenderError::Plan("its operations do not lead to its size"));
     }
+    until.check(Before::Encode)?;
     let transformed_at = Instant::now();
+    let deadline = until.deadline;
     let (encoded, format) = match plan.output.told {
         None => encode(&bitmap, &Around { exif, icc: working.profile(&bitmap) }, &plan.output, deadline)?,
         Some(told) => (describe::tell(&bitmap, told, original.as_ref(), deadline)?, plan.output.format),
@@ -293,7 +300,7 @@ pub(crate) struct Scene<'a> {
     pub(crate) folded: &'a Folded<'a>,
     /// The pixels are those of the whole picture, whatever part of it is needed.
     pub(crate) is_whole: bool,
-    pub(crate) deadline: Instant,
+    pub(crate) until: Until<'a>,
 }
 
 pub(crate) fn transform<'a>(
@@ -302,7 +309,9 @@ pub(crate) fn transform<'a>(
     scene: &Scene<'_>,
     choices: &mut Choices,
 ) -> Result<(Bitmap, Working<'a>), RenderError> {
-    let &Scene { header, plan, folded, deadline, .. } = scene;
+    let &Scene { header, plan, folded, until, .. } = scene;
+    let deadline = until.deadline;
+    until.check(Before::Step)?;
     // One channel is a table look-up, so it need not wait for fewer pixels; the curve of gray profiles differs enough
     // from sRGB's that mixing before it shows.
     if bitmap.layout == Layout::Gray && icc.is_some() {
@@ -316,14 +325,14 @@ pub(crate) fn transform<'a>(
         }
         None => bitmap.into_owned(),
     };
-    in_time(deadline)?;
+    until.check(Before::Step)?;
     // Other colours after the first resize, when there are fewest of them, and before any of ours is drawn.
     let working = Working::of(plan.output.space, &bitmap, icc)?;
     bitmap = working.enter(bitmap, icc)?;
     let mut turn = folded.turn;
     let mut rest = folded.rest;
     while let Some((op, after)) = rest.split_first() {
-        in_time(deadline)?;
+        until.check(Before::Step)?;
         // Colours that follow each other are one pass over the pixels.
         let adjusts: Vec<Adjust> =
             rest.iter().map_while(Op::adjust).map(|one| drawn(one, &working)).collect();
@@ -335,7 +344,7 @@ pub(crate) fn transform<'a>(
             bitmap = adjust(bitmap, &adjusts, deadline)?;
         }
     }
-    in_time(deadline)?;
+    until.check(Before::Step)?;
     bitmap = if has_alpha(plan.output.format) || !plan.output.rivals.is_empty() {
         without_idle_alpha(bitmap)
     } else {
@@ -349,7 +358,7 @@ fn step(
     bitmap: Bitmap,
     turn: Turn,
     op: &Op,
-    &Scene { plan: Plan { output, .. }, others, deadline, .. }: &Scene<'_>,
+    &Scene { plan: Plan { output, .. }, others, until: Until { deadline, .. }, .. }: &Scene<'_>,
     (working, choices): (&Working<'_>, &mut Choices),
 ) -> Result<(Bitmap, Turn), RenderError> {
     let now = (bitmap.width, bitmap.height);

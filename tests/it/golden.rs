@@ -199,13 +199,13 @@ fn rendered(source: &str, spec: &str) -> Result<Rendered, String> {
         match resolve_seen(&spec, &facts, &Client::default(), &ResolveLimits::default(), &seen) {
             Ok(Resolution::Plan(plan)) => break plan,
             Ok(Resolution::Look(wanted)) => {
-                let found = look(&bytes, &header, &wanted, &others, soon());
+                let found = look(&bytes, &header, &wanted, &others, soon().into());
                 seen.push(found.map_err(|error| error.to_string())?);
             }
             Err(error) => return Err(error.to_string()),
         }
     };
-    render_with(&bytes, &header, &plan, &others, soon()).map_err(|error| error.to_string())
+    render_with(&bytes, &header, &plan, &others, soon().into()).map_err(|error| error.to_string())
 }
 
 /// An overlay is named by what its file is called before the dot.

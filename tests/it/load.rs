@@ -4,6 +4,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Barrier;
+use std::time::{Duration, Instant};
 
 use pixedge::codec::{Bitmap, Format, Layout};
 
@@ -133,6 +134,32 @@ fn beyond_the_queue_is_a_503_with_retry_after_and_hits_go_on() {
     assert!(statuses.contains(&200), "nothing was served");
     assert_eq!(server.get("/r/pics/w_10,f_jpg/0.jpg").header("cache-status"), "pixedge; hit; detail=memory");
     assert!(server.count("pixedge_refused_total") >= 1.0);
+}
+
+#[test]
+fn work_that_nobody_waits_for_ends_with_its_step() {
+    let server = with_pictures("images: { workers: 1, queue: 60s, timeout: 120s }\n", 2, 1600, 1200);
+    let steps = ["median_9"; 4].join("/");
+    // What this test relies on: the same in small is fine, so the large one is not refused.
+    assert_eq!(server.get(&format!("/r/pics/w_20/{steps}/f_png/1.jpg")).status, 200);
+    let mut clients: Vec<TcpStream> = Vec::new();
+    for width in [1600, 1599] {
+        let mut client = TcpStream::connect(server.address()).unwrap();
+        write!(client, "GET /r/pics/{steps}/w_{width},f_png/0.jpg HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
+        clients.push(client);
+        // The first is being made, and takes seconds; the second waits for the worker.
+        let begun = Instant::now();
+        while server.count("pixedge_decodes_total") < 2.0 {
+            assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", server.metrics());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+    drop(clients);
+    // The only worker is free as soon as the step has ended, and the one that waited for it has left the queue.
+    assert_eq!(server.get("/r/pics/w_60,f_webp/1.jpg").status, 200);
+    let metrics = server.metrics();
+    assert_eq!(server.count("pixedge_encodes_total"), 2.0, "{metrics:?}");
+    assert_eq!(server.count("pixedge_decodes_total"), 3.0, "{metrics:?}");
 }
 
 #[test]
