@@ -58,7 +58,7 @@ impl Redirects {
     /// Learns of paths that were added since, here or by other processes.
     pub(super) async fn poll(&self, db: &Db) -> Result<(), LibraryError> {
         let now = store::redirects::state(db).await?;
-        let (mut last, is_full) = {
+        let (mut last, mut is_full) = {
             let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
             if state.seen == now {
                 return Ok(());
@@ -77,7 +77,8 @@ impl Redirects {
                 state.known = HashSet::new();
                 state.is_full = true;
             }
-            if state.is_full || hashes.len() < AT_ONCE as usize {
+            is_full = state.is_full;
+            if hashes.len() < AT_ONCE as usize {
                 break;
             }
         }

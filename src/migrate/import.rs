@@ -340,7 +340,7 @@ impl<'a> Importer<'a> {
     }
 
     /// The order of albums and what stands for them, once their pictures are here.
-    async fn finish_albums(&mut self, catalogue: &Catalogue) -> Result<(), MigrateError> {
+    async fn finish_albums(&self, catalogue: &Catalogue) -> Result<(), MigrateError> {
         if self.options.dry_run {
             return Ok(());
         }
