@@ -22,7 +22,9 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 pub use self::check::{Finding, Verdict, check};
-pub use self::commands::{accounts, backup, pictures, purger, restore, sweep, tell_servers, uploads};
+pub use self::commands::{
+    accounts, backup, migration, pictures, purger, restore, source, sweep, tell_servers, uploads,
+};
 pub use self::health::{HealthError, health, health_url};
 pub use self::rooms::{codec_limits, keys, logging, presets};
 pub use self::seed::seed;

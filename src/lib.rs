@@ -20,6 +20,7 @@ pub mod workers;
 pub mod jobs;
 // The operator's side.
 pub mod admin;
+pub mod migrate;
 // The write side.
 pub mod upload;
 pub mod accounts;

@@ -15,6 +15,7 @@ mod password;
 mod secret;
 mod session;
 mod settings;
+mod settle;
 mod store;
 mod token;
 mod user;
@@ -36,6 +37,7 @@ pub use password::{HashCost, PasswordHash};
 pub use secret::load_or_make;
 pub use session::{Signed, Who};
 pub use settings::Settings;
+pub use settle::{Newcomer, Settled};
 pub use store::tokens::BLANK;
 pub use token::{Token, random_password};
 pub use user::{NewUser, Role, Scope, Scopes, User, WordError};
@@ -116,4 +118,4 @@ fn ms(span: Duration) -> i64 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -37,6 +37,11 @@ pub(super) async fn by_login(
     Ok(Some((user(&row)?, hash)))
 }
 
+pub(super) async fn password_hash(db: &Db, pk: i64) -> Result<Option<String>, DbError> {
+    let row = db.row("SELECT password_hash FROM users WHERE pk = ?", &[pk.into()]).await?;
+    row.map_or(Ok(None), |row| row.opt_text("password_hash"))
+}
+
 /// The account, unless it was disabled or its password changed since `hash` was read.
 pub(super) async fn same_password(
     tx: &mut Tx,

@@ -13,12 +13,25 @@ mod admission;
 mod keys;
 mod links;
 mod sessions;
+mod settle;
 
 /// Some time in 2026.
 const NOW: i64 = 1_790_000_000_000;
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
 const PASSWORD: &str = "password123";
+
+const CHEAP: HashCost = HashCost { memory_kib: 8, passes: 1 };
+
+fn cheap_workers() -> Workers {
+    Workers::start(&workers::Config::default(), Arc::new(Metrics::new())).unwrap()
+}
+
+/// For the tests of other rooms.
+pub(crate) fn over(db: Db) -> Accounts {
+    let config = Config { hash: CHEAP, ..Config::default() };
+    Accounts::new(db, cheap_workers(), &Secret::new("secret of the tests"), &config).unwrap()
+}
 
 /// Accounts over a real database, with hashes that cost next to nothing.
 struct House {
@@ -31,9 +44,8 @@ impl House {
     async fn new(registration: Registration) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let db = db::testing::open(dir.path()).await;
-        let workers = Workers::start(&workers::Config::default(), Arc::new(Metrics::new())).unwrap();
-        let hash = HashCost { memory_kib: 8, passes: 1 };
-        let config = Config { registration, hash, ..Config::default() };
+        let workers = cheap_workers();
+        let config = Config { registration, hash: CHEAP, ..Config::default() };
         let accounts =
             Accounts::new(db, workers.clone(), &Secret::new("secret of the tests"), &config).unwrap();
         Self { accounts, workers, dir }

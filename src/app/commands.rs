@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::db::backup;
 use crate::error::with_causes;
 use crate::library::{Library, SweepPlan, Swept};
+use crate::source::Source;
 use crate::telemetry::metrics::Metrics;
 use crate::upload::Uploads;
 use crate::workers::Workers;
@@ -56,6 +57,25 @@ pub async fn accounts(config: &Config) -> Result<Accounts, AppError> {
     let workers = Workers::start(&worker_config(config), Arc::new(Metrics::new()))
         .map_err(|error| part("worker threads", error))?;
     accounts_over(config, database(config).await?, workers)
+}
+
+/// The use cases that take a library in or out, for commands; over one database.
+pub async fn migration(config: &Config) -> Result<(Uploads, Accounts), AppError> {
+    let uploads = uploads(config).await?;
+    let workers = Workers::start(&worker_config(config), Arc::new(Metrics::new()))
+        .map_err(|error| part("worker threads", error))?;
+    let accounts = accounts_over(config, uploads.library().db().clone(), workers)?;
+    Ok((uploads, accounts))
+}
+
+/// A source by its name, with what may stand behind a slash.
+pub fn source(config: &Config, text: &str) -> Result<(Source, String), AppError> {
+    crate::net::install_crypto();
+    let (name, prefix) = text.split_once('/').unwrap_or((text, ""));
+    match sources(config)?.get(name) {
+        Some(source) => Ok((source.clone(), prefix.to_owned())),
+        None => Err(AppError::Part { part: "sources", text: format!("there is no source `{name}`") }),
+    }
 }
 
 /// Writes the database into a new file.

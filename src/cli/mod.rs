@@ -7,6 +7,7 @@ mod check;
 mod convert;
 mod dev;
 mod explain;
+mod export;
 mod import;
 mod manual;
 mod render;
@@ -71,11 +72,18 @@ enum Command {
         #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "")]
         health: Option<String>,
     },
-    /// Put every picture below a folder into the library and print their ids; pictures already there are not repeated
-    Import {
-        #[arg(value_name = "DIR")]
-        dir: PathBuf,
-    },
+    /// Put pictures into the library and print their ids: every one below a folder or in a bucket, or all that another
+    /// system or pixedge had, with its accounts, albums and old addresses
+    ///
+    /// What is there already is not repeated, so what was broken off goes on by the same command. Exit code 3: some
+    /// pictures did not come in; 130: stopped.
+    ///
+    /// Example: pixedge import lsky.sql --from lsky --files /var/www/lsky/storage/app/uploads
+    Import(Box<import::Arguments>),
+    /// Write all pictures, albums and accounts into a folder, for `import --from pixedge` elsewhere
+    ///
+    /// Example: pixedge export /backups/library
+    Export(export::Arguments),
     /// Remove what crashes left in the storages, and name what is needed and gone (exit code 1)
     ///
     /// A running server does the same by and by; nothing that an upload may still need is touched.
@@ -203,7 +211,12 @@ pub fn run() -> ExitCode {
         Command::Check { health: None } => check::run(config(&cli.place, None)),
         Command::Completions { shell } => manual::completions(*shell),
         Command::Man { into } => manual::man(into.as_deref()),
-        Command::Import { dir } => config(&cli.place, None).and_then(|config| import::run(&config, dir)),
+        Command::Import(arguments) => {
+            config(&cli.place, None).and_then(|config| import::run(&config, arguments))
+        }
+        Command::Export(arguments) => {
+            config(&cli.place, None).and_then(|config| export::run(&config, arguments))
+        }
         Command::Sweep { dry_run, grace } => {
             config(&cli.place, None).and_then(|config| sweep::run(&config, *dry_run, *grace))
         }

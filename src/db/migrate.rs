@@ -37,6 +37,7 @@ pub(super) const ALL: &[Migration] = &[
     },
     Migration { version: 12, name: "share_links", sql: include_str!("migrations/0012_share_links.sql") },
     Migration { version: 13, name: "renewals", sql: include_str!("migrations/0013_renewals.sql") },
+    Migration { version: 15, name: "migration", sql: include_str!("migrations/0015_migration.sql") },
 ];
 
 pub(super) async fn run(db: &Db, migrations: &[Migration]) -> Result<(), DbError> {

@@ -3,6 +3,7 @@
 
 pub mod backup;
 mod error;
+pub mod foreign;
 mod held;
 mod look;
 mod migrate;

@@ -8,7 +8,7 @@ use std::task::{Context as TaskContext, Poll};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HOST, X_CONTENT_TYPE_OPTIONS};
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HOST, LOCATION, X_CONTENT_TYPE_OPTIONS};
 use http::request::Parts as Head;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body as _;
@@ -34,6 +34,7 @@ use crate::delivery::body::Body;
 use crate::delivery::respond::{Timing, Vary};
 use crate::delivery::{self, Delivery, Served, Shown};
 use crate::error::Fault;
+use crate::library::Moved;
 use crate::limit::Bans;
 use crate::telemetry::mask;
 use crate::telemetry::metrics::Metrics;
@@ -204,6 +205,9 @@ impl Router {
         // A handler holds no locks of the shell, and what it leaves behind in its own rooms undoes itself on drop; so a
         // panic ends one request.
         let response = match AssertUnwindSafe(self.follow(found, &request, body)).catch_unwind().await {
+            Ok(response) if self.may_have_moved(&request, &response) => {
+                Box::pin(self.moved(&request, response)).await
+            }
             Ok(response) => response,
             Err(_) => {
                 self.parts.metrics.panic();
@@ -212,6 +216,29 @@ impl Router {
         };
         self.parts.metrics.request(found.map_or("none", Route::name), response.status().as_u16());
         response
+    }
+
+    /// Whether what leads nowhere here may be an old address of a picture. Only then is it asked for, so that no route of
+    /// ours is ever covered, and a path that was never an address costs a hash.
+    fn may_have_moved(&self, request: &Head, response: &Response<Body>) -> bool {
+        matches!(response.status(), StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST)
+            && matches!(request.method, Method::GET | Method::HEAD)
+            && !is_nameless(request)
+            && self.parts.api.library.may_have_moved(request.uri.path())
+    }
+
+    /// The way to where the picture is now, or the answer as it was.
+    async fn moved(&self, request: &Head, response: Response<Body>) -> Response<Body> {
+        match self.parts.api.library.moved(request.uri.path()).await {
+            Ok(Some(Moved { image, spec })) => {
+                let slash = if spec.is_empty() { "" } else { "/" };
+                let mut response = redirect(&format!("/i/{image}{slash}{spec}"));
+                self.parts.delivery.cors().answer(&request.headers).write(response.headers_mut());
+                response
+            }
+            Ok(None) => response,
+            Err(error) => problem(&error, &self.asked(request)),
+        }
     }
 
     /// The same, told to the collector if this request is one of those.
@@ -589,6 +616,16 @@ pub(super) fn json<T: Serialize>(value: &T) -> Response<Body> {
     // The types given here are structs of strings and numbers, which always serialise.
     let mut response = text(StatusCode::OK, serde_json::to_vec(value).unwrap_or_default());
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// Links on other people's pages are asked again now and then: what they lead to may have gone.
+fn redirect(to: &str) -> Response<Body> {
+    let mut response = text(StatusCode::MOVED_PERMANENTLY, "");
+    if let Ok(to) = HeaderValue::from_str(to) {
+        response.headers_mut().insert(LOCATION, to);
+    }
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=86400"));
     response
 }
 

@@ -72,6 +72,14 @@ pub struct NewImage {
     pub stored_name: Option<String>,
     /// All that the file says of itself, as a JSON object.
     pub exif: Option<String>,
+    pub past: Past,
+}
+
+/// What is known of an image from before it came here; without it, it is new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Past {
+    pub created_at: Option<i64>,
+    pub views: u64,
 }
 
 /// An original in its storage.
@@ -99,6 +107,8 @@ pub enum Sameness {
     Content,
     /// Two files of a folder stay two, even with equal bytes.
     ContentAndName,
+    /// What comes with an id of its own is that one and no other.
+    Never,
 }
 
 /// A part of a list.

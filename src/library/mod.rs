@@ -11,9 +11,11 @@ mod error;
 mod generations;
 mod id;
 mod image;
+mod imported;
 mod known;
 mod listing;
 mod owned;
+mod redirects;
 mod relocate;
 mod seed;
 mod shares;
@@ -47,9 +49,11 @@ pub use error::LibraryError;
 pub use generations::Scope;
 pub use id::{IdError, ImageId};
 pub use image::{Image, Page, Sameness, Shape, Visibility};
-pub use image::{NewImage, Stored};
+pub use image::{NewImage, Past, Stored};
+pub use imported::Note;
 pub use listing::{Cursor, Filter, LONGEST_PAGE, Labels, Listed, Listing, Reach, Sort, Start, Total};
 pub use owned::{OwnedConfig, OwnedError, OwnedInput, OwnedStorage};
+pub use redirects::{Moved, OldPath};
 pub use relocate::{Relocated, Relocation};
 pub use seed::Seed;
 pub use shares::{NewShare, SHARED_PAGE, Share, SharePassword, ShareToken, Shared, is_share_token};
@@ -63,6 +67,7 @@ pub use words::TagName;
 use generations::{Generations, Raised};
 use known::Known;
 use owned::Instances;
+use redirects::Redirects;
 use views::Views;
 
 /// A hash of a picture's content, by whichever function.
@@ -80,6 +85,7 @@ pub struct Library {
     generations: Generations,
     known: Known,
     views: Views,
+    redirects: Redirects,
     owned: Arc<Instances>,
     config: Config,
 }
@@ -90,7 +96,8 @@ impl Library {
         let (generations, known) = (Generations::default(), Known::default());
         let owned = Arc::new(Instances::new(None, OwnedConfig::default()));
         let (views, config) = (Views::default(), Config::default());
-        let library = Self { db, storages, generations, known, views, config, owned };
+        let redirects = Redirects::default();
+        let library = Self { db, storages, generations, known, views, redirects, config, owned };
         library.poll().await?;
         store::terms::make(&library.db).await?;
         Ok(library)
@@ -249,6 +256,7 @@ impl Library {
             self.known.learn(changed.as_deref(), upto);
         }
         self.generations.learn(store::purged_since(&self.db, self.generations.seen()).await?);
+        self.redirects.poll(&self.db).await?;
         self.poll_storages().await
     }
 

@@ -2,9 +2,11 @@
 
 pub(super) mod albums;
 pub(super) mod counts;
+pub(super) mod imported;
 pub(super) mod list;
 pub(super) mod objects;
 pub(super) mod owned;
+pub(super) mod redirects;
 pub(super) mod seed;
 pub(super) mod shares;
 pub(super) mod tags;
@@ -102,6 +104,9 @@ pub(super) async fn count(db: &Db, now: i64) -> Result<u64, DbError> {
 
 /// The image of the same owner that counts as the same as `new`.
 pub(super) async fn same(tx: &mut Tx, new: &NewImage, same: Sameness) -> Result<Option<Image>, DbError> {
+    if same == Sameness::Never {
+        return Ok(None);
+    }
     let sha256 = new.stored.sha256.to_string();
     let rows = tx.rows(select!("WHERE sha256 = ? ORDER BY pk"), &[sha256.into()]).await?;
     let images = images(&rows)?;
@@ -138,12 +143,14 @@ pub(super) async fn insert(tx: &mut Tx, new: &NewImage, now: i64) -> Result<Imag
     };
     let sql = "INSERT INTO images (id, name, sha256, md5, bytes, format, width, height, orientation, frames, \
                has_alpha, depth, progressive, visibility, storage, object_key, owner, created_at, updated_at, \
-               expires_at, stored_name, exif) \
-               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+               expires_at, stored_name, exif, views) \
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     let mut values = vec![Value::from(id.as_str())];
     values.extend(content(new));
-    values.extend([new.owner.into(), now.into(), now.into(), new.expires_at.into()]);
+    let created_at = new.past.created_at.unwrap_or(now);
+    values.extend([new.owner.into(), created_at.into(), now.into(), new.expires_at.into()]);
     values.extend([free_name(tx, new.stored_name.as_deref()).await?.into(), new.exif.clone().into()]);
+    values.push(i64::try_from(new.past.views).unwrap_or(i64::MAX).into());
     match tx.execute(sql, &values).await {
         Ok(_) => {}
         Err(error) if error.is_unique_violation() => {

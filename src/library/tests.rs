@@ -45,6 +45,7 @@ pub(super) fn new(content: &[u8], name: &str) -> NewImage {
         expires_at: None,
         stored_name: None,
         exif: None,
+        past: Past::default(),
     }
 }
 

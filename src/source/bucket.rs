@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
+use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, TryStreamExt};
 use opendal::{Buffer, BufferStream, BytesRange, ErrorKind, Metadata, Operator};
 
 use super::error::{failed, from_net};
 use super::remote::{part_of, retrying};
 use super::terms::Told;
-use super::{ByteStream, Identity, SourceError, Stat, Terms};
+use super::{ByteStream, Entry, Identity, SourceError, Stat, Terms};
 use crate::net::NetError;
 
 pub(super) struct Bucket {
@@ -85,6 +86,26 @@ impl Bucket {
         }
     }
 
+    /// All objects whose path begins so, in the store's own order.
+    pub(super) async fn list(
+        &self,
+        prefix: &str,
+    ) -> Result<BoxStream<'static, Result<Entry, SourceError>>, SourceError> {
+        // A folder is listed; what is no whole one is left to the filter.
+        let folder = prefix.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
+        let lister = self.dal.lister_with(&folder).recursive(true).await;
+        let (name, prefix) = (Arc::clone(&self.name), prefix.to_owned());
+        let entries = lister.map_err(|error| self.failed(error))?.filter_map(move |entry| {
+            let found = match entry {
+                Ok(entry) if !entry.metadata().is_file() || !entry.path().starts_with(&prefix) => None,
+                Ok(entry) => Some(Ok(Entry::of(&entry))),
+                Err(error) => Some(Err(of_dal(&name, error))),
+            };
+            std::future::ready(found)
+        });
+        Ok(entries.boxed())
+    }
+
     /// `None` where it is longer than `limit`.
     async fn whole(&self, path: &str, limit: u64) -> opendal::Result<(Metadata, Option<Bytes>)> {
         let (meta, pieces) = self.open(path, ..).await?;
@@ -107,6 +128,18 @@ impl Bucket {
 
     fn failed(&self, error: opendal::Error) -> SourceError {
         of_dal(&self.name, error)
+    }
+}
+
+impl Entry {
+    fn of(entry: &opendal::Entry) -> Self {
+        let meta = entry.metadata();
+        Self {
+            path: entry.path().to_owned(),
+            len: meta.content_length(),
+            modified_ms: meta.last_modified().map(|time| time.into_inner().as_millisecond()),
+            etag: meta.etag().map(str::to_owned),
+        }
     }
 }
 

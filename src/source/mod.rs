@@ -99,6 +99,16 @@ pub struct Stat {
     identity: Identity,
 }
 
+/// An object that was found by listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    pub path: String,
+    pub len: u64,
+    /// Milliseconds since 1970, where the source says so.
+    pub modified_ms: Option<i64>,
+    pub etag: Option<String>,
+}
+
 impl Sources {
     /// Relative roots are relative to `base_dir`. What cannot be reached now is no error: it may come later.
     pub fn new(configs: &BTreeMap<String, Config>, base_dir: &Path) -> Result<Self, SourceError> {
@@ -306,6 +316,21 @@ impl Source {
             if whole { Ok(bytes.into()) } else { Err((failed(self.name(), ENDED_EARLY), true)) }
         };
         retrying(attempt, |(error, again)| *again && error.is_failure()).await.map_err(|(error, _)| error)
+    }
+
+    /// All objects of a store on the network whose path begins with `prefix`. Each page of the list has its own time
+    /// limit; what is listed may be gone when it is read.
+    pub async fn list(
+        &self,
+        prefix: &str,
+    ) -> Result<BoxStream<'static, Result<Entry, SourceError>>, SourceError> {
+        match &self.inner.store {
+            Store::Bucket(bucket) => bucket.list(prefix).await,
+            Store::Folder(_) | Store::Memory(_) | Store::Web(_) => Err(SourceError::Config(format!(
+                "sources.{}: only `s3` and `webdav` can be listed",
+                self.name()
+            ))),
+        }
     }
 
     /// Puts an object into a `memory` source, which is otherwise empty.

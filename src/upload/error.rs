@@ -87,7 +87,7 @@ impl UploadError {
     }
 
     /// Whether the next file may fare better: this one is to blame, and not a full disk or a lost database.
-    pub(super) fn is_about_the_file(&self) -> bool {
+    pub fn is_about_the_file(&self) -> bool {
         match self {
             Self::Codec(_)
             | Self::Unmeasured { .. }

@@ -5,7 +5,7 @@
 mod direct;
 mod error;
 mod fetch;
-mod import;
+mod folder;
 mod naming;
 mod once;
 mod resumable;
@@ -22,12 +22,12 @@ use bytes::Bytes;
 use crate::accounts::Quota;
 use crate::codec::Limits;
 use crate::db::{Db, now_ms};
-use crate::library::{self, Filing, Image, ImageId, Library, NewImage, Sameness, Visibility};
+use crate::library::{self, Filing, Image, ImageId, Library, NewImage, Past, Sameness, Visibility};
 use crate::net::Client;
 
 pub use direct::Direct;
 pub use error::UploadError;
-pub use import::{Imported, Outcome, Summary};
+pub use folder::{Found, Walk};
 pub use naming::{Naming, Pattern};
 pub use once::{Attempt, Seen};
 pub use resumable::{Checksum, Progress, Received};
@@ -84,6 +84,9 @@ pub struct Wish {
     pub id: Option<ImageId>,
     /// By which rule its stored name is made where `uploads.naming` leaves it to chance.
     pub naming: Option<Naming>,
+    /// Instead of a name by the rule of `uploads.naming`.
+    pub stored_name: Option<String>,
+    pub past: Past,
     pub filing: Filing,
 }
 
@@ -120,6 +123,8 @@ impl Wish {
             same: Sameness::Content,
             id: None,
             naming: None,
+            stored_name: None,
+            past: Past::default(),
             filing: Filing::default(),
         }
     }
@@ -213,6 +218,7 @@ impl Uploads {
                 expires_at: None,
                 stored_name: None,
                 exif: checked.exif,
+                past: Past::default(),
             };
             match self.library.find_any(&id).await? {
                 None => drop(self.library.insert(&new).await?),

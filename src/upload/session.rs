@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::{Expires, Naming, Owner, UploadError, Uploaded, Uploads, Wish};
 use crate::codec::{Format, Header, Limits, Probe, metadata, probe};
 use crate::db::now_ms;
-use crate::library::{Image, ImageId, NewImage, Quota, Reservation, Shape, Stored};
+use crate::library::{Image, ImageId, NewImage, Past, Quota, Reservation, Shape, Stored};
 use crate::storage::{Digests, ObjectKey, Temporary};
 
 /// Takes bytes as they arrive. They are hashed and written in pieces; memory does not grow with the file.
@@ -147,6 +147,7 @@ impl Session {
             expires_at: old.expires_at,
             stored_name: None,
             exif: checked.exif,
+            past: Past::default(),
         };
         Ok(uploads.library.replace_within(id, &new, owner.quota, now_ms()).await?)
     }
@@ -192,6 +193,7 @@ impl Uploads {
         let (now, stored) = (now_ms(), checked.stored);
         let digests = Digests { sha256: stored.sha256, md5: stored.md5, bytes: stored.bytes };
         let extension = checked.header.format.extension();
+        let usual = || self.naming(wish).name(&wish.name, &digests, extension, now);
         let new = NewImage {
             id: wish.id.clone(),
             name: wish.name.clone(),
@@ -200,8 +202,9 @@ impl Uploads {
             visibility: wish.visibility.unwrap_or(self.config.visibility),
             owner: owner.pk,
             expires_at: wish.expires.at(self.config.expire_after, now),
-            stored_name: self.naming(wish).name(&wish.name, &digests, extension, now),
+            stored_name: wish.stored_name.clone().or_else(usual),
             exif: checked.exif,
+            past: wish.past,
         };
         let (image, duplicate) = self.library.admit(&new, wish.same, &wish.filing, room, now).await?;
         Ok(Uploaded { image, duplicate })

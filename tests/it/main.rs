@@ -35,6 +35,7 @@ mod languages;
 mod library;
 mod limits;
 mod load;
+mod migrate;
 mod named;
 mod nginx;
 mod observability;

@@ -9,8 +9,15 @@ use crate::db::{Config, Db};
 use crate::error::Fault as _;
 
 /// Paths of tests that open their database with `db::testing::open`.
-const ROOMS: &[&str] =
-    &["db::tests::portable", "db::backup", "library::", "accounts::", "upload::", "admin::"];
+const ROOMS: &[&str] = &[
+    "db::tests::portable",
+    "db::backup",
+    "library::",
+    "accounts::",
+    "upload::",
+    "admin::",
+    "migrate::tests::",
+];
 
 #[test]
 fn every_room_on_postgres() {

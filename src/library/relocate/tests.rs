@@ -9,7 +9,9 @@ use sha2::{Digest, Sha256};
 
 use super::*;
 use crate::db::{Db, now_ms};
-use crate::library::{Coverage, Md5, NewImage, NewVersion, Quota, Shape, Stored, SweepPlan, Visibility};
+use crate::library::{
+    Coverage, Md5, NewImage, NewVersion, Past, Quota, Shape, Stored, SweepPlan, Visibility,
+};
 use crate::storage::{Config, ContentHash, ObjectKey, Scheme, Storages};
 
 async fn library(dir: &Path) -> Library {
@@ -46,6 +48,7 @@ async fn add(library: &Library, content: &'static str, owner: Option<i64>) -> Im
         expires_at: None,
         stored_name: None,
         exif: None,
+        past: Past::default(),
     };
     library.insert(&new).await.unwrap()
 }

@@ -188,6 +188,16 @@ pub(in crate::library) async fn first_image(db: &Db, album: i64) -> Result<Optio
     db.row(sql, &[album.into()]).await?.map(|row| row.text("id")).transpose()
 }
 
+/// The ids of its images that are not in the trash.
+pub(in crate::library) async fn order(db: &Db, album: &str) -> Result<Vec<String>, DbError> {
+    let sql = "SELECT images.id AS id FROM albums \
+               INNER JOIN album_images ON album_images.album_pk = albums.pk \
+               INNER JOIN images ON images.pk = album_images.image_pk \
+               WHERE albums.id = ? AND images.trashed = 0 \
+               ORDER BY album_images.position, album_images.image_pk";
+    db.rows(sql, &[album.into()]).await?.iter().map(|row| row.text("id")).collect()
+}
+
 fn album(row: &Row) -> Result<Album, DbError> {
     Ok(Album {
         pk: row.int("pk")?,

@@ -184,6 +184,15 @@ impl Server {
         if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
     }
 
+    /// What MariaDB's own program writes of a database.
+    pub fn dump(&self, program: &str, database: &str) -> Vec<u8> {
+        let mut command = Command::new(program);
+        command.args(["--no-defaults", "-h", "127.0.0.1", "-u", "pixedge", "-P", &self.port.to_string()]);
+        let output = command.arg(format!("--password={PASSWORD}")).arg(database).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    }
+
     fn install(&self, program: &Path) {
         let data = self.folder().join("data");
         let mut command = match self.kind {

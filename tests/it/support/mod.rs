@@ -97,6 +97,15 @@ impl Home {
         self.start_with(|_| {})
     }
 
+    /// Lets a server make what it makes at its start, the configuration's accounts for example.
+    pub fn start_and_stop(&self) {
+        let mut command = self.command(&["serve", "--listen", "127.0.0.1:0"]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        assert!(listening_at(&mut child).is_some(), "the server did not start");
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
     /// [`Self::start`] after `change` had its way with the command, its environment for example.
     pub fn start_with(self, change: impl FnOnce(&mut Command)) -> Server {
         let mut command = self.command(&["serve", "--listen", "127.0.0.1:0"]);
