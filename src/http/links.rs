@@ -242,7 +242,10 @@ async fn read(body: Body) -> Option<Form> {
 /// The page about a link that led nowhere.
 pub(super) fn status_page(
     language: &'static str,
-    error: &AccountsError, title: &str, text: &str) -> Response<Body> {
+    error: &AccountsError,
+    title: &str,
+    text: &str,
+) -> Response<Body> {
     page_in(language, status_of(error.kind()), title, &html! { p.wrong { (text) } })
 }
 

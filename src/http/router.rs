@@ -189,11 +189,15 @@ impl Router {
         let asked = self.asked(&request);
         let label = spoken.route();
         let origin = api::Origin { client: self.client(&request), asked: asked.clone() };
+        let old = self.is_old_address(&request).then(|| request.clone());
         let answered = dialects::answer(&self.parts, request, body, spoken, origin);
-        let response = AssertUnwindSafe(answered).catch_unwind().await.unwrap_or_else(|_| {
+        let mut response = AssertUnwindSafe(answered).catch_unwind().await.unwrap_or_else(|_| {
             self.parts.metrics.panic();
             problem(&ShellFault::Panicked, &asked)
         });
+        if let Some(old) = old.filter(|_| response.status().is_client_error()) {
+            response = self.moved(&old, response).await;
+        }
         self.parts.metrics.request(label, response.status().as_u16());
         response
     }
@@ -222,7 +226,11 @@ impl Router {
     /// ours is ever covered, and a path that was never an address costs a hash.
     fn may_have_moved(&self, request: &Head, response: &Response<Body>) -> bool {
         matches!(response.status(), StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST)
-            && matches!(request.method, Method::GET | Method::HEAD)
+            && self.is_old_address(request)
+    }
+
+    fn is_old_address(&self, request: &Head) -> bool {
+        matches!(request.method, Method::GET | Method::HEAD)
             && !is_nameless(request)
             && self.parts.api.library.may_have_moved(request.uri.path())
     }
