@@ -60,10 +60,10 @@ struct CustomUploader {
 
 const SCRIPT: &str = include_str!("clients/flameshot.sh");
 
-async fn sharex(mut call: Call) -> Result<Response<Body>, Refused> {
+async fn sharex(call: Call) -> Result<Response<Body>, Refused> {
     spoken(&call, Dialect::Sharex)?;
     let server = call.parts.delivery.public_url().to_owned();
-    let key = key_for(&mut call, "ShareX").await?;
+    let key = key_for(&call, "ShareX").await?;
     let file = CustomUploader {
         // The first that reads `{json:…}`; later ones read files of earlier versions.
         version: "14.0.0",
@@ -82,10 +82,10 @@ async fn sharex(mut call: Call) -> Result<Response<Body>, Refused> {
     Ok(as_file(created(&file), &format!("{}.sxcu", file_name(&server))))
 }
 
-async fn flameshot(mut call: Call) -> Result<Response<Body>, Refused> {
+async fn flameshot(call: Call) -> Result<Response<Body>, Refused> {
     spoken(&call, Dialect::Generic)?;
     let server = call.parts.delivery.public_url().to_owned();
-    let key = key_for(&mut call, "Flameshot").await?;
+    let key = key_for(&call, "Flameshot").await?;
     let quoted = |text: &str| format!("'{}'", text.replace('\'', "'\\''"));
     let script = SCRIPT
         .replace("{{url}}", &quoted(&format!("{server}{GENERIC_UPLOAD}?format=text")))
@@ -106,7 +106,7 @@ fn spoken(call: &Call, dialect: Dialect) -> Result<(), ShellFault> {
     Err(ShellFault::NoRoute { path: call.head.uri.path().to_owned(), nearest: None })
 }
 
-async fn key_for(call: &mut Call, program: &str) -> Result<String, Refused> {
+async fn key_for(call: &Call, program: &str) -> Result<String, Refused> {
     let new = NewKey { name: program, scopes: Scopes::of(&[Scope::Upload]), expires_at: None };
     let (_, secret) = call.api().accounts.create_key(call.who()?, &new, call.now).await?;
     Ok(secret.expose().to_owned())

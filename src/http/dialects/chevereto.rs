@@ -50,7 +50,7 @@ async fn upload(mut call: Call) -> Result<Response<Body>, Refused> {
     identify(&mut call).await?;
     let parcel = call.receive(&HOW).await?;
     let about = about(&call, &parcel.texts)?;
-    let uploaded = keep_one(&mut call, parcel.files, about).await?;
+    let uploaded = keep_one(&call, parcel.files, about).await?;
     let picture = Picture::uploaded(&call.parts, uploaded, call.who()?)?;
     let url = &picture.links.url;
     let format = said(&parcel.texts, &["format"]).map(str::to_owned);

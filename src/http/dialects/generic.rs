@@ -51,7 +51,7 @@ async fn upload(mut call: Call) -> Result<Response<Body>, Refused> {
     let parcel = call.receive(&HOW).await?;
     let name = said(&parcel.texts, &["name", "filename", "title"]).map(str::to_owned);
     let about = About { name, ..About::default() };
-    let uploaded = keep_one(&mut call, parcel.files, about).await?;
+    let uploaded = keep_one(&call, parcel.files, about).await?;
     let status = if uploaded.duplicate { StatusCode::OK } else { StatusCode::CREATED };
     let picture = Picture::uploaded(&call.parts, uploaded, call.who()?)?;
     if plain {

@@ -85,15 +85,15 @@ async fn end_tokens(call: Call) -> Result<Response<Body>, Refused> {
 
 async fn upload(mut call: Call) -> Result<Response<Body>, Refused> {
     let parcel = call.receive(&Receives::default()).await?;
-    let about = about(&mut call, &parcel.texts).await?;
-    let uploaded = keep_one(&mut call, parcel.files, about).await?;
+    let about = about(&call, &parcel.texts).await?;
+    let uploaded = keep_one(&call, parcel.files, about).await?;
     let picture = Picture::uploaded(&call.parts, uploaded, call.who()?)?;
     Ok(done(call.pick("上传成功", "Uploaded"), &told(&picture)))
 }
 
 /// A private picture there is one that the gallery leaves out, and its address works for everybody: so it is public here,
 /// where the configuration says no other, or addresses in texts would end within a day.
-async fn about(call: &mut Call, texts: &[(String, String)]) -> Result<About, Refused> {
+async fn about(call: &Call, texts: &[(String, String)]) -> Result<About, Refused> {
     if said(texts, &["strategy_id"]).is_some_and(|id| id.parse() != Ok(STRATEGY)) {
         return Err(
             HostFault::Field { field: "strategy_id", why: "is not one of `/api/v1/strategies`" }.into()
@@ -118,7 +118,7 @@ async fn about(call: &mut Call, texts: &[(String, String)]) -> Result<About, Ref
     Ok(About { visibility, expires, album, ..About::default() })
 }
 
-async fn images(mut call: Call) -> Result<Response<Body>, Refused> {
+async fn images(call: Call) -> Result<Response<Body>, Refused> {
     let pairs = query(&call);
     let asked = |name: &str| {
         pairs.iter().rev().find(|(key, text)| key == name && !text.is_empty()).map(|(_, text)| &**text)
@@ -143,7 +143,7 @@ async fn images(mut call: Call) -> Result<Response<Body>, Refused> {
     };
     let album = match asked("album_id") {
         None => None,
-        Some(id) => Some(album_of(&mut call, id).await?.id),
+        Some(id) => Some(album_of(&call, id).await?.id),
     };
     let query = asked("keyword").map(str::to_owned);
     let who = call.who()?;
@@ -181,9 +181,8 @@ async fn albums(call: Call) -> Result<Response<Body>, Refused> {
     Ok(done("success", &paginator(&call, &pairs, page, total).json(&data)))
 }
 
-async fn delete_album(mut call: Call) -> Result<Response<Body>, Refused> {
-    let id = call.value("id").to_owned();
-    let album = album_of(&mut call, &id).await?;
+async fn delete_album(call: Call) -> Result<Response<Body>, Refused> {
+    let album = album_of(&call, call.value("id")).await?;
     call.api().library.delete_album(Reach::Owner(call.who()?.user.pk), &album.id).await?;
     Ok(done(call.pick("删除成功", "Deleted"), &json!({})))
 }
@@ -223,7 +222,7 @@ async fn strategies(call: Call) -> Result<Response<Body>, Refused> {
 }
 
 /// An album by its number, or by the id that it has elsewhere.
-async fn album_of(call: &mut Call, id: &str) -> Result<Album, Refused> {
+async fn album_of(call: &Call, id: &str) -> Result<Album, Refused> {
     let (library, owner) = (&call.api().library, call.who()?.user.pk);
     match id.parse() {
         Ok(number) => Ok(library.numbered_album(owner, number).await?),

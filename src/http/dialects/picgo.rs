@@ -100,7 +100,7 @@ async fn delete(mut call: Call) -> Result<Response<Body>, Refused> {
     }
     let (mut gone, mut first) = (0, None);
     for entry in &list {
-        match delete_one(&mut call, entry).await {
+        match delete_one(&call, entry).await {
             Ok(()) => gone += 1,
             Err(refused) => first = first.or(Some(refused)),
         }
@@ -115,7 +115,7 @@ async fn delete(mut call: Call) -> Result<Response<Body>, Refused> {
     }
 }
 
-async fn delete_one(call: &mut Call, entry: &Value) -> Result<(), Refused> {
+async fn delete_one(call: &Call, entry: &Value) -> Result<(), Refused> {
     let (who, library) = (call.who()?, &call.api().library);
     let text = |name: &str| entry.get(name).and_then(Value::as_str);
     let shown = entry.as_str().or_else(|| text("id")).or_else(|| text("imgUrl")).or_else(|| text("url"));

@@ -96,7 +96,7 @@ impl Picture {
 
 /// Keeps the first file that came.
 pub(super) async fn keep_one(
-    call: &mut Call,
+    call: &Call,
     files: Vec<Received>,
     about: About,
 ) -> Result<Uploaded, Refused> {

@@ -26,7 +26,7 @@ pub(super) fn refusal(spoken: &Spoken, refusal: &Refusal<'_>) -> Shape {
 
 async fn upload(mut call: Call) -> Result<Response<Body>, Refused> {
     let files = call.receive(&Receives::default()).await?.files;
-    let uploaded = keep_one(&mut call, files, About::default()).await?;
+    let uploaded = keep_one(&call, files, About::default()).await?;
     let status = if uploaded.duplicate { StatusCode::OK } else { StatusCode::CREATED };
     let picture = Picture::uploaded(&call.parts, uploaded, call.who()?)?;
     let told = json!({

@@ -42,7 +42,7 @@ pub(super) fn refusal(spoken: &Spoken, refusal: &Refusal<'_>) -> Shape {
 async fn upload(mut call: Call) -> Result<Response<Body>, Refused> {
     let request_id = call.request_id();
     let files = call.receive(&HOW).await?.files;
-    let uploaded = keep_one(&mut call, files, About::default()).await?;
+    let uploaded = keep_one(&call, files, About::default()).await?;
     let duplicate = uploaded.duplicate;
     let picture = Picture::uploaded(&call.parts, uploaded, call.who()?)?;
     if duplicate {
