@@ -156,8 +156,7 @@ impl<K: Hash + Eq, V, E> Drop for Seat<K, V, E> {
         let cancelled = {
             let mut board = lock(&self.board);
             let last = self.flight.aboard.fetch_sub(1, Ordering::SeqCst) == 1;
-            let cancel =
-                last && self.flight.result.borrow().is_none() && decided(&self.flight.fate, LEFT);
+            let cancel = last && self.flight.result.borrow().is_none() && decided(&self.flight.fate, LEFT);
             if cancel {
                 take_off_the_board(&mut board, &self.key, &self.flight);
             }

@@ -169,7 +169,8 @@ pub fn look(
     let plan = look.plan();
     let folded = folded(header, &plan)?;
     let Decoded { bitmap, icc } = decode(bytes, header, &plan, &folded, deadline)?;
-    let scene = Scene { header, plan: &plan, others, folded: &folded, is_whole: false, until: deadline.into() };
+    let scene =
+        Scene { header, plan: &plan, others, folded: &folded, is_whole: false, until: deadline.into() };
     let (bitmap, _) = transform(Cow::Owned(bitmap), icc.as_deref(), &scene, &mut Choices::default())?;
     Ok(without_border(&bitmap, look.tolerance.as_f64(), look.colour))
 }

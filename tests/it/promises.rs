@@ -38,8 +38,7 @@ fn every_promise_names_a_proof_that_there_is() {
     let document = std::fs::read_to_string(root.join("docs/promises.md")).unwrap();
     assert_eq!(missing(root, &document), Vec::<String>::new());
     assert!(document.matches("`it::").count() > 20);
-    let wrong =
-        "`it::load::gone` and `it::faults::disks::gone`, `auth::tests::gone`, `benches/gone.py --x`, `/healthz`";
+    let wrong = "`it::load::gone` and `it::faults::disks::gone`, `auth::tests::gone`, `benches/gone.py --x`, `/healthz`";
     assert_eq!(
         missing(root, wrong),
         ["it::load::gone", "it::faults::disks::gone", "auth::tests::gone", "benches/gone.py"]

@@ -241,6 +241,10 @@ impl Kind {
         }
     }
 
+    pub(super) fn is_column_of(&self, which: Which) -> bool {
+        matches!(self, Self::Column(column) if column.which == which)
+    }
+
     /// As a condition that an index may answer.
     pub(super) fn plain(&self, query: Query) -> Query {
         match self {
