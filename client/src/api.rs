@@ -350,6 +350,7 @@ impl Api {
             ureq::Error::Tls(_) | ureq::Error::Rustls(_) => {
                 Failure::Strange { server, reason: format!("no secure connection: {error}") }
             }
+            ureq::Error::Io(error) => Failure::Unreachable { server, reason: error.to_string() },
             error => Failure::Unreachable { server, reason: error.to_string() },
         }
     }

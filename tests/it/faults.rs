@@ -191,7 +191,9 @@ fn source_row(server: &Server, source: &str, way: &Way<'_>, row: usize, toxic: T
     for path in [&other_size, &unknown] {
         let (reply, took) = timed(|| server.get(path));
         match toxic {
-            Toxic::Latency(_) => assert_eq!(reply.status, 200, "{about} {path}: {}", reply.text()),
+            Toxic::Latency(_) | Toxic::Slow { .. } => {
+                assert_eq!(reply.status, 200, "{about} {path}: {}", reply.text());
+            }
             Toxic::Reset | Toxic::Cut { .. } => fails(&reply, &[(502, "source_failed")], &about),
             Toxic::Silence => fails(&reply, &[(504, "source_timeout")], &about),
         }
