@@ -61,7 +61,7 @@ impl Commit {
 /// Whoever is first decides; whether `fate` is `what` now.
 fn decided(fate: &AtomicU8, what: u8) -> bool {
     let was = fate.compare_exchange(OPEN, what, Ordering::SeqCst, Ordering::SeqCst);
-    matches!(was, Ok(_)) || was == Err(what)
+    was.is_ok() || was == Err(what)
 }
 
 impl<K, V, E> Flights<K, V, E>

@@ -63,7 +63,11 @@ pub(crate) fn read(query: &str, context: &UrlContext<'_>) -> Result<(Layer, Extr
         } else if KEYS.contains(&&*key) {
             extras.set(&key, value.into_owned(), &shown, position)?;
         } else if !ignored {
-            let mut place = Place::option(&*shown, Some(position), "neither an option nor a key of ours; `http.ignore_query` lists what else may stand here");
+            let mut place = Place::option(
+                &*shown,
+                Some(position),
+                "neither an option nor a key of ours; `http.ignore_query` lists what else may stand here",
+            );
             place.did_you_mean = nearest(&key, options::spellings().chain(KEYS.iter().copied()));
             return Err(SpecError::UnknownOption(place));
         }
