@@ -8,7 +8,7 @@ mod root;
 use std::process::Stdio;
 
 use crate::support::daemons::free_port;
-use root::{Root, is_root, stripped};
+use root::{Root, is_root, stripped, without_system_files};
 
 /// The installed binary with the installed configuration, as the unit starts it.
 #[test]
@@ -76,7 +76,7 @@ fn an_installation_runs_and_goes_without_a_trace() {
     assert_eq!(root.files(), running);
     let said = root.done("uninstall.sh", &[]);
     assert!(said.contains("left as it is"), "{said}");
-    for left in root.without_system_files(root.files()).keys().filter(|path| !before.contains_key(*path)) {
+    for left in without_system_files(root.files()).keys().filter(|path| !before.contains_key(*path)) {
         let ours = ["etc/pixedge", "var/lib/pixedge", "var/log/pixedge"];
         assert!(ours.iter().any(|ours| left.starts_with(ours)), "{left} is left");
     }
@@ -90,7 +90,7 @@ fn an_installation_runs_and_goes_without_a_trace() {
     let refused = root.script("uninstall.sh", &["--purge"]).output().unwrap();
     assert!(!refused.status.success() && root.path("var/lib/pixedge/pixedge.db").exists());
     root.done("uninstall.sh", &["--purge"]);
-    assert_eq!(root.without_system_files(root.files()), root.without_system_files(before));
+    assert_eq!(without_system_files(root.files()), without_system_files(before));
     assert!(!root.text("etc/passwd").contains("pixedge"), "{}", root.text("etc/passwd"));
 }
 

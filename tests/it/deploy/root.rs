@@ -122,16 +122,6 @@ impl Root {
         files
     }
 
-    /// Without what the system's own tools keep of users, and the pictures that were put there.
-    pub fn without_system_files(&self, mut files: BTreeMap<String, String>) -> BTreeMap<String, String> {
-        let own = ["passwd", "group", "shadow", "gshadow", ".pwd.lock"];
-        files.retain(|path, _| {
-            let name = path.strip_prefix("etc/").unwrap_or_default().trim_end_matches('-');
-            !own.contains(&name) && !path.starts_with("srv")
-        });
-        files
-    }
-
     pub fn add_picture(&self, inside: &str) {
         std::fs::create_dir_all(self.path(inside).parent().unwrap()).unwrap();
         std::fs::copy(Path::new(TREE).join("fixtures/demo/demo.jpg"), self.path(inside)).unwrap();
@@ -238,4 +228,14 @@ impl Drop for Service {
         let _ = self.child.wait();
         let _ = std::fs::remove_file(&self.log);
     }
+}
+
+/// Without what the system's own tools keep of users, and the pictures that were put there.
+pub fn without_system_files(mut files: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let own = ["passwd", "group", "shadow", "gshadow", ".pwd.lock"];
+    files.retain(|path, _| {
+        let name = path.strip_prefix("etc/").unwrap_or_default().trim_end_matches('-');
+        !own.contains(&name) && !path.starts_with("srv")
+    });
+    files
 }
