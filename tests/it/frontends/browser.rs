@@ -34,7 +34,7 @@ const shown = async (page, width) => {
   document.body.append(frame)
   await new Promise(resolve => frame.onload = resolve)
   const images = [...frame.contentDocument.images]
-  const until = Date.now() + 20000
+  const until = Date.now() + 60000
   while (images.some(image => !image.naturalWidth) && Date.now() < until) await new Promise(resolve => setTimeout(resolve, 10))
   told.push({ page, width, images: images.map(image => ({ src: image.currentSrc, width: image.naturalWidth })) })
   frame.remove()
@@ -78,7 +78,7 @@ fn seen(chromium: &Chromium, server: &Server, density: u8, widths: &[u32]) -> Va
     });
     let scale = format!("--force-device-scale-factor={density}");
     let browser = chromium.open(&web.url(), &[&scale, "--window-size=1100,800"]);
-    let told = told.recv_timeout(Duration::from_secs(90));
+    let told = told.recv_timeout(Duration::from_secs(300));
     drop(browser);
     let text = STANDARD.decode(told.expect("the frames told nothing")).unwrap();
     let seen: Value = serde_json::from_slice(&text).unwrap();
@@ -185,7 +185,7 @@ fn a_picture_without_avif_is_webp() {
         answer(request, "200 OK", &[("Content-Type", "text/html")], page.as_bytes())
     });
     let browser = chromium.open(&web.url(), &[]);
-    let told = told.recv_timeout(Duration::from_secs(60)).unwrap();
+    let told = told.recv_timeout(Duration::from_secs(300)).unwrap();
     drop(browser);
     assert_eq!(told, format!("load {url}/i/demo/w_120,h_90,c_fill,f_webp"));
 }
