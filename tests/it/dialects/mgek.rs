@@ -121,7 +121,7 @@ fn pictures_are_known_by_the_names_of_their_files() {
     );
 
     let about = format!("/api/image_info?token={ana}");
-    let mut expected = given.clone();
+    let mut expected = given;
     for (key, value) in [("filename", json!("My Cat.PNG")), ("size", json!(first.len())), ("md5", json!("*"))]
     {
         expected[key] = value;

@@ -34,7 +34,7 @@ fn people_register_and_sign_in_and_out() {
     let short = json!({ "username": "bea", "password": "short" });
     assert_told(&post(&server, "/api/register", short), 400, &said("密码长度须为8到128个字符"));
 
-    let signed = post(&server, "/api/login", ana.clone());
+    let signed = post(&server, "/api/login", ana);
     assert_told(&signed, 200, &json!({ "token": "*", "message": "登录成功" }));
     let token = signed.json()["token"].as_str().unwrap().to_owned();
     let wrong = json!({ "username": "ana", "password": "not this" });
