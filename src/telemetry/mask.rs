@@ -12,7 +12,8 @@ const SECRET: &[&str] =
 const PERSONAL: &[&str] = &["username", "mail", "email"];
 
 /// Paths whose next part is a right of its own.
-const SECRET_PATHS: &[&str] = &["/setup/", "/recover/", "/goodbye/", "/delete/", "/share/", "/v1/uploads/signed/"];
+const SECRET_PATHS: &[&str] =
+    &["/setup/", "/recover/", "/goodbye/", "/delete/", "/share/", "/v1/uploads/signed/"];
 
 /// Path and query of a request as they may be logged: secret query values and the signature in `/s/<kid>.<sig>…/`
 /// replaced.
