@@ -95,11 +95,7 @@ impl Picture {
 }
 
 /// Keeps the first file that came.
-pub(super) async fn keep_one(
-    call: &Call,
-    files: Vec<Received>,
-    about: About,
-) -> Result<Uploaded, Refused> {
+pub(super) async fn keep_one(call: &Call, files: Vec<Received>, about: About) -> Result<Uploaded, Refused> {
     let mut file = files.into_iter().next().ok_or(HostFault::NoFile)?;
     if let Ok(session) = &mut file.session {
         let owner = call.who()?.user.pk;
