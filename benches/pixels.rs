@@ -73,7 +73,7 @@ fn resize(c: &mut Criterion) {
         let need = Need::of(&header, &plan).expect("a resize");
         let mezzanine = Mezzanine::decode(PHOTO, &header, need, soon()).expect("pixels");
         group.bench_function(spec, |b| {
-            b.iter(|| render_from(black_box(&mezzanine), &header, &plan, soon()));
+            b.iter(|| render_from(black_box(&mezzanine), &header, &plan, soon().into()));
         });
     }
     group.finish();
