@@ -199,7 +199,7 @@ fn rendered(source: &str, spec: &str) -> Result<Rendered, String> {
         match resolve_seen(&spec, &facts, &Client::default(), &ResolveLimits::default(), &seen) {
             Ok(Resolution::Plan(plan)) => break plan,
             Ok(Resolution::Look(wanted)) => {
-                let found = look(&bytes, &header, &wanted, &others, soon().into());
+                let found = look(&bytes, &header, &wanted, &others, soon());
                 seen.push(found.map_err(|error| error.to_string())?);
             }
             Err(error) => return Err(error.to_string()),
