@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::AppError;
-use super::rooms::{accounts_over, database, library, part, uploads_into, worker_config};
+use super::rooms::{accounts_over, database, library, part, sources, uploads_into, worker_config};
 use crate::accounts::Accounts;
 use crate::admin::Purger;
 use crate::cluster::{self, News};
