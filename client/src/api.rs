@@ -232,7 +232,6 @@ impl Api {
     }
 
     /// Tells an answer from one that says to come back later: then how much later, and why.
-    #[expect(clippy::type_complexity, reason = "read in one place, beside it")]
     fn put_off(
         &self,
         ask: &Ask<'_>,
