@@ -2,15 +2,14 @@
 """Far more misses than there is time for, and hits beside them: who is served, who is refused, and how fast.
 
 usage: benches/load/overload.py PHOTO.jpg [--binary …] [--seconds 60] [--times 20] [--share 0.25] [--connections 64]
-Needs wrk, and oha (`cargo install oha --version 1.16.0 --no-default-features --root target/bench-tools`).
-The most hits a second is taken from wrk, and what misses the server can make (w_1200, AVIF) from as many clients as it has workers. Then
-`--times` as many distinct misses, and `--share` of the most hits, are sent open-loop at once: latencies count from when a request should
-have been sent. Prints the promises of design/delivery.md §5 beside what came out; ends with 1 if one is broken.
+Needs h2load (Debian's nghttp2-client), which asks for the hits over HTTP/2: a connection that waits for answers goes on asking, so a late
+answer delays no other request. The most hits a second is what it gets without a rate, and how many misses can be made (w_1200, AVIF) what as
+many clients get as there are processors. Then `--times` as many distinct misses, and `--share` of the most hits, are asked for at once.
+Prints what is promised beside what came out; ends with 1 if a promise is broken.
 """
-import argparse, asyncio, json, os, pathlib, re, subprocess, sys, time
-from common import BINARY, ROOT, Server, fetch, percentile
+import argparse, asyncio, os, pathlib, subprocess, sys, tempfile, time
+from common import BINARY, Server, fetch, percentile
 
-OHA = ROOT / "target/bench-tools/bin/oha"
 HIT = "/r/pics/w_300,f_webp/0.jpg"
 CONFIG = "images: { memory_budget: 256MiB }\ncache: { memory: 64MiB }\n"
 CONFIGURED_MB = (256 + 64) * 1.048576
@@ -46,18 +45,23 @@ async def open_loop(number, rate, seconds):
     return await asyncio.gather(*tasks)
 
 
-def hits(port, rate, seconds, connections):
-    """A running oha that keeps its rate whatever the answers take."""
-    command = [OHA, "-q", str(int(rate)), "-z", f"{seconds}s", "-c", str(connections), "--latency-correction", "-w", "--no-tui",
-               "--output-format", "json", f"http://127.0.0.1:{port}{HIT}"]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+class Hits:
+    """A running h2load; without a rate it asks for as many as it gets."""
 
+    def __init__(self, port, seconds, connections, rate=None):
+        self.seconds, self.rate = seconds, rate
+        self.log = tempfile.NamedTemporaryFile()
+        pace = [f"--rps={rate / connections:.2f}", "-m", "100"] if rate else ["-m", "1"]
+        command = ["h2load", "-p", "h2c", "-c", str(connections), "-D", str(seconds), *pace, f"--log-file={self.log.name}",
+                   f"http://127.0.0.1:{port}{HIT}"]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
 
-def told(process):
-    out = json.loads(process.communicate()[0])
-    served = out["statusCodeDistribution"].get("200", 0)
-    asked = sum(out["statusCodeDistribution"].values()) + sum(out["errorDistribution"].values())
-    return served, asked, out["latencyPercentiles"]["p50"] * 1000, out["latencyPercentiles"]["p99"] * 1000
+    def told(self):
+        """How many were served, how many were asked for, and p50 and p99 of the served in milliseconds."""
+        assert self.process.wait() == 0
+        rows = [line.split("\t") for line in open(self.log.name)]
+        times = [int(took) / 1000 for _, status, took in rows if status == "200"]
+        return len(times), len(rows), percentile(times, .5), percentile(times, .99)
 
 
 def main():
@@ -77,28 +81,26 @@ def main():
 
     with Server(options.binary, CONFIG, [("0.jpg", options.photo)]) as server:
         assert asyncio.run(fetch(server.port, HIT))[0] == 200
-        out = subprocess.run(["wrk", "-t2", f"-c{options.connections}", "-d5s", f"http://127.0.0.1:{server.port}{HIT}"],
-                             capture_output=True, text=True, check=True).stdout
-        most = float(re.search(r"Requests/sec:\s+([\d.]+)", out)[1])
+        most = Hits(server.port, 5, options.connections).told()[0] / 5
         rate = most * options.share
-        _, _, idle50, idle99 = told(hits(server.port, rate, 10, options.connections))
+        _, _, idle50, idle99 = Hits(server.port, 10, options.connections, rate).told()
         capacity = asyncio.run(closed_loop(server.port, os.cpu_count(), 10))
         print(f"at most {most:.0f} hits/s, {rate:.0f}/s alone: p50 {idle50:.2f} ms, p99 {idle99:.2f} ms; {capacity:.1f} misses/s can be made,"
               f" {capacity * options.times:.0f}/s are asked for during {options.seconds} s", flush=True)
-        beside = hits(server.port, rate, options.seconds, options.connections)
+        beside = Hits(server.port, options.seconds, options.connections, rate)
         missed = asyncio.run(open_loop(server.port, capacity * options.times, options.seconds))
         begun = time.perf_counter()
-        served, asked, p50, p99 = told(beside)
+        served, asked, p50, p99 = beside.told()
         number = 500_000
         while asyncio.run(fetch(server.port, miss(number)))[0] != 200:
             number += 1
             time.sleep(0.05)
         recovery = time.perf_counter() - begun
-        _, _, after50, after99 = told(hits(server.port, rate, 5, options.connections))
+        _, _, after50, after99 = Hits(server.port, 5, options.connections, rate).told()
         of = lambda want: [took * 1000 for status, took in missed if status == want]
         kinds = {status: len(of(status)) for status in sorted({status for status, _ in missed})}
         peak = server.memory_mb("VmHWM")
-    promise("hits served", served / asked >= 0.999, f"{served / asked:.3%} of {asked}")
+    promise("hits served", served / asked >= 0.999, f"{served / asked:.3%} of {asked}, {asked / options.seconds:.0f}/s of the {rate:.0f}/s that were wanted")
     promise("hits' p99 at most 5 x that of an idle server", p99 <= 5 * idle99, f"p50 {p50:.2f}, p99 {p99:.2f} ms = {p99 / idle99:.1f} x")
     promise("misses are made or refused, nothing else", set(kinds) <= {200, 503}, f"{kinds}; made ones p50 {percentile(of(200), .5):.0f} ms, p99 {percentile(of(200), .99):.0f} ms")
     promise("refusals' p99 under 50 ms", percentile(of(503), .99) < 50, f"p50 {percentile(of(503), .5):.1f}, p99 {percentile(of(503), .99):.1f} ms")
