@@ -2,7 +2,7 @@
 //! same use cases as the native API, and the shape of its refusals.
 //!
 //! Which dialect a request speaks is known before anything else is done about it, so that whatever refuses it is
-//! answered in words that its client understands ([`shape`]).
+//! answered in words that its client understands (`shape.rs`).
 
 mod answer;
 mod call;
