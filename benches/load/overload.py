@@ -91,8 +91,9 @@ def main():
         missed = asyncio.run(open_loop(server.port, capacity * options.times, options.seconds))
         begun = time.perf_counter()
         served, asked, p50, p99 = beside.told()
-        number = 500_000
-        while asyncio.run(fetch(server.port, miss(number)))[0] != 200:
+        number = 200_000
+        while (status := asyncio.run(fetch(server.port, miss(number)))[0]) != 200:
+            assert status == 503, status
             number += 1
             time.sleep(0.05)
         recovery = time.perf_counter() - begun
