@@ -1,3 +1,5 @@
+//! Sources against real folders and servers: what they give, and what never leaves them.
+
 use std::os::unix::fs::symlink;
 use std::time::SystemTime;
 

@@ -1,3 +1,5 @@
+//! What every storage promises, tried on each of them.
+
 use std::future::Future;
 use std::pin::pin;
 use std::task::Poll;

@@ -1,3 +1,5 @@
+//! Uploads from the first byte to the row, and what is undone where they end early.
+
 use std::collections::BTreeMap;
 use std::path::Path;
 

@@ -1,3 +1,5 @@
+//! Albums and tags: what is in them, in which order, and what follows when pictures go.
+
 use super::*;
 use crate::library::albums::Place;
 

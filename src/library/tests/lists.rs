@@ -1,3 +1,5 @@
+//! Lists of pictures: every order, filter and page, and the plan of each statement.
+
 use super::*;
 use crate::library::store::list::{Expired, Part, counted, keys};
 

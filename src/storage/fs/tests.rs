@@ -1,3 +1,5 @@
+//! The storage of folders: objects are whole or not there, whatever happens in between.
+
 use std::fs;
 use std::os::unix::fs::symlink;
 

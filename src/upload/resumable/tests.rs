@@ -1,3 +1,5 @@
+//! Uploads in several requests: parts, offsets, checksums, and who comes first.
+
 use std::convert::Infallible;
 
 use bytes::Bytes;
